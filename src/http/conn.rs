@@ -1,0 +1,552 @@
+//! The state of one connection, and everything that can happen to it.
+
+use super::decode::{ChunkDecoder, Decoder, Piece};
+use super::encode::{self, Encoder, Length};
+use super::error::Reject;
+use super::framing::{Body, Persist};
+use super::judge::{self, Verdict};
+use super::limits::Limits;
+use super::request::{self, Head, METHOD_BYTES, Parsed, Slots, Version};
+use super::status;
+
+/// A server's side of one HTTP/1.1 connection: bytes in, events out; answers in, bytes out. No descriptor, no clock.
+///
+/// It keeps no bytes: what [`next`](Conn::next) did not use is offered again, with more behind it.
+#[derive(Debug)]
+pub struct Conn {
+    stage: Stage,
+    serial: u32,
+}
+
+/// Where a connection is. Each variant owns exactly the facts that are true in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Between requests, or part-way through a head.
+    Head {
+        /// Bytes of the unfinished head that were looked at: zero until some were.
+        scanned: u32,
+        /// Empty lines skipped so far.
+        empty_lines: u8,
+    },
+    /// A request is being answered; everything about it dies with this variant.
+    Exchange(Exchange),
+    /// Nothing more will be read.
+    Closing(CloseReason),
+}
+
+/// A request and its answer. The two directions are independent: every pair of them can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exchange {
+    /// What the client still owes us.
+    pub reading: Reading,
+    /// What we still owe the client.
+    pub writing: Writing,
+    /// Whether the connection outlives the exchange.
+    pub persist: Persist,
+    /// Whether the answer's content is sent.
+    pub content: Content,
+    /// What the client understands: chunks or not.
+    pub version: Version,
+}
+
+/// What the client still owes us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// A body that it may hold back until it gets `100 Continue`.
+    AwaitContinue(Decoder),
+    /// A body.
+    Body(Decoder),
+    /// A body that nobody wants, and how much more of it is put up with to keep the connection.
+    Discard(Decoder, u64),
+    /// Nothing.
+    Done,
+}
+
+/// What we still owe the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Writing {
+    /// The whole answer.
+    Head,
+    /// Content.
+    Body(Encoder),
+    /// Nothing.
+    Done,
+}
+
+/// Whether an answer's content is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// As it is.
+    Sent,
+    /// The request is HEAD: only what is said about it.
+    Omitted,
+}
+
+/// Why nothing more will be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseReason {
+    /// The client finished sending, and has its answers.
+    PeerFinished,
+    /// The client asked for the end of the connection, and it was all it sent.
+    PeerAsked,
+    /// We said `Connection: close`, or ended content that way: the client may still be sending.
+    WeAsked,
+    /// A body that nobody wanted was too long, or went wrong.
+    BodyUnread,
+    /// A step was left half-way.
+    Failed,
+}
+
+/// What the bytes meant.
+#[derive(Debug)]
+pub enum Event<'h, 'i> {
+    /// Nothing yet. What was not used is to be kept and offered again with more behind it.
+    NeedInput,
+    /// A request's head. It is answered by [`Conn::finish_head`].
+    Request(Head<'h>),
+    /// Content of the request's body.
+    Data(&'i [u8]),
+    /// Bytes of its trailer section; all of them together are read by [`trailers`](super::trailers).
+    Trailer(&'i [u8]),
+    /// Its end.
+    End,
+    /// The request has come whole, and the next is not looked at before it is answered.
+    Paused,
+    /// The input is at fault, and an answer is owed that says so, after which the connection closes.
+    Rejected(Reject),
+    /// Nothing more is read.
+    Closed,
+}
+
+const BETWEEN: Stage = Stage::Head { scanned: 0, empty_lines: 0 };
+/// RFC 9112 §2.2 wants at least one skipped.
+const EMPTY_LINES_MAX: u8 = 8;
+
+impl Conn {
+    /// A connection that has seen nothing yet.
+    pub const fn new() -> Conn {
+        Conn { stage: BETWEEN, serial: 0 }
+    }
+
+    /// Where the connection is.
+    #[inline]
+    pub fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    /// Counts the exchanges (wrapping): tells one from the next where both are on the same connection.
+    #[inline]
+    pub fn serial(&self) -> u32 {
+        self.serial
+    }
+
+    /// Takes the next step into `input`: how many bytes it used, and what they meant. To be called until it needs
+    /// input, is paused or closed. Allocates nothing.
+    #[inline]
+    pub fn next<'h, 'i: 'h>(
+        &mut self,
+        limits: &Limits,
+        input: &'i [u8],
+        slots: &'h mut Slots<'i>,
+    ) -> (usize, Event<'h, 'i>) {
+        match self.stage {
+            Stage::Head { scanned, empty_lines } => self.next_head(limits, scanned, empty_lines, input, slots),
+            Stage::Exchange(exchange) => self.next_body(limits, exchange, input),
+            Stage::Closing(_) => (0, Event::Closed),
+        }
+    }
+
+    #[inline]
+    fn next_head<'h, 'i: 'h>(
+        &mut self,
+        limits: &Limits,
+        scanned: u32,
+        empty_lines: u8,
+        input: &'i [u8],
+        slots: &'h mut Slots<'i>,
+    ) -> (usize, Event<'h, 'i>) {
+        if input.first().is_none_or(|byte| *byte == b'\r' || *byte == b'\n') {
+            return self.next_empty_line(limits, empty_lines, input, slots);
+        }
+        // A head that was partial is parsed again only when it may be whole, so that drip-feed costs no square.
+        let unfinished = scanned > 0
+            && input.len() < limits.head_bytes_max
+            && !has_empty_line(&input[(scanned as usize).min(input.len()).saturating_sub(3)..]);
+        let parsed = if unfinished { Parsed::Partial } else { request::parse(limits, input, slots) };
+        match parsed {
+            Parsed::Complete(used, head) => {
+                self.begin(&head);
+                (used, Event::Request(head))
+            }
+            Parsed::Rejected(reject) => self.reject(reject),
+            Parsed::Partial => {
+                if let Some(reject) = judge_long_line(limits, scanned as usize, input) {
+                    return self.reject(reject);
+                }
+                self.stage = Stage::Head { scanned: u32::try_from(input.len()).unwrap_or(u32::MAX), empty_lines };
+                (0, Event::NeedInput)
+            }
+        }
+    }
+
+    #[cold]
+    fn next_empty_line<'h, 'i: 'h>(
+        &mut self,
+        limits: &Limits,
+        empty_lines: u8,
+        input: &'i [u8],
+        slots: &'h mut Slots<'i>,
+    ) -> (usize, Event<'h, 'i>) {
+        match input {
+            [] | [b'\r'] => (0, Event::NeedInput),
+            [b'\r', b'\n', ..] if empty_lines == EMPTY_LINES_MAX => self.reject(Reject::EmptyLines),
+            [b'\r', b'\n', rest @ ..] => {
+                self.stage = Stage::Head { scanned: 0, empty_lines: empty_lines + 1 };
+                let (used, event) = self.next(limits, rest, slots);
+                (used + 2, event)
+            }
+            [..] => self.reject(Reject::LineEnd),
+        }
+    }
+
+    /// The one way into an exchange.
+    #[inline]
+    fn begin(&mut self, head: &Head<'_>) {
+        let framing = head.framing();
+        let decoder = match framing.body {
+            Body::None => None,
+            Body::Length(length) => Some(Decoder::Length(length.get())),
+            Body::Chunked => Some(Decoder::Chunked(ChunkDecoder::default())),
+        };
+        let reading = match decoder {
+            None => Reading::Done,
+            Some(decoder) if framing.expects_continue => Reading::AwaitContinue(decoder),
+            Some(decoder) => Reading::Body(decoder),
+        };
+        let content = if head.method() == "HEAD" { Content::Omitted } else { Content::Sent };
+        self.serial = self.serial.wrapping_add(1);
+        self.stage = Stage::Exchange(Exchange {
+            reading,
+            writing: Writing::Head,
+            persist: framing.persist,
+            content,
+            version: head.version(),
+        });
+    }
+
+    /// The body's part of [`next`](Conn::next), for who still holds the head: it needs no slots.
+    pub fn next_data<'i>(&mut self, limits: &Limits, input: &'i [u8]) -> (usize, Event<'static, 'i>) {
+        match self.stage {
+            Stage::Exchange(exchange) => self.next_body(limits, exchange, input),
+            Stage::Head { .. } => (0, Event::NeedInput),
+            Stage::Closing(_) => (0, Event::Closed),
+        }
+    }
+
+    fn next_body<'h, 'i>(&mut self, limits: &Limits, exchange: Exchange, input: &'i [u8]) -> (usize, Event<'h, 'i>) {
+        match exchange.reading {
+            Reading::Done | Reading::AwaitContinue(_) => (0, Event::Paused),
+            Reading::Body(mut decoder) => match decoder.decode(limits, input) {
+                Err(reject) => self.reject(reject),
+                Ok((used, Piece::End)) => {
+                    self.settle(limits, Exchange { reading: Reading::Done, ..exchange });
+                    (used, Event::End)
+                }
+                Ok((used, piece)) => {
+                    self.stage = Stage::Exchange(Exchange { reading: Reading::Body(decoder), ..exchange });
+                    let event = match piece {
+                        Piece::Data(data) => Event::Data(data),
+                        Piece::Trailer(bytes) => Event::Trailer(bytes),
+                        Piece::NeedInput | Piece::End => Event::NeedInput,
+                    };
+                    (used, event)
+                }
+            },
+            Reading::Discard(decoder, left) => self.discard(limits, exchange, decoder, left, input),
+        }
+    }
+
+    /// Reads over a body that nobody wants; what follows it is the next request.
+    fn discard<'h, 'i>(
+        &mut self,
+        limits: &Limits,
+        exchange: Exchange,
+        mut decoder: Decoder,
+        mut left: u64,
+        input: &'i [u8],
+    ) -> (usize, Event<'h, 'i>) {
+        let mut at = 0;
+        loop {
+            let Ok((used, piece)) = decoder.decode(limits, &input[at..]) else {
+                return (at, self.close(CloseReason::BodyUnread));
+            };
+            at += used;
+            // What frames the data counts too: chunks of one byte are no way to have more read.
+            let Some(rest) = left.checked_sub(used as u64) else {
+                return (at, self.close(CloseReason::BodyUnread));
+            };
+            left = rest;
+            match piece {
+                Piece::Data(_) | Piece::Trailer(_) => {}
+                Piece::NeedInput => {
+                    let reading = Reading::Discard(decoder, left);
+                    self.stage = Stage::Exchange(Exchange { reading, ..exchange });
+                    return (at, Event::NeedInput);
+                }
+                Piece::End => {
+                    self.settle(limits, Exchange { reading: Reading::Done, ..exchange });
+                    return (at, Event::End);
+                }
+            }
+        }
+    }
+
+    /// The peer has finished sending, and `rest` is what [`next`](Conn::next) had no use for. A fault is to be answered.
+    pub fn finish_input(&mut self, limits: &Limits, rest: &[u8]) -> Option<Reject> {
+        match self.stage {
+            Stage::Head { .. } if rest.is_empty() => {
+                self.close(CloseReason::PeerFinished);
+                None
+            }
+            Stage::Head { .. } => Some(self.refuse(doubt(limits, rest).unwrap_or(Reject::UnfinishedHead))),
+            Stage::Exchange(exchange) => match (exchange.reading, exchange.writing) {
+                (Reading::AwaitContinue(_) | Reading::Body(_), Writing::Head) => {
+                    Some(self.refuse(Reject::UnfinishedBody))
+                }
+                (Reading::Discard(..), _) => {
+                    self.close(CloseReason::PeerFinished);
+                    None
+                }
+                (Reading::Done | Reading::AwaitContinue(_) | Reading::Body(_), _) => {
+                    self.stage = Stage::Exchange(Exchange { persist: Persist::PeerCloses, ..exchange });
+                    None
+                }
+            },
+            Stage::Closing(_) => None,
+        }
+    }
+
+    /// The head whose beginning is `rest` did not end in time. What to answer.
+    pub fn expire_head(&mut self, limits: &Limits, rest: &[u8]) -> Reject {
+        self.refuse(doubt(limits, rest).unwrap_or(Reject::HeadTimeout))
+    }
+
+    /// Gives up on what the client still sends: an answer is owed, and after it the connection closes.
+    pub fn refuse(&mut self, reject: Reject) -> Reject {
+        self.reject(reject);
+        reject
+    }
+
+    fn reject<'h, 'i>(&mut self, reject: Reject) -> (usize, Event<'h, 'i>) {
+        match self.stage {
+            // The answer has begun, so nothing can be said of the fault.
+            Stage::Exchange(Exchange { writing: Writing::Body(_) | Writing::Done, .. }) | Stage::Closing(_) => {
+                (0, self.close(CloseReason::BodyUnread))
+            }
+            Stage::Exchange(exchange) => {
+                self.stage =
+                    Stage::Exchange(Exchange { reading: Reading::Done, persist: Persist::WeClose, ..exchange });
+                (0, Event::Rejected(reject))
+            }
+            Stage::Head { .. } => {
+                self.serial = self.serial.wrapping_add(1);
+                self.stage = Stage::Exchange(Exchange {
+                    reading: Reading::Done,
+                    writing: Writing::Head,
+                    persist: Persist::WeClose,
+                    content: Content::Sent,
+                    version: Version::Http11,
+                });
+                (0, Event::Rejected(reject))
+            }
+        }
+    }
+
+    fn close<'h, 'i>(&mut self, reason: CloseReason) -> Event<'h, 'i> {
+        self.stage = Stage::Closing(reason);
+        Event::Closed
+    }
+
+    /// The body is wanted: asks for it if the client holds it back (RFC 9110 §10.1.1).
+    pub fn want_body(&mut self, out: &mut Vec<u8>) {
+        if let Stage::Exchange(Exchange {
+            reading: Reading::AwaitContinue(decoder),
+            writing,
+            persist,
+            content,
+            version,
+        }) = self.stage
+        {
+            encode::status_line(out, 100);
+            out.extend_from_slice(b"\r\n");
+            let reading = Reading::Body(decoder);
+            self.stage = Stage::Exchange(Exchange { reading, writing, persist, content, version });
+        }
+    }
+
+    /// Makes the answer that is owed the last one. Does nothing between requests.
+    pub fn close_after_answer(&mut self) {
+        if let Stage::Exchange(exchange) = &mut self.stage
+            && exchange.persist == Persist::KeepAlive
+        {
+            exchange.persist = Persist::WeClose;
+        }
+    }
+
+    /// Ends the answer's head: appends the framing fields and the blank line. Says whether content is to follow.
+    ///
+    /// Status line and fields stand in `out` already; nobody else writes framing fields.
+    ///
+    /// # Panics
+    /// When no answer's head is owed: each exchange has one answer.
+    #[inline]
+    pub fn finish_head(&mut self, limits: &Limits, out: &mut Vec<u8>, status: u16, length: Length) -> Content {
+        let Stage::Exchange(mut exchange) = self.stage else {
+            panic!("an answer without a request");
+        };
+        assert!(exchange.writing == Writing::Head, "a second answer");
+        let (encoder, content) = if status::is_bodiless(status) {
+            (Encoder::Length(0), Content::Omitted)
+        } else {
+            let encoder = match (length, exchange.version) {
+                (Length::Known(length), _) => Encoder::Length(length),
+                (Length::Unknown, Version::Http11) => Encoder::Chunked,
+                (Length::Unknown, Version::Http10) => Encoder::UntilClose,
+            };
+            match encoder {
+                Encoder::Length(length) => {
+                    out.extend_from_slice(b"Content-Length: ");
+                    encode::decimal(out, length);
+                    out.extend_from_slice(b"\r\n");
+                }
+                Encoder::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+                Encoder::UntilClose => exchange.persist = Persist::WeClose,
+            }
+            (encoder, exchange.content)
+        };
+        // RFC 9110 §10.1.1: after an answer instead of 100 it stays open whether the body will come. A body that is too
+        // long to be read for nothing ends the connection as well.
+        let too_long = match exchange.reading {
+            Reading::AwaitContinue(_) => true,
+            Reading::Body(Decoder::Length(left)) => left > limits.discard_bytes_max,
+            Reading::Body(Decoder::Chunked(_)) | Reading::Discard(..) | Reading::Done => false,
+        };
+        if too_long && exchange.persist == Persist::KeepAlive {
+            exchange.persist = Persist::WeClose;
+        }
+        match (exchange.persist, exchange.version) {
+            (Persist::KeepAlive, Version::Http11) => {}
+            (Persist::KeepAlive, Version::Http10) => out.extend_from_slice(b"Connection: keep-alive\r\n"),
+            (Persist::PeerCloses | Persist::WeClose, _) => out.extend_from_slice(b"Connection: close\r\n"),
+        }
+        out.extend_from_slice(b"\r\n");
+        let (writing, content) = match (encoder, content) {
+            (Encoder::Length(0), _) | (_, Content::Omitted) => (Writing::Done, Content::Omitted),
+            (encoder, Content::Sent) => (Writing::Body(encoder), Content::Sent),
+        };
+        self.settle(limits, Exchange { writing, ..exchange });
+        content
+    }
+
+    /// Appends content.
+    ///
+    /// # Panics
+    /// When no content is owed, or not so much of it.
+    pub fn write_body(&mut self, limits: &Limits, out: &mut Vec<u8>, data: &[u8]) {
+        match self.encoder() {
+            Encoder::Length(_) | Encoder::UntilClose => out.extend_from_slice(data),
+            Encoder::Chunked => encode::chunk(out, data),
+        }
+        self.wrote_body(limits, data.len() as u64);
+    }
+
+    /// Content went its own way to the client, past the buffer.
+    ///
+    /// # Panics
+    /// When no content is owed, or not so much of it; and when it is chunked.
+    pub fn sent_body(&mut self, limits: &Limits, bytes: u64) {
+        assert!(self.encoder() != Encoder::Chunked, "chunks are encoded");
+        self.wrote_body(limits, bytes);
+    }
+
+    fn wrote_body(&mut self, limits: &Limits, bytes: u64) {
+        let Stage::Exchange(exchange) = &mut self.stage else { return };
+        let Writing::Body(Encoder::Length(left)) = &mut exchange.writing else { return };
+        *left = left.checked_sub(bytes).expect("no more content than was promised");
+        if *left == 0 {
+            let exchange = Exchange { writing: Writing::Done, ..*exchange };
+            self.settle(limits, exchange);
+        }
+    }
+
+    /// Ends content of unknown length; trailers are sent where there are chunks. Does nothing when nothing is owed.
+    /// Content that is shorter than was promised can't be ended: the connection fails.
+    pub fn end_body(&mut self, limits: &Limits, out: &mut Vec<u8>, trailers: &[(&str, &[u8])]) {
+        let Stage::Exchange(exchange) = self.stage else { return };
+        match exchange.writing {
+            Writing::Head | Writing::Done => return,
+            Writing::Body(Encoder::Length(_)) => return self.fail(),
+            Writing::Body(Encoder::Chunked) => encode::last_chunk(out, trailers),
+            Writing::Body(Encoder::UntilClose) => {}
+        }
+        self.settle(limits, Exchange { writing: Writing::Done, ..exchange });
+    }
+
+    /// Ends the connection where it stands: what was promised can't be kept.
+    pub fn fail(&mut self) {
+        self.close(CloseReason::Failed);
+    }
+
+    fn encoder(&self) -> Encoder {
+        match self.stage {
+            Stage::Exchange(Exchange { writing: Writing::Body(encoder), .. }) => encoder,
+            Stage::Exchange(_) | Stage::Head { .. } | Stage::Closing(_) => panic!("content without a head"),
+        }
+    }
+
+    /// Stays in the exchange, or ends it: the table in the documentation of [`http`](super).
+    #[inline]
+    fn settle(&mut self, limits: &Limits, exchange: Exchange) {
+        self.stage = match (exchange.reading, exchange.writing, exchange.persist) {
+            (_, Writing::Head | Writing::Body(_), _) => Stage::Exchange(exchange),
+            (Reading::Done, Writing::Done, Persist::KeepAlive) => BETWEEN,
+            (Reading::Done, Writing::Done, Persist::PeerCloses) => Stage::Closing(CloseReason::PeerAsked),
+            (Reading::Done, Writing::Done, Persist::WeClose) => Stage::Closing(CloseReason::WeAsked),
+            (Reading::Body(decoder), Writing::Done, Persist::KeepAlive) => {
+                let reading = Reading::Discard(decoder, limits.discard_bytes_max);
+                Stage::Exchange(Exchange { reading, ..exchange })
+            }
+            (Reading::Discard(..), Writing::Done, Persist::KeepAlive) => Stage::Exchange(exchange),
+            (Reading::AwaitContinue(_), Writing::Done, _)
+            | (Reading::Body(_) | Reading::Discard(..), Writing::Done, Persist::PeerCloses | Persist::WeClose) => {
+                Stage::Closing(CloseReason::BodyUnread)
+            }
+        };
+    }
+}
+
+impl Default for Conn {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Whether an empty line may end a head in these bytes; a bare LF counts, so that it is seen and refused.
+fn has_empty_line(bytes: &[u8]) -> bool {
+    bytes.windows(2).any(|pair| pair == b"\n\n") || bytes.windows(3).any(|triple| triple == b"\n\r\n")
+}
+
+/// The request line is judged first, also while unfinished: once, when more is here than a good one can have.
+fn judge_long_line(limits: &Limits, scanned: usize, input: &[u8]) -> Option<Reject> {
+    let line_bytes_max = METHOD_BYTES + limits.target_bytes_max;
+    if scanned <= line_bytes_max && line_bytes_max < input.len() { doubt(limits, input) } else { None }
+}
+
+/// A fault in the beginning of a head, if there is one.
+fn doubt(limits: &Limits, rest: &[u8]) -> Option<Reject> {
+    let window = &rest[..rest.len().min(limits.head_bytes_max)];
+    match judge::judge(limits, window) {
+        Verdict::Fault(reject) => Some(reject),
+        Verdict::Unfinished | Verdict::Sound { .. } => None,
+    }
+}

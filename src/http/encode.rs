@@ -1,0 +1,195 @@
+//! Answers on their way out: status lines, fields, lengths and chunks, appended to the caller's buffer.
+//!
+//! Framing fields are written here and nowhere else (RFC 9112 §6).
+
+use super::field::{is_token, is_value_byte};
+use super::status;
+
+/// How the end of an answer's content is marked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoder {
+    /// So many bytes are still owed.
+    Length(u64),
+    /// Chunks.
+    Chunked,
+    /// The end of the connection: for HTTP/1.0, when the length is not known.
+    UntilClose,
+}
+
+/// What an answer says of the length of its content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Length {
+    /// Exactly so many bytes.
+    Known(u64),
+    /// The end will be known when it is there.
+    Unknown,
+}
+
+/// A field that can't be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldError {
+    /// The name is no token.
+    Name,
+    /// The value has CR, LF, NUL or another control character.
+    Value,
+    /// Connection, Content-Length, Date, Keep-Alive and Transfer-Encoding are the server's to write.
+    Reserved,
+}
+
+impl core::fmt::Display for FieldError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            FieldError::Name => "the field's name is no token",
+            FieldError::Value => "the field's value has a control character",
+            FieldError::Reserved => "the field is the server's to write",
+        })
+    }
+}
+
+impl core::error::Error for FieldError {}
+
+/// Appends a status line. A status outside of 100 to 999 is written as 500.
+#[inline]
+pub fn status_line(out: &mut Vec<u8>, status: u16) {
+    match status::line(status) {
+        Some(line) => out.extend_from_slice(line.as_bytes()),
+        None if (100..1000).contains(&status) => {
+            out.extend_from_slice(b"HTTP/1.1 ");
+            decimal(out, u64::from(status));
+            out.extend_from_slice(b" \r\n");
+        }
+        None => status_line(out, 500),
+    }
+}
+
+/// Appends a field of the application's.
+#[inline]
+pub fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) -> Result<(), FieldError> {
+    if !is_token(name.as_bytes()) {
+        return Err(FieldError::Name);
+    }
+    if is_reserved(name) {
+        return Err(FieldError::Reserved);
+    }
+    if !value.iter().all(|byte| is_value_byte(*byte)) {
+        return Err(FieldError::Value);
+    }
+    out.reserve(name.len() + value.len() + 4);
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+    Ok(())
+}
+
+#[inline]
+fn is_reserved(name: &str) -> bool {
+    match name.len() {
+        4 => name.eq_ignore_ascii_case("date"),
+        10 => name.eq_ignore_ascii_case("connection") || name.eq_ignore_ascii_case("keep-alive"),
+        14 => name.eq_ignore_ascii_case("content-length"),
+        17 => name.eq_ignore_ascii_case("transfer-encoding"),
+        _ => false,
+    }
+}
+
+/// Appends a number in decimal digits.
+#[inline]
+pub fn decimal(out: &mut Vec<u8>, mut number: u64) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
+/// Appends one chunk. Empty data is no chunk: it would be the last.
+pub(super) fn chunk(out: &mut Vec<u8>, data: &[u8]) {
+    if data.is_empty() {
+        return;
+    }
+    let digits = (usize::BITS - data.len().leading_zeros()).div_ceil(4);
+    for place in (0..digits).rev() {
+        let digit = (data.len() >> (4 * place)) as u8 & 15;
+        out.push(if digit < 10 { b'0' + digit } else { b'a' + digit - 10 });
+    }
+    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(data);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends the last chunk and the trailer fields. Those that can't be sent are left out: the head has gone, and nobody
+/// can be told any more.
+pub(super) fn last_chunk(out: &mut Vec<u8>, trailers: &[(&str, &[u8])]) {
+    out.extend_from_slice(b"0\r\n");
+    for (name, value) in trailers {
+        let _ = field(out, name, value);
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decimals_agree_with_the_standard_library() {
+        for number in (0..64).map(|bits| u64::MAX >> bits).chain(0..1100).chain([10, 100, 1_000_000]) {
+            let mut out = Vec::new();
+            decimal(&mut out, number);
+            assert_eq!(out, number.to_string().as_bytes());
+        }
+    }
+
+    #[test]
+    fn chunks_come_back_out_of_httparse_and_the_decoder() {
+        for length in [0, 1, 9, 10, 15, 16, 255, 256, 4095, 65536] {
+            let data = vec![b'x'; length];
+            let mut out = Vec::new();
+            chunk(&mut out, &data);
+            if length == 0 {
+                assert!(out.is_empty());
+                continue;
+            }
+            let size = httparse::parse_chunk_size(&out).expect("a chunk");
+            let httparse::Status::Complete((at, size)) = size else { panic!("a whole size") };
+            assert_eq!((size, &out[at..]), (length as u64, &[&data[..], b"\r\n"].concat()[..]));
+        }
+    }
+
+    #[test]
+    fn unregistered_statuses_have_an_empty_reason() {
+        let line = |status| {
+            let mut out = Vec::new();
+            status_line(&mut out, status);
+            String::from_utf8(out).expect("ASCII")
+        };
+        assert_eq!(line(299), "HTTP/1.1 299 \r\n");
+        assert_eq!(line(200), "HTTP/1.1 200 OK\r\n");
+        assert_eq!(line(99), "HTTP/1.1 500 Internal Server Error\r\n");
+        assert_eq!(line(1000), "HTTP/1.1 500 Internal Server Error\r\n");
+    }
+
+    #[test]
+    fn fields_cannot_smuggle_lines_or_framing() {
+        let mut out = Vec::new();
+        assert_eq!(field(&mut out, "a b", b""), Err(FieldError::Name));
+        assert_eq!(field(&mut out, "", b""), Err(FieldError::Name));
+        assert_eq!(field(&mut out, "a:", b""), Err(FieldError::Name));
+        for value in [b"a\r\nb" as &[u8], b"a\rb", b"a\nb", b"a\0b", b"\x7f"] {
+            assert_eq!(field(&mut out, "a", value), Err(FieldError::Value));
+        }
+        for name in ["Connection", "content-length", "DATE", "Keep-Alive", "transfer-encoding"] {
+            assert_eq!(field(&mut out, name, b"x"), Err(FieldError::Reserved));
+        }
+        assert!(out.is_empty());
+        assert_eq!(field(&mut out, "X-Name", "é".as_bytes()), Ok(()));
+        assert_eq!(out, "X-Name: é\r\n".as_bytes());
+    }
+}

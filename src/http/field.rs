@@ -1,0 +1,91 @@
+//! Fields: names, values, and lists in values (RFC 9110 §5).
+
+/// The fields of a head or of a trailer section, in the order in which they came.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Fields<'r>(pub(super) &'r [httparse::Header<'r>]);
+
+impl<'r> Fields<'r> {
+    /// Name and value of each field; the value without the white space around it, and not always UTF-8.
+    pub fn iter(self) -> impl Iterator<Item = (&'r str, &'r [u8])> {
+        self.0.iter().map(|field| (field.name, field.value))
+    }
+
+    /// The value of the first field of this name, whatever the case of either.
+    pub fn get(self, name: &str) -> Option<&'r [u8]> {
+        self.get_all(name).next()
+    }
+
+    /// The values of all fields of this name, in order.
+    pub fn get_all(self, name: &str) -> impl Iterator<Item = &'r [u8]> {
+        self.iter().filter(move |(each, _)| each.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
+    /// How many fields there are.
+    pub fn len(self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// The members of a comma-separated list without the white space around them; empty members are left out (RFC 9110
+/// §5.6.1.2). Commas in quoted strings part members too: none of the lists read here may have them.
+pub(super) fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|member| !member.is_empty())
+}
+
+/// Whether the byte may be part of a token (RFC 9110 §5.6.2).
+#[inline]
+pub(super) fn is_token_byte(byte: u8) -> bool {
+    TOKEN[byte as usize]
+}
+
+/// Whether the bytes are a token: field names and methods are.
+pub fn is_token(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && bytes.iter().all(|byte| is_token_byte(*byte))
+}
+
+/// Whether the byte may be part of a field value: HTAB, SP, visible ASCII, and anything above (RFC 9110 §5.5).
+#[inline]
+pub(super) fn is_value_byte(byte: u8) -> bool {
+    byte == b'\t' || (byte >= b' ' && byte != 0x7f)
+}
+
+static TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let it = byte as u8;
+        table[byte] = it.is_ascii_alphanumeric()
+            || matches!(
+                it,
+                b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
+            );
+        byte += 1;
+    }
+    table
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_leaves_out_what_is_empty() {
+        let members: Vec<_> = list(b" a,, b\t,c d ,").collect();
+        assert_eq!(members, [b"a" as &[u8], b"b", b"c d"]);
+    }
+
+    #[test]
+    fn tokens_are_what_httparse_takes_as_field_names() {
+        for byte in 0..=255u8 {
+            let line = [byte, b':', b'\r', b'\n', b'\r', b'\n'];
+            let mut slots = [httparse::EMPTY_HEADER; 1];
+            let taken = matches!(httparse::parse_headers(&line, &mut slots), Ok(httparse::Status::Complete((6, [_]))));
+            assert_eq!(is_token_byte(byte), taken, "{byte:#x}");
+        }
+    }
+}
