@@ -118,14 +118,20 @@ pub enum Event<'h, 'i> {
     Closed,
 }
 
-const BETWEEN: Stage = Stage::Head { scanned: 0, empty_lines: 0 };
+const BETWEEN: Stage = Stage::Head {
+    scanned: 0,
+    empty_lines: 0,
+};
 /// RFC 9112 §2.2 wants at least one skipped.
 const EMPTY_LINES_MAX: u8 = 8;
 
 impl Conn {
     /// A connection that has seen nothing yet.
     pub const fn new() -> Conn {
-        Conn { stage: BETWEEN, serial: 0 }
+        Conn {
+            stage: BETWEEN,
+            serial: 0,
+        }
     }
 
     /// Where the connection is.
@@ -150,7 +156,10 @@ impl Conn {
         slots: &'h mut Slots<'i>,
     ) -> (usize, Event<'h, 'i>) {
         match self.stage {
-            Stage::Head { scanned, empty_lines } => self.next_head(limits, scanned, empty_lines, input, slots),
+            Stage::Head {
+                scanned,
+                empty_lines,
+            } => self.next_head(limits, scanned, empty_lines, input, slots),
             Stage::Exchange(exchange) => self.next_body(limits, exchange, input),
             Stage::Closing(_) => (0, Event::Closed),
         }
@@ -165,14 +174,21 @@ impl Conn {
         input: &'i [u8],
         slots: &'h mut Slots<'i>,
     ) -> (usize, Event<'h, 'i>) {
-        if input.first().is_none_or(|byte| *byte == b'\r' || *byte == b'\n') {
+        if input
+            .first()
+            .is_none_or(|byte| *byte == b'\r' || *byte == b'\n')
+        {
             return self.next_empty_line(limits, empty_lines, input, slots);
         }
         // A head that was partial is parsed again only when it may be whole, so that drip-feed costs no square.
         let unfinished = scanned > 0
             && input.len() < limits.head_bytes_max
             && !has_empty_line(&input[(scanned as usize).min(input.len()).saturating_sub(3)..]);
-        let parsed = if unfinished { Parsed::Partial } else { request::parse(limits, input, slots) };
+        let parsed = if unfinished {
+            Parsed::Partial
+        } else {
+            request::parse(limits, input, slots)
+        };
         match parsed {
             Parsed::Complete(used, head) => {
                 self.begin(&head);
@@ -183,7 +199,10 @@ impl Conn {
                 if let Some(reject) = judge_long_line(limits, scanned as usize, input) {
                     return self.reject(reject);
                 }
-                self.stage = Stage::Head { scanned: u32::try_from(input.len()).unwrap_or(u32::MAX), empty_lines };
+                self.stage = Stage::Head {
+                    scanned: u32::try_from(input.len()).unwrap_or(u32::MAX),
+                    empty_lines,
+                };
                 (0, Event::NeedInput)
             }
         }
@@ -201,7 +220,10 @@ impl Conn {
             [] | [b'\r'] => (0, Event::NeedInput),
             [b'\r', b'\n', ..] if empty_lines == EMPTY_LINES_MAX => self.reject(Reject::EmptyLines),
             [b'\r', b'\n', rest @ ..] => {
-                self.stage = Stage::Head { scanned: 0, empty_lines: empty_lines + 1 };
+                self.stage = Stage::Head {
+                    scanned: 0,
+                    empty_lines: empty_lines + 1,
+                };
                 let (used, event) = self.next(limits, rest, slots);
                 (used + 2, event)
             }
@@ -223,7 +245,11 @@ impl Conn {
             Some(decoder) if framing.expects_continue => Reading::AwaitContinue(decoder),
             Some(decoder) => Reading::Body(decoder),
         };
-        let content = if head.method() == "HEAD" { Content::Omitted } else { Content::Sent };
+        let content = if head.method() == "HEAD" {
+            Content::Omitted
+        } else {
+            Content::Sent
+        };
         self.serial = self.serial.wrapping_add(1);
         self.stage = Stage::Exchange(Exchange {
             reading,
@@ -235,7 +261,11 @@ impl Conn {
     }
 
     /// The body's part of [`next`](Conn::next), for who still holds the head: it needs no slots.
-    pub fn next_data<'i>(&mut self, limits: &Limits, input: &'i [u8]) -> (usize, Event<'static, 'i>) {
+    pub fn next_data<'i>(
+        &mut self,
+        limits: &Limits,
+        input: &'i [u8],
+    ) -> (usize, Event<'static, 'i>) {
         match self.stage {
             Stage::Exchange(exchange) => self.next_body(limits, exchange, input),
             Stage::Head { .. } => (0, Event::NeedInput),
@@ -243,17 +273,31 @@ impl Conn {
         }
     }
 
-    fn next_body<'h, 'i>(&mut self, limits: &Limits, exchange: Exchange, input: &'i [u8]) -> (usize, Event<'h, 'i>) {
+    fn next_body<'h, 'i>(
+        &mut self,
+        limits: &Limits,
+        exchange: Exchange,
+        input: &'i [u8],
+    ) -> (usize, Event<'h, 'i>) {
         match exchange.reading {
             Reading::Done | Reading::AwaitContinue(_) => (0, Event::Paused),
             Reading::Body(mut decoder) => match decoder.decode(limits, input) {
                 Err(reject) => self.reject(reject),
                 Ok((used, Piece::End)) => {
-                    self.settle(limits, Exchange { reading: Reading::Done, ..exchange });
+                    self.settle(
+                        limits,
+                        Exchange {
+                            reading: Reading::Done,
+                            ..exchange
+                        },
+                    );
                     (used, Event::End)
                 }
                 Ok((used, piece)) => {
-                    self.stage = Stage::Exchange(Exchange { reading: Reading::Body(decoder), ..exchange });
+                    self.stage = Stage::Exchange(Exchange {
+                        reading: Reading::Body(decoder),
+                        ..exchange
+                    });
                     let event = match piece {
                         Piece::Data(data) => Event::Data(data),
                         Piece::Trailer(bytes) => Event::Trailer(bytes),
@@ -290,11 +334,20 @@ impl Conn {
                 Piece::Data(_) | Piece::Trailer(_) => {}
                 Piece::NeedInput => {
                     let reading = Reading::Discard(decoder, left);
-                    self.stage = Stage::Exchange(Exchange { reading, ..exchange });
+                    self.stage = Stage::Exchange(Exchange {
+                        reading,
+                        ..exchange
+                    });
                     return (at, Event::NeedInput);
                 }
                 Piece::End => {
-                    self.settle(limits, Exchange { reading: Reading::Done, ..exchange });
+                    self.settle(
+                        limits,
+                        Exchange {
+                            reading: Reading::Done,
+                            ..exchange
+                        },
+                    );
                     return (at, Event::End);
                 }
             }
@@ -308,7 +361,9 @@ impl Conn {
                 self.close(CloseReason::PeerFinished);
                 None
             }
-            Stage::Head { .. } => Some(self.refuse(doubt(limits, rest).unwrap_or(Reject::UnfinishedHead))),
+            Stage::Head { .. } => {
+                Some(self.refuse(doubt(limits, rest).unwrap_or(Reject::UnfinishedHead)))
+            }
             Stage::Exchange(exchange) => match (exchange.reading, exchange.writing) {
                 (Reading::AwaitContinue(_) | Reading::Body(_), Writing::Head) => {
                     Some(self.refuse(Reject::UnfinishedBody))
@@ -318,7 +373,10 @@ impl Conn {
                     None
                 }
                 (Reading::Done | Reading::AwaitContinue(_) | Reading::Body(_), _) => {
-                    self.stage = Stage::Exchange(Exchange { persist: Persist::PeerCloses, ..exchange });
+                    self.stage = Stage::Exchange(Exchange {
+                        persist: Persist::PeerCloses,
+                        ..exchange
+                    });
                     None
                 }
             },
@@ -340,12 +398,17 @@ impl Conn {
     fn reject<'h, 'i>(&mut self, reject: Reject) -> (usize, Event<'h, 'i>) {
         match self.stage {
             // The answer has begun, so nothing can be said of the fault.
-            Stage::Exchange(Exchange { writing: Writing::Body(_) | Writing::Done, .. }) | Stage::Closing(_) => {
-                (0, self.close(CloseReason::BodyUnread))
-            }
+            Stage::Exchange(Exchange {
+                writing: Writing::Body(_) | Writing::Done,
+                ..
+            })
+            | Stage::Closing(_) => (0, self.close(CloseReason::BodyUnread)),
             Stage::Exchange(exchange) => {
-                self.stage =
-                    Stage::Exchange(Exchange { reading: Reading::Done, persist: Persist::WeClose, ..exchange });
+                self.stage = Stage::Exchange(Exchange {
+                    reading: Reading::Done,
+                    persist: Persist::WeClose,
+                    ..exchange
+                });
                 (0, Event::Rejected(reject))
             }
             Stage::Head { .. } => {
@@ -380,7 +443,13 @@ impl Conn {
             encode::status_line(out, 100);
             out.extend_from_slice(b"\r\n");
             let reading = Reading::Body(decoder);
-            self.stage = Stage::Exchange(Exchange { reading, writing, persist, content, version });
+            self.stage = Stage::Exchange(Exchange {
+                reading,
+                writing,
+                persist,
+                content,
+                version,
+            });
         }
     }
 
@@ -400,7 +469,13 @@ impl Conn {
     /// # Panics
     /// When no answer's head is owed: each exchange has one answer.
     #[inline]
-    pub fn finish_head(&mut self, limits: &Limits, out: &mut Vec<u8>, status: u16, length: Length) -> Content {
+    pub fn finish_head(
+        &mut self,
+        limits: &Limits,
+        out: &mut Vec<u8>,
+        status: u16,
+        length: Length,
+    ) -> Content {
         let Stage::Exchange(mut exchange) = self.stage else {
             panic!("an answer without a request");
         };
@@ -436,15 +511,25 @@ impl Conn {
         }
         match (exchange.persist, exchange.version) {
             (Persist::KeepAlive, Version::Http11) => {}
-            (Persist::KeepAlive, Version::Http10) => out.extend_from_slice(b"Connection: keep-alive\r\n"),
-            (Persist::PeerCloses | Persist::WeClose, _) => out.extend_from_slice(b"Connection: close\r\n"),
+            (Persist::KeepAlive, Version::Http10) => {
+                out.extend_from_slice(b"Connection: keep-alive\r\n")
+            }
+            (Persist::PeerCloses | Persist::WeClose, _) => {
+                out.extend_from_slice(b"Connection: close\r\n")
+            }
         }
         out.extend_from_slice(b"\r\n");
         let (writing, content) = match (encoder, content) {
             (Encoder::Length(0), _) | (_, Content::Omitted) => (Writing::Done, Content::Omitted),
             (encoder, Content::Sent) => (Writing::Body(encoder), Content::Sent),
         };
-        self.settle(limits, Exchange { writing, ..exchange });
+        self.settle(
+            limits,
+            Exchange {
+                writing,
+                ..exchange
+            },
+        );
         content
     }
 
@@ -470,11 +555,20 @@ impl Conn {
     }
 
     fn wrote_body(&mut self, limits: &Limits, bytes: u64) {
-        let Stage::Exchange(exchange) = &mut self.stage else { return };
-        let Writing::Body(Encoder::Length(left)) = &mut exchange.writing else { return };
-        *left = left.checked_sub(bytes).expect("no more content than was promised");
+        let Stage::Exchange(exchange) = &mut self.stage else {
+            return;
+        };
+        let Writing::Body(Encoder::Length(left)) = &mut exchange.writing else {
+            return;
+        };
+        *left = left
+            .checked_sub(bytes)
+            .expect("no more content than was promised");
         if *left == 0 {
-            let exchange = Exchange { writing: Writing::Done, ..*exchange };
+            let exchange = Exchange {
+                writing: Writing::Done,
+                ..*exchange
+            };
             self.settle(limits, exchange);
         }
     }
@@ -482,14 +576,22 @@ impl Conn {
     /// Ends content of unknown length; trailers are sent where there are chunks. Does nothing when nothing is owed.
     /// Content that is shorter than was promised can't be ended: the connection fails.
     pub fn end_body(&mut self, limits: &Limits, out: &mut Vec<u8>, trailers: &[(&str, &[u8])]) {
-        let Stage::Exchange(exchange) = self.stage else { return };
+        let Stage::Exchange(exchange) = self.stage else {
+            return;
+        };
         match exchange.writing {
             Writing::Head | Writing::Done => return,
             Writing::Body(Encoder::Length(_)) => return self.fail(),
             Writing::Body(Encoder::Chunked) => encode::last_chunk(out, trailers),
             Writing::Body(Encoder::UntilClose) => {}
         }
-        self.settle(limits, Exchange { writing: Writing::Done, ..exchange });
+        self.settle(
+            limits,
+            Exchange {
+                writing: Writing::Done,
+                ..exchange
+            },
+        );
     }
 
     /// Ends the connection where it stands: what was promised can't be kept.
@@ -499,8 +601,13 @@ impl Conn {
 
     fn encoder(&self) -> Encoder {
         match self.stage {
-            Stage::Exchange(Exchange { writing: Writing::Body(encoder), .. }) => encoder,
-            Stage::Exchange(_) | Stage::Head { .. } | Stage::Closing(_) => panic!("content without a head"),
+            Stage::Exchange(Exchange {
+                writing: Writing::Body(encoder),
+                ..
+            }) => encoder,
+            Stage::Exchange(_) | Stage::Head { .. } | Stage::Closing(_) => {
+                panic!("content without a head")
+            }
         }
     }
 
@@ -510,17 +617,26 @@ impl Conn {
         self.stage = match (exchange.reading, exchange.writing, exchange.persist) {
             (_, Writing::Head | Writing::Body(_), _) => Stage::Exchange(exchange),
             (Reading::Done, Writing::Done, Persist::KeepAlive) => BETWEEN,
-            (Reading::Done, Writing::Done, Persist::PeerCloses) => Stage::Closing(CloseReason::PeerAsked),
-            (Reading::Done, Writing::Done, Persist::WeClose) => Stage::Closing(CloseReason::WeAsked),
+            (Reading::Done, Writing::Done, Persist::PeerCloses) => {
+                Stage::Closing(CloseReason::PeerAsked)
+            }
+            (Reading::Done, Writing::Done, Persist::WeClose) => {
+                Stage::Closing(CloseReason::WeAsked)
+            }
             (Reading::Body(decoder), Writing::Done, Persist::KeepAlive) => {
                 let reading = Reading::Discard(decoder, limits.discard_bytes_max);
-                Stage::Exchange(Exchange { reading, ..exchange })
+                Stage::Exchange(Exchange {
+                    reading,
+                    ..exchange
+                })
             }
             (Reading::Discard(..), Writing::Done, Persist::KeepAlive) => Stage::Exchange(exchange),
             (Reading::AwaitContinue(_), Writing::Done, _)
-            | (Reading::Body(_) | Reading::Discard(..), Writing::Done, Persist::PeerCloses | Persist::WeClose) => {
-                Stage::Closing(CloseReason::BodyUnread)
-            }
+            | (
+                Reading::Body(_) | Reading::Discard(..),
+                Writing::Done,
+                Persist::PeerCloses | Persist::WeClose,
+            ) => Stage::Closing(CloseReason::BodyUnread),
         };
     }
 }
@@ -533,13 +649,18 @@ impl Default for Conn {
 
 /// Whether an empty line may end a head in these bytes; a bare LF counts, so that it is seen and refused.
 fn has_empty_line(bytes: &[u8]) -> bool {
-    bytes.windows(2).any(|pair| pair == b"\n\n") || bytes.windows(3).any(|triple| triple == b"\n\r\n")
+    bytes.windows(2).any(|pair| pair == b"\n\n")
+        || bytes.windows(3).any(|triple| triple == b"\n\r\n")
 }
 
 /// The request line is judged first, also while unfinished: once, when more is here than a good one can have.
 fn judge_long_line(limits: &Limits, scanned: usize, input: &[u8]) -> Option<Reject> {
     let line_bytes_max = METHOD_BYTES + limits.target_bytes_max;
-    if scanned <= line_bytes_max && line_bytes_max < input.len() { doubt(limits, input) } else { None }
+    if scanned <= line_bytes_max && line_bytes_max < input.len() {
+        doubt(limits, input)
+    } else {
+        None
+    }
 }
 
 /// A fault in the beginning of a head, if there is one.

@@ -4,8 +4,9 @@
 pub const LENGTH: usize = 29;
 
 const DAYS: [&[u8; 3]; 7] = [b"Thu", b"Fri", b"Sat", b"Sun", b"Mon", b"Tue", b"Wed"];
-const MONTHS: [&[u8; 3]; 12] =
-    [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
+const MONTHS: [&[u8; 3]; 12] = [
+    b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec",
+];
 /// The first second of the year 10000, which has no room in four digits.
 const END: u64 = 253_402_300_800;
 
@@ -31,7 +32,8 @@ pub fn format(unix_seconds: u64) -> [u8; LENGTH] {
 fn civil(days: u64) -> (u64, u64, u64) {
     let shifted = days + 719_468;
     let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * from_march + 2) / 5 + 1;
@@ -61,7 +63,20 @@ mod tests {
 
     #[test]
     fn the_ends_of_time_agree_with_httpdate() {
-        [0, 59, 60, 3599, 3600, 86_399, 86_400, 951_782_400, 4_107_542_399, END - 1].into_iter().for_each(check);
+        [
+            0,
+            59,
+            60,
+            3599,
+            3600,
+            86_399,
+            86_400,
+            951_782_400,
+            4_107_542_399,
+            END - 1,
+        ]
+        .into_iter()
+        .for_each(check);
     }
 
     #[test]

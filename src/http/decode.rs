@@ -33,13 +33,21 @@ pub enum Piece<'i> {
 
 impl Decoder {
     /// Decodes the beginning of `input`: how much of it was used, and for what.
-    pub fn decode<'i>(&mut self, limits: &Limits, input: &'i [u8]) -> Result<(usize, Piece<'i>), Reject> {
+    pub fn decode<'i>(
+        &mut self,
+        limits: &Limits,
+        input: &'i [u8],
+    ) -> Result<(usize, Piece<'i>), Reject> {
         match self {
             Decoder::Length(0) => Ok((0, Piece::End)),
             Decoder::Length(left) => {
                 let data = up_to(*left, input);
                 *left -= data.len() as u64;
-                let piece = if data.is_empty() { Piece::NeedInput } else { Piece::Data(data) };
+                let piece = if data.is_empty() {
+                    Piece::NeedInput
+                } else {
+                    Piece::Data(data)
+                };
                 Ok((data.len(), piece))
             }
             Decoder::Chunked(chunks) => chunks.decode(limits, input),
@@ -108,7 +116,11 @@ enum Line {
 }
 
 impl ChunkDecoder {
-    fn decode<'i>(&mut self, limits: &Limits, input: &'i [u8]) -> Result<(usize, Piece<'i>), Reject> {
+    fn decode<'i>(
+        &mut self,
+        limits: &Limits,
+        input: &'i [u8],
+    ) -> Result<(usize, Piece<'i>), Reject> {
         let mut at = 0;
         loop {
             match self.state {
@@ -117,7 +129,8 @@ impl ChunkDecoder {
                     if data.is_empty() {
                         return Ok((at, Piece::NeedInput));
                     }
-                    self.state = NonZeroU64::new(left.get() - data.len() as u64).map_or(State::DataCr, State::Data);
+                    self.state = NonZeroU64::new(left.get() - data.len() as u64)
+                        .map_or(State::DataCr, State::Data);
                     return Ok((at + data.len(), Piece::Data(data)));
                 }
                 State::Trailer(line) => {
@@ -128,7 +141,11 @@ impl ChunkDecoder {
                     });
                 }
                 State::End => return Ok((at, Piece::End)),
-                State::Size { .. } | State::Extension { .. } | State::SizeLf { .. } | State::DataCr | State::DataLf => {
+                State::Size { .. }
+                | State::Extension { .. }
+                | State::SizeLf { .. }
+                | State::DataCr
+                | State::DataLf => {
                     let Some(byte) = input.get(at) else {
                         return Ok((at, Piece::NeedInput));
                     };
@@ -145,19 +162,31 @@ impl ChunkDecoder {
             State::Size { size, digits } => match byte {
                 b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F' if digits < 16 => {
                     let digit = (byte as char).to_digit(16).unwrap_or_default();
-                    Ok(State::Size { size: size << 4 | u64::from(digit), digits: digits + 1 })
+                    Ok(State::Size {
+                        size: size << 4 | u64::from(digit),
+                        digits: digits + 1,
+                    })
                 }
                 b'\r' if digits > 0 => Ok(State::SizeLf { size }),
                 b';' | b' ' | b'\t' if digits > 0 => {
-                    let part = if byte == b';' { Part::BeforeName } else { Part::BeforeSemicolon };
+                    let part = if byte == b';' {
+                        Part::BeforeName
+                    } else {
+                        Part::BeforeSemicolon
+                    };
                     self.extension_byte(limits, size, 0, part)
                 }
                 _ => Err(Reject::ChunkSize),
             },
-            State::Extension { size, part: Part::Name | Part::Token | Part::Unquoted, .. } if byte == b'\r' => {
-                Ok(State::SizeLf { size })
-            }
-            State::Extension { part: Part::BeforeSemicolon, .. } if !matches!(byte, b';' | b' ' | b'\t') => {
+            State::Extension {
+                size,
+                part: Part::Name | Part::Token | Part::Unquoted,
+                ..
+            } if byte == b'\r' => Ok(State::SizeLf { size }),
+            State::Extension {
+                part: Part::BeforeSemicolon,
+                ..
+            } if !matches!(byte, b';' | b' ' | b'\t') => {
                 // Only an extension could have excused the white space after the size.
                 Err(Reject::ChunkSize)
             }
@@ -171,16 +200,28 @@ impl ChunkDecoder {
             State::DataCr if byte == b'\r' => Ok(State::DataLf),
             State::DataLf if byte == b'\n' => Ok(State::default()),
             State::SizeLf { .. } | State::DataCr | State::DataLf => Err(Reject::ChunkSize),
-            State::Data(_) | State::Trailer(_) | State::End => unreachable!("not a line around the data"),
+            State::Data(_) | State::Trailer(_) | State::End => {
+                unreachable!("not a line around the data")
+            }
         }
     }
 
-    fn extension_byte(&mut self, limits: &Limits, size: u64, bytes: u32, part: Part) -> Result<State, Reject> {
+    fn extension_byte(
+        &mut self,
+        limits: &Limits,
+        size: u64,
+        bytes: u32,
+        part: Part,
+    ) -> Result<State, Reject> {
         let bytes = bytes + 1;
         self.extension_bytes += 1;
         let fits = bytes as usize <= limits.chunk_extension_bytes_max
             && self.extension_bytes as usize <= limits.chunk_extensions_bytes_max;
-        if fits { Ok(State::Extension { size, bytes, part }) } else { Err(Reject::ChunkExtension) }
+        if fits {
+            Ok(State::Extension { size, bytes, part })
+        } else {
+            Err(Reject::ChunkExtension)
+        }
     }
 
     /// Walks over bytes of the trailer section; ends after its blank line. How many it took.
@@ -208,7 +249,9 @@ impl ChunkDecoder {
                     self.state = State::End;
                     return Ok(at + 1);
                 }
-                (Line::Begin | Line::Name | Line::Value | Line::Lf | Line::LastLf, _) => return Err(Reject::Trailer),
+                (Line::Begin | Line::Name | Line::Value | Line::Lf | Line::LastLf, _) => {
+                    return Err(Reject::Trailer);
+                }
             };
         }
         self.state = State::Trailer(line);
@@ -222,7 +265,12 @@ impl Part {
         let token = is_token_byte(byte);
         match self {
             Part::BeforeSemicolon if blank => Some(Part::BeforeSemicolon),
-            Part::BeforeSemicolon | Part::Name | Part::AfterName | Part::Token | Part::Unquoted | Part::AfterValue
+            Part::BeforeSemicolon
+            | Part::Name
+            | Part::AfterName
+            | Part::Token
+            | Part::Unquoted
+            | Part::AfterValue
                 if byte == b';' =>
             {
                 Some(Part::BeforeName)
@@ -258,9 +306,20 @@ mod tests {
 
     /// Decodes whole and byte by byte; both must say the same.
     fn check(input: &[u8], expected: Result<(&[u8], &[u8], usize), Reject>) {
-        let expected = expected.map(|(data, trailers, used)| (data.to_vec(), trailers.to_vec(), used));
-        assert_eq!(run(input, input.len()), expected, "{}", input.escape_ascii());
-        assert_eq!(run(input, 1), expected, "{} byte by byte", input.escape_ascii());
+        let expected =
+            expected.map(|(data, trailers, used)| (data.to_vec(), trailers.to_vec(), used));
+        assert_eq!(
+            run(input, input.len()),
+            expected,
+            "{}",
+            input.escape_ascii()
+        );
+        assert_eq!(
+            run(input, 1),
+            expected,
+            "{} byte by byte",
+            input.escape_ascii()
+        );
     }
 
     fn run(input: &[u8], cut: usize) -> Result<(Vec<u8>, Vec<u8>, usize), Reject> {
@@ -283,8 +342,14 @@ mod tests {
     fn chunks() {
         check(b"0\r\n\r\n", Ok((b"", b"\r\n", 5)));
         check(b"3\r\nabc\r\n0\r\n\r\nrest", Ok((b"abc", b"\r\n", 13)));
-        check(b"0A\r\n0123456789\r\n000\r\n\r\n", Ok((b"0123456789", b"\r\n", 23)));
-        check(b"1\r\na\r\n1\r\nb\r\n0\r\nX: y\r\nZ:\r\n\r\n", Ok((b"ab", b"X: y\r\nZ:\r\n\r\n", 27)));
+        check(
+            b"0A\r\n0123456789\r\n000\r\n\r\n",
+            Ok((b"0123456789", b"\r\n", 23)),
+        );
+        check(
+            b"1\r\na\r\n1\r\nb\r\n0\r\nX: y\r\nZ:\r\n\r\n",
+            Ok((b"ab", b"X: y\r\nZ:\r\n\r\n", 27)),
+        );
         check(b"3\r\nabc", Err(Reject::UnfinishedBody));
     }
 
@@ -316,9 +381,19 @@ mod tests {
 
     #[test]
     fn extensions_are_read_over() {
-        for good in [";a", ";a=b", " ; a = b", ";a=\"x;\\\"y\r\"", ";a=\"b\" ;c", "\t;\ta\t=\tb;c=d"] {
+        for good in [
+            ";a",
+            ";a=b",
+            " ; a = b",
+            ";a=\"x;\\\"y\r\"",
+            ";a=\"b\" ;c",
+            "\t;\ta\t=\tb;c=d",
+        ] {
             let good = good.replace('\r', " ");
-            check(format!("1{good}\r\nx\r\n0{good}\r\n\r\n").as_bytes(), Ok((b"x", b"\r\n", good.len() * 2 + 11)));
+            check(
+                format!("1{good}\r\nx\r\n0{good}\r\n\r\n").as_bytes(),
+                Ok((b"x", b"\r\n", good.len() * 2 + 11)),
+            );
         }
         for bad in [
             ";\r\n",
@@ -335,21 +410,45 @@ mod tests {
             check(format!("1{bad}").as_bytes(), Err(Reject::ChunkExtension));
         }
         let fits = format!("1;{}\r\n", "a".repeat(255));
-        check(format!("{fits}x\r\n0\r\n\r\n").as_bytes(), Ok((b"x", b"\r\n", 267)));
-        check(format!("1;{}\r\n", "a".repeat(256)).as_bytes(), Err(Reject::ChunkExtension));
-        check(format!("{fits}x\r\n").repeat(17).as_bytes(), Err(Reject::ChunkExtension));
+        check(
+            format!("{fits}x\r\n0\r\n\r\n").as_bytes(),
+            Ok((b"x", b"\r\n", 267)),
+        );
+        check(
+            format!("1;{}\r\n", "a".repeat(256)).as_bytes(),
+            Err(Reject::ChunkExtension),
+        );
+        check(
+            format!("{fits}x\r\n").repeat(17).as_bytes(),
+            Err(Reject::ChunkExtension),
+        );
     }
 
     #[test]
     fn trailers_obey_the_rules_of_fields_and_their_limit() {
-        for bad in
-            [" a: b\r\n\r\n", ":\r\n\r\n", "a b: c\r\n\r\n", "a: b\n\n", "a\r\n\r\n", "a: \x01\r\n\r\n", "a: b\r\n\rx"]
-        {
+        for bad in [
+            " a: b\r\n\r\n",
+            ":\r\n\r\n",
+            "a b: c\r\n\r\n",
+            "a: b\n\n",
+            "a\r\n\r\n",
+            "a: \x01\r\n\r\n",
+            "a: b\r\n\rx",
+        ] {
             check(format!("0\r\n{bad}").as_bytes(), Err(Reject::Trailer));
         }
-        check(format!("0\r\na: {}\r\n\r\n", "b".repeat(8192)).as_bytes(), Err(Reject::TrailersTooLarge));
-        check(format!("0\r\n{}\r\n", "a:\r\n".repeat(129)).as_bytes(), Err(Reject::TrailersTooLarge));
+        check(
+            format!("0\r\na: {}\r\n\r\n", "b".repeat(8192)).as_bytes(),
+            Err(Reject::TrailersTooLarge),
+        );
+        check(
+            format!("0\r\n{}\r\n", "a:\r\n".repeat(129)).as_bytes(),
+            Err(Reject::TrailersTooLarge),
+        );
         let fits = format!("a: {}\r\n\r\n", "b".repeat(8192 - 7));
-        check(format!("0\r\n{fits}").as_bytes(), Ok((b"", fits.as_bytes(), 8195)));
+        check(
+            format!("0\r\n{fits}").as_bytes(),
+            Ok((b"", fits.as_bytes(), 8195)),
+        );
     }
 }

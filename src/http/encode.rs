@@ -117,7 +117,11 @@ pub(super) fn chunk(out: &mut Vec<u8>, data: &[u8]) {
     let digits = (usize::BITS - data.len().leading_zeros()).div_ceil(4);
     for place in (0..digits).rev() {
         let digit = (data.len() >> (4 * place)) as u8 & 15;
-        out.push(if digit < 10 { b'0' + digit } else { b'a' + digit - 10 });
+        out.push(if digit < 10 {
+            b'0' + digit
+        } else {
+            b'a' + digit - 10
+        });
     }
     out.extend_from_slice(b"\r\n");
     out.extend_from_slice(data);
@@ -140,7 +144,11 @@ mod tests {
 
     #[test]
     fn decimals_agree_with_the_standard_library() {
-        for number in (0..64).map(|bits| u64::MAX >> bits).chain(0..1100).chain([10, 100, 1_000_000]) {
+        for number in (0..64)
+            .map(|bits| u64::MAX >> bits)
+            .chain(0..1100)
+            .chain([10, 100, 1_000_000])
+        {
             let mut out = Vec::new();
             decimal(&mut out, number);
             assert_eq!(out, number.to_string().as_bytes());
@@ -158,8 +166,13 @@ mod tests {
                 continue;
             }
             let size = httparse::parse_chunk_size(&out).expect("a chunk");
-            let httparse::Status::Complete((at, size)) = size else { panic!("a whole size") };
-            assert_eq!((size, &out[at..]), (length as u64, &[&data[..], b"\r\n"].concat()[..]));
+            let httparse::Status::Complete((at, size)) = size else {
+                panic!("a whole size")
+            };
+            assert_eq!(
+                (size, &out[at..]),
+                (length as u64, &[&data[..], b"\r\n"].concat()[..])
+            );
         }
     }
 
@@ -185,7 +198,13 @@ mod tests {
         for value in [b"a\r\nb" as &[u8], b"a\rb", b"a\nb", b"a\0b", b"\x7f"] {
             assert_eq!(field(&mut out, "a", value), Err(FieldError::Value));
         }
-        for name in ["Connection", "content-length", "DATE", "Keep-Alive", "transfer-encoding"] {
+        for name in [
+            "Connection",
+            "content-length",
+            "DATE",
+            "Keep-Alive",
+            "transfer-encoding",
+        ] {
             assert_eq!(field(&mut out, name, b"x"), Err(FieldError::Reserved));
         }
         assert!(out.is_empty());

@@ -57,6 +57,8 @@ pub enum Reject {
     HeadTimeout,
     /// The body did not come in time.
     BodyTimeout,
+    /// There is no room for the body at the moment.
+    NoRoom,
 }
 
 impl Reject {
@@ -85,6 +87,7 @@ impl Reject {
             Reject::Expectation => 417,
             Reject::TooManyFields | Reject::HeadTooLarge | Reject::TrailersTooLarge => 431,
             Reject::UnknownCoding => 501,
+            Reject::NoRoom => 503,
             Reject::VersionUnsupported => 505,
         }
     }
@@ -118,6 +121,7 @@ impl Reject {
             Reject::UnfinishedBody => "the body is unfinished",
             Reject::HeadTimeout => "the head did not come in time",
             Reject::BodyTimeout => "the body did not come in time",
+            Reject::NoRoom => "there is no room for the body at the moment",
         }
     }
 }

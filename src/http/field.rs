@@ -17,7 +17,9 @@ impl<'r> Fields<'r> {
 
     /// The values of all fields of this name, in order.
     pub fn get_all(self, name: &str) -> impl Iterator<Item = &'r [u8]> {
-        self.iter().filter(move |(each, _)| each.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        self.iter()
+            .filter(move |(each, _)| each.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
     }
 
     /// How many fields there are.
@@ -34,7 +36,10 @@ impl<'r> Fields<'r> {
 /// The members of a comma-separated list without the white space around them; empty members are left out (RFC 9110
 /// §5.6.1.2). Commas in quoted strings part members too: none of the lists read here may have them.
 pub(super) fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|member| !member.is_empty())
+    value
+        .split(|byte| *byte == b',')
+        .map(<[u8]>::trim_ascii)
+        .filter(|member| !member.is_empty())
 }
 
 /// Whether the byte may be part of a token (RFC 9110 §5.6.2).
@@ -62,7 +67,20 @@ static TOKEN: [bool; 256] = {
         table[byte] = it.is_ascii_alphanumeric()
             || matches!(
                 it,
-                b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
+                b'!' | b'#'
+                    | b'$'
+                    | b'%'
+                    | b'&'
+                    | b'\''
+                    | b'*'
+                    | b'+'
+                    | b'-'
+                    | b'.'
+                    | b'^'
+                    | b'_'
+                    | b'`'
+                    | b'|'
+                    | b'~'
             );
         byte += 1;
     }
@@ -84,7 +102,10 @@ mod tests {
         for byte in 0..=255u8 {
             let line = [byte, b':', b'\r', b'\n', b'\r', b'\n'];
             let mut slots = [httparse::EMPTY_HEADER; 1];
-            let taken = matches!(httparse::parse_headers(&line, &mut slots), Ok(httparse::Status::Complete((6, [_]))));
+            let taken = matches!(
+                httparse::parse_headers(&line, &mut slots),
+                Ok(httparse::Status::Complete((6, [_])))
+            );
             assert_eq!(is_token_byte(byte), taken, "{byte:#x}");
         }
     }

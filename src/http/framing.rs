@@ -43,7 +43,11 @@ pub enum Persist {
 impl Framing {
     /// Decides; the steps carry the sections that ask for them.
     #[inline]
-    pub(super) fn of(target: &Target<'_>, version: Version, fields: Fields<'_>) -> Result<Framing, Reject> {
+    pub(super) fn of(
+        target: &Target<'_>,
+        version: Version,
+        fields: Fields<'_>,
+    ) -> Result<Framing, Reject> {
         let mut said = Said::default();
         for (name, value) in fields.iter() {
             // Most names are told apart by their length alone.
@@ -52,7 +56,9 @@ impl Framing {
                 6 if name.eq_ignore_ascii_case("expect") => said.expect(version, value)?,
                 10 if name.eq_ignore_ascii_case("connection") => said.connection(value),
                 14 if name.eq_ignore_ascii_case("content-length") => said.content_length(value)?,
-                17 if name.eq_ignore_ascii_case("transfer-encoding") => said.transfer_encoding(value)?,
+                17 if name.eq_ignore_ascii_case("transfer-encoding") => {
+                    said.transfer_encoding(value)?
+                }
                 _ => {}
             }
         }
@@ -62,10 +68,14 @@ impl Framing {
         }
         let body = match (said.codings, said.length) {
             // RFC 9112 §6.3.6 and §6.3.7: a length, or no body.
-            (Codings::None, length) => length.and_then(NonZeroU64::new).map_or(Body::None, Body::Length),
+            (Codings::None, length) => length
+                .and_then(NonZeroU64::new)
+                .map_or(Body::None, Body::Length),
             // RFC 9112 §6.1: a Transfer-Encoding in HTTP/1.0 is faulty framing; §6.3.3: beside Content-Length it smells
             // of smuggling; §6.3.4: a request whose final coding is not chunked has no end.
-            (_, Some(_)) | (Codings::Other | Codings::Empty, None) => return Err(Reject::TransferEncoding),
+            (_, Some(_)) | (Codings::Other | Codings::Empty, None) => {
+                return Err(Reject::TransferEncoding);
+            }
             (Codings::Chunked | Codings::OtherThenChunked, None) if version == Version::Http10 => {
                 return Err(Reject::TransferEncoding);
             }
@@ -79,8 +89,13 @@ impl Framing {
             (Version::Http11, false, _) | (Version::Http10, false, true) => Persist::KeepAlive,
         };
         // RFC 9110 §10.1.1: with no body there is nothing to hold back. RFC 9112 §3.2.3: CONNECT has none.
-        let expects_continue = said.expects_continue && body != Body::None && target.form() != Form::Authority;
-        Ok(Framing { body, persist, expects_continue })
+        let expects_continue =
+            said.expects_continue && body != Body::None && target.form() != Form::Authority;
+        Ok(Framing {
+            body,
+            persist,
+            expects_continue,
+        })
     }
 }
 
@@ -164,7 +179,9 @@ impl Said {
                 Codings::None | Codings::Empty if chunked => Codings::Chunked,
                 Codings::Other if chunked => Codings::OtherThenChunked,
                 Codings::None | Codings::Empty | Codings::Other => Codings::Other,
-                Codings::Chunked | Codings::OtherThenChunked => return Err(Reject::TransferEncoding),
+                Codings::Chunked | Codings::OtherThenChunked => {
+                    return Err(Reject::TransferEncoding);
+                }
             };
         }
         Ok(())
@@ -190,8 +207,18 @@ mod tests {
     #[test]
     fn a_decimal_has_1_to_19_digits_and_nothing_else() {
         assert_eq!(decimal(b"0"), Some(0));
-        assert_eq!(decimal(b"9999999999999999999"), Some(9_999_999_999_999_999_999));
-        for none in [b"" as &[u8], b"+1", b"-1", b"1 ", b"0x1", b"10000000000000000000"] {
+        assert_eq!(
+            decimal(b"9999999999999999999"),
+            Some(9_999_999_999_999_999_999)
+        );
+        for none in [
+            b"" as &[u8],
+            b"+1",
+            b"-1",
+            b"1 ",
+            b"0x1",
+            b"10000000000000000000",
+        ] {
             assert_eq!(decimal(none), None);
         }
     }

@@ -40,7 +40,9 @@ pub(super) fn judge(limits: &Limits, window: &[u8]) -> Verdict {
     }) {
         Ok(line_end) => Verdict::Sound { line_end },
         Err(Stop::Fault(reject)) => Verdict::Fault(reject),
-        Err(Stop::End) if window.len() >= limits.head_bytes_max => Verdict::Fault(Reject::HeadTooLarge),
+        Err(Stop::End) if window.len() >= limits.head_bytes_max => {
+            Verdict::Fault(Reject::HeadTooLarge)
+        }
         Err(Stop::End) => Verdict::Unfinished,
     };
     verdict
@@ -65,7 +67,11 @@ impl Bytes<'_> {
     }
 
     fn expect(&mut self, wanted: u8, otherwise: Reject) -> Result<(), Stop> {
-        if self.next()? == wanted { Ok(()) } else { Err(Stop::Fault(otherwise)) }
+        if self.next()? == wanted {
+            Ok(())
+        } else {
+            Err(Stop::Fault(otherwise))
+        }
     }
 }
 
@@ -90,19 +96,30 @@ fn request_line(limits: &Limits, bytes: &mut Bytes<'_>) -> Result<(), Stop> {
             return Err(Stop::Fault(Reject::TargetTooLong));
         }
         let escaped = |back: usize| back <= length && bytes.window[bytes.at - 1 - back] == b'%';
-        if octet(byte) == Octet::Outside || ((escaped(1) || escaped(2)) && !byte.is_ascii_hexdigit()) {
+        if octet(byte) == Octet::Outside
+            || ((escaped(1) || escaped(2)) && !byte.is_ascii_hexdigit())
+        {
             return Err(Stop::Fault(Reject::Target));
         }
     }
     let target_end = bytes.at - 1;
-    if bytes.window[target_begin..target_end].iter().rev().take(2).any(|byte| *byte == b'%') {
+    if bytes.window[target_begin..target_end]
+        .iter()
+        .rev()
+        .take(2)
+        .any(|byte| *byte == b'%')
+    {
         return Err(Stop::Fault(Reject::Target));
     }
     for wanted in *b"HTTP/" {
         bytes.expect(wanted, Reject::Version)?;
     }
     let major = bytes.next()?;
-    let dot = if major.is_ascii_digit() { bytes.next()? } else { 0 };
+    let dot = if major.is_ascii_digit() {
+        bytes.next()?
+    } else {
+        0
+    };
     let minor = if dot == b'.' { bytes.next()? } else { 0 };
     if !minor.is_ascii_digit() {
         return Err(Stop::Fault(Reject::Version));

@@ -32,7 +32,10 @@ impl Slots<'_> {
     /// Empty slots; costs nothing.
     #[inline]
     pub fn new() -> Self {
-        Slots { fields: [const { MaybeUninit::uninit() }; SLOTS], newer: Vec::new() }
+        Slots {
+            fields: [const { MaybeUninit::uninit() }; SLOTS],
+            newer: Vec::new(),
+        }
     }
 }
 
@@ -122,20 +125,29 @@ pub(super) enum Parsed<'h> {
 
 /// Reads a head from the first bytes of `input`, which do not begin with an empty line.
 #[inline]
-pub(super) fn parse<'h, 'i: 'h>(limits: &Limits, input: &'i [u8], slots: &'h mut Slots<'i>) -> Parsed<'h> {
+pub(super) fn parse<'h, 'i: 'h>(
+    limits: &Limits,
+    input: &'i [u8],
+    slots: &'h mut Slots<'i>,
+) -> Parsed<'h> {
     // What lies beyond the limit is not looked at, so that the verdict does not depend on how much of it is here.
     let window = &input[..input.len().min(limits.head_bytes_max)];
     let fields_max = limits.fields_max.min(SLOTS);
     let mut request = httparse::Request::new(&mut []);
     match request.parse_with_uninit_headers(window, &mut slots.fields[..fields_max]) {
         Ok(httparse::Status::Complete(used)) => {
-            if let (Some(method), Some(target), Some(minor)) = (request.method, request.path, request.version)
+            if let (Some(method), Some(target), Some(minor)) =
+                (request.method, request.path, request.version)
                 && method.len() < METHOD_BYTES
                 && target.len() <= limits.target_bytes_max
                 && lines_end_in_crlf(window, used, request.headers)
                 && let Ok(target) = Target::parse(method, target)
             {
-                let version = if minor == 0 { Version::Http10 } else { Version::Http11 };
+                let version = if minor == 0 {
+                    Version::Http10
+                } else {
+                    Version::Http11
+                };
                 return finish(used, method, target, version, Fields(request.headers));
             }
             Parsed::Rejected(judge::fault(limits, window))
@@ -174,11 +186,21 @@ fn parse_doubtful<'h, 'i: 'h>(
     slots.resize(limits.fields_max.min(SLOTS), httparse::EMPTY_HEADER);
     let line = core::str::from_utf8(&window[..line_end]).unwrap_or_default();
     let mut words = line.split(' ');
-    let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-    match (Target::parse(method, target), httparse::parse_headers(&window[line_end..], slots)) {
-        (Ok(target), Ok(httparse::Status::Complete((used, fields)))) => {
-            finish(line_end + used, method, target, Version::Http11, Fields(fields))
-        }
+    let (method, target) = (
+        words.next().unwrap_or_default(),
+        words.next().unwrap_or_default(),
+    );
+    match (
+        Target::parse(method, target),
+        httparse::parse_headers(&window[line_end..], slots),
+    ) {
+        (Ok(target), Ok(httparse::Status::Complete((used, fields)))) => finish(
+            line_end + used,
+            method,
+            target,
+            Version::Http11,
+            Fields(fields),
+        ),
         // The judge found nothing where httparse does: in doubt the request is refused.
         (Err(reject), _) => Parsed::Rejected(reject),
         (Ok(_), Ok(httparse::Status::Partial) | Err(_)) => Parsed::Rejected(Reject::FieldValue),
@@ -186,9 +208,24 @@ fn parse_doubtful<'h, 'i: 'h>(
 }
 
 #[inline]
-fn finish<'h>(used: usize, method: &'h str, target: Target<'h>, version: Version, fields: Fields<'h>) -> Parsed<'h> {
+fn finish<'h>(
+    used: usize,
+    method: &'h str,
+    target: Target<'h>,
+    version: Version,
+    fields: Fields<'h>,
+) -> Parsed<'h> {
     match Framing::of(&target, version, fields) {
-        Ok(framing) => Parsed::Complete(used, Head { method, target, version, fields, framing }),
+        Ok(framing) => Parsed::Complete(
+            used,
+            Head {
+                method,
+                target,
+                version,
+                fields,
+                framing,
+            },
+        ),
         Err(reject) => Parsed::Rejected(reject),
     }
 }
@@ -196,7 +233,11 @@ fn finish<'h>(used: usize, method: &'h str, target: Target<'h>, version: Version
 /// Reads a head again that was sound before: its bytes were kept while its body came.
 ///
 /// `None` if the bytes are not exactly one whole head.
-pub fn reparse<'h, 'i: 'h>(limits: &Limits, head: &'i [u8], slots: &'h mut Slots<'i>) -> Option<Head<'h>> {
+pub fn reparse<'h, 'i: 'h>(
+    limits: &Limits,
+    head: &'i [u8],
+    slots: &'h mut Slots<'i>,
+) -> Option<Head<'h>> {
     match parse(limits, head, slots) {
         Parsed::Complete(used, parsed) if used == head.len() => Some(parsed),
         Parsed::Complete(..) | Parsed::Partial | Parsed::Rejected(_) => None,
@@ -208,12 +249,18 @@ pub fn reparse<'h, 'i: 'h>(limits: &Limits, head: &'i [u8], slots: &'h mut Slots
 pub fn trailers<'h, 'i: 'h>(section: &'i [u8], slots: &'h mut Slots<'i>) -> Fields<'h> {
     slots.newer.clear();
     slots.newer.resize(SLOTS, httparse::EMPTY_HEADER);
-    let Ok(httparse::Status::Complete((_, fields))) = httparse::parse_headers(section, &mut slots.newer) else {
+    let Ok(httparse::Status::Complete((_, fields))) =
+        httparse::parse_headers(section, &mut slots.newer)
+    else {
         return Fields::default();
     };
     let count = fields.len();
     slots.newer.truncate(count);
-    slots.newer.retain(|field| !FORBIDDEN_TRAILERS.iter().any(|name| field.name.eq_ignore_ascii_case(name)));
+    slots.newer.retain(|field| {
+        !FORBIDDEN_TRAILERS
+            .iter()
+            .any(|name| field.name.eq_ignore_ascii_case(name))
+    });
     Fields(&slots.newer)
 }
 
@@ -249,7 +296,8 @@ mod tests {
     #[test]
     fn trailers_leave_out_what_frames_routes_or_authenticates() {
         let mut slots = Slots::new();
-        let section = b"Digest: 1\r\nHost: a\r\nCONTENT-LENGTH: 3\r\nAuthorization: b\r\nX-Sum: 2\r\n\r\n";
+        let section =
+            b"Digest: 1\r\nHost: a\r\nCONTENT-LENGTH: 3\r\nAuthorization: b\r\nX-Sum: 2\r\n\r\n";
         let kept: Vec<_> = trailers(section, &mut slots).iter().collect();
         assert_eq!(kept, [("Digest", b"1" as &[u8]), ("X-Sum", b"2")]);
     }
@@ -258,7 +306,21 @@ mod tests {
     fn only_a_whole_head_is_read_again() {
         let head = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
         assert!(reparse(&Limits::default(), head, &mut Slots::new()).is_some());
-        assert!(reparse(&Limits::default(), &head[..head.len() - 1], &mut Slots::new()).is_none());
-        assert!(reparse(&Limits::default(), &[head, b"x" as &[u8]].concat(), &mut Slots::new()).is_none());
+        assert!(
+            reparse(
+                &Limits::default(),
+                &head[..head.len() - 1],
+                &mut Slots::new()
+            )
+            .is_none()
+        );
+        assert!(
+            reparse(
+                &Limits::default(),
+                &[head, b"x" as &[u8]].concat(),
+                &mut Slots::new()
+            )
+            .is_none()
+        );
     }
 }

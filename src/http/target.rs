@@ -32,34 +32,60 @@ impl<'r> Target<'r> {
         let question = check_octets(raw.as_bytes())?;
         if raw.starts_with('/') && method != "CONNECT" {
             let (path, query) = split(raw, question);
-            return Ok(Target { raw, form: Form::Origin, authority: None, path, query });
+            return Ok(Target {
+                raw,
+                form: Form::Origin,
+                authority: None,
+                path,
+                query,
+            });
         }
         Self::parse_rare(method, raw)
     }
 
     #[cold]
     fn parse_rare(method: &str, raw: &'r str) -> Result<Target<'r>, Reject> {
-        let with = |form, authority, path, query| Ok(Target { raw, form, authority, path, query });
+        let with = |form, authority, path, query| {
+            Ok(Target {
+                raw,
+                form,
+                authority,
+                path,
+                query,
+            })
+        };
         if method == "CONNECT" {
             // RFC 9112 §3.2.3: host and port, nothing else; the port is not optional.
             let port = raw.rsplit_once(':').map_or("", |(_, port)| port);
             let valid = is_authority(raw.as_bytes()) && !raw.starts_with(':') && !port.is_empty();
             let valid = valid && port.bytes().all(|digit| digit.is_ascii_digit());
-            return if valid { with(Form::Authority, Some(raw), "", None) } else { Err(Reject::TargetForm) };
+            return if valid {
+                with(Form::Authority, Some(raw), "", None)
+            } else {
+                Err(Reject::TargetForm)
+            };
         }
         if raw == "*" {
             let valid = method == "OPTIONS";
-            return if valid { with(Form::Asterisk, None, "*", None) } else { Err(Reject::TargetForm) };
+            return if valid {
+                with(Form::Asterisk, None, "*", None)
+            } else {
+                Err(Reject::TargetForm)
+            };
         }
         // RFC 9112 §3.2.2. https would promise what a plain connection can't keep (RFC 9110 §7.4), and RFC 9110
         // §4.2.4 has user information refused.
         let scheme = "http://";
-        if !raw.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)) {
+        if !raw
+            .get(..scheme.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+        {
             return Err(Reject::TargetForm);
         }
         let rest = &raw[scheme.len()..];
         let (authority, rest) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-        if authority.is_empty() || authority.starts_with(':') || !is_authority(authority.as_bytes()) {
+        if authority.is_empty() || authority.starts_with(':') || !is_authority(authority.as_bytes())
+        {
             return Err(Reject::TargetForm);
         }
         let (path, query) = split(rest, rest.find('?'));
@@ -160,7 +186,20 @@ const fn is_host_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(
             byte,
-            b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'='
+            b'-' | b'.'
+                | b'_'
+                | b'~'
+                | b'!'
+                | b'$'
+                | b'&'
+                | b'\''
+                | b'('
+                | b')'
+                | b'*'
+                | b'+'
+                | b','
+                | b';'
+                | b'='
         )
 }
 
@@ -180,7 +219,9 @@ pub(super) fn is_authority(bytes: &[u8]) -> bool {
         loop {
             match rest {
                 [byte, more @ ..] if is_host_byte(*byte) => rest = more,
-                [b'%', a, b, more @ ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => rest = more,
+                [b'%', a, b, more @ ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => {
+                    rest = more
+                }
                 _ => break rest,
             }
         }
@@ -202,11 +243,15 @@ fn is_ip_literal(literal: &[u8]) -> bool {
             !version.is_empty()
                 && version.iter().all(u8::is_ascii_hexdigit)
                 && !address.is_empty()
-                && address.iter().all(|byte| is_host_byte(*byte) || *byte == b':')
+                && address
+                    .iter()
+                    .all(|byte| is_host_byte(*byte) || *byte == b':')
         }
         _ => {
             literal.iter().filter(|byte| **byte == b':').count() >= 2
-                && literal.iter().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.'))
+                && literal
+                    .iter()
+                    .all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.'))
         }
     }
 }
@@ -215,7 +260,11 @@ fn is_ip_literal(literal: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    fn check(method: &str, raw: &str, expected: Result<(Form, Option<&str>, &str, Option<&str>), Reject>) {
+    fn check(
+        method: &str,
+        raw: &str,
+        expected: Result<(Form, Option<&str>, &str, Option<&str>), Reject>,
+    ) {
         let got = Target::parse(method, raw).map(|t| (t.form, t.authority, t.path, t.query));
         assert_eq!(got, expected, "{method} {raw}");
     }
@@ -223,28 +272,60 @@ mod tests {
     #[test]
     fn forms() {
         check("GET", "/", Ok((Form::Origin, None, "/", None)));
-        check("GET", "/a/b?c=d?e", Ok((Form::Origin, None, "/a/b", Some("c=d?e"))));
+        check(
+            "GET",
+            "/a/b?c=d?e",
+            Ok((Form::Origin, None, "/a/b", Some("c=d?e"))),
+        );
         check("GET", "/?", Ok((Form::Origin, None, "/", Some(""))));
         check("GET", "//x", Ok((Form::Origin, None, "//x", None)));
         check("GET", "/%41%zz", Err(Reject::Target));
         check("GET", "/%4", Err(Reject::Target));
         check("GET", "/a#b", Err(Reject::Target));
         check("GET", "/a{b}", Err(Reject::Target));
-        check("GET", "/a?b[]=1", Ok((Form::Origin, None, "/a", Some("b[]=1"))));
+        check(
+            "GET",
+            "/a?b[]=1",
+            Ok((Form::Origin, None, "/a", Some("b[]=1"))),
+        );
         check("GET", "*", Err(Reject::TargetForm));
         check("OPTIONS", "*", Ok((Form::Asterisk, None, "*", None)));
-        check("GET", "http://a", Ok((Form::Absolute, Some("a"), "/", None)));
-        check("GET", "HTTP://a:80/b?c", Ok((Form::Absolute, Some("a:80"), "/b", Some("c"))));
-        check("GET", "http://a?b/c", Ok((Form::Absolute, Some("a"), "/", Some("b/c"))));
-        check("OPTIONS", "http://a", Ok((Form::Absolute, Some("a"), "*", None)));
+        check(
+            "GET",
+            "http://a",
+            Ok((Form::Absolute, Some("a"), "/", None)),
+        );
+        check(
+            "GET",
+            "HTTP://a:80/b?c",
+            Ok((Form::Absolute, Some("a:80"), "/b", Some("c"))),
+        );
+        check(
+            "GET",
+            "http://a?b/c",
+            Ok((Form::Absolute, Some("a"), "/", Some("b/c"))),
+        );
+        check(
+            "OPTIONS",
+            "http://a",
+            Ok((Form::Absolute, Some("a"), "*", None)),
+        );
         check("GET", "http://", Err(Reject::TargetForm));
         check("GET", "http://:80/", Err(Reject::TargetForm));
         check("GET", "http://u@a/", Err(Reject::TargetForm));
         check("GET", "https://a/", Err(Reject::TargetForm));
         check("GET", "ftp://a/", Err(Reject::TargetForm));
         check("GET", "a/b", Err(Reject::TargetForm));
-        check("CONNECT", "a:443", Ok((Form::Authority, Some("a:443"), "", None)));
-        check("CONNECT", "[::1]:443", Ok((Form::Authority, Some("[::1]:443"), "", None)));
+        check(
+            "CONNECT",
+            "a:443",
+            Ok((Form::Authority, Some("a:443"), "", None)),
+        );
+        check(
+            "CONNECT",
+            "[::1]:443",
+            Ok((Form::Authority, Some("[::1]:443"), "", None)),
+        );
         check("CONNECT", "a", Err(Reject::TargetForm));
         check("CONNECT", "a:", Err(Reject::TargetForm));
         check("CONNECT", "/", Err(Reject::TargetForm));
@@ -253,14 +334,24 @@ mod tests {
 
     #[test]
     fn authorities() {
-        for valid in
-            ["", ":", ":80", "a", "a.b-c_d:65535", "[::1]", "[::ffff:1.2.3.4]:1", "[v1.a:b]", "a%20b", "1.2.3.4"]
-        {
+        for valid in [
+            "",
+            ":",
+            ":80",
+            "a",
+            "a.b-c_d:65535",
+            "[::1]",
+            "[::ffff:1.2.3.4]:1",
+            "[v1.a:b]",
+            "a%20b",
+            "1.2.3.4",
+        ] {
             assert!(is_authority(valid.as_bytes()), "{valid}");
         }
-        for invalid in
-            ["a b", "a,b c", "a:b", "a:123456", "a/b", "a@b", "[::1", "[1]", "[::1]a", "a:1:2", "a%2", "a\"b", "[vg.a]"]
-        {
+        for invalid in [
+            "a b", "a,b c", "a:b", "a:123456", "a/b", "a@b", "[::1", "[1]", "[::1]a", "a:1:2",
+            "a%2", "a\"b", "[vg.a]",
+        ] {
             assert!(!is_authority(invalid.as_bytes()), "{invalid}");
         }
     }

@@ -1,0 +1,3 @@
+//! The edgeloop program.
+
+fn main() {}
