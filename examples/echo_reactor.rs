@@ -1,0 +1,27 @@
+//! An echo server on the reactor, with no HTTP at all.
+use edgeloop::reactor::{Driver, Reactor, Table, Token};
+use edgeloop::sys::{Fd, Interest, Ready, socket};
+struct Echo(Fd, Table<Fd>);
+impl Driver for Echo {
+    type Message = ();
+    fn on_ready(&mut self, reactor: &mut Reactor<()>, token: Token, ready: Ready) {
+        let (Some(peer), mut bytes) = (self.1.get(token), [0; 4096]) else {
+            let accepted = socket::accept(&self.0).map(|peer| self.1.insert(peer));
+            return accepted.map_or((), |(token, peer)| {
+                drop(reactor.register(peer, token, Interest::STREAM))
+            });
+        };
+        while let Ok(count @ 1..) = socket::recv(peer, &mut bytes) {
+            let _ = socket::send(peer, &bytes[..count], socket::More::No);
+        }
+        if ready.intersects(Ready::END) {
+            self.1.remove(token);
+        }
+    }
+}
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let listener = socket::listen_on(&"127.0.0.1:7777".parse()?)?;
+    let mut reactor = Reactor::new()?;
+    reactor.register(&listener, Token::fixed(0), Interest::READ)?;
+    Ok(reactor.run(&mut Echo(listener, Table::new()))?)
+}

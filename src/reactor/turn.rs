@@ -1,0 +1,245 @@
+//! The loop.
+
+use core::time::Duration;
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use super::deadlines::Deadlines;
+use super::mailbox::Mailbox;
+use super::token::Token;
+use crate::sys::{Epoll, Events, Instant, Interest, Ready};
+
+/// Events that one wait can bring. More wait for the next one.
+const EVENTS: usize = 512;
+
+/// The token of the reactor's own eventfd.
+const MAIL: Token = Token::fixed(u16::MAX);
+
+/// Does the work of a loop. Called by [`Reactor::turn`] in the order of its methods.
+pub trait Driver {
+    /// What other threads send.
+    type Message;
+
+    /// A turn begins: [`Reactor::now`] has moved.
+    fn on_turn(&mut self, _reactor: &mut Reactor<Self::Message>) {}
+
+    /// A registered descriptor is ready. The token may be stale: events are not taken back.
+    fn on_ready(&mut self, reactor: &mut Reactor<Self::Message>, token: Token, ready: Ready);
+
+    /// A token that was put into the run queue in an earlier turn. It may be stale.
+    fn on_resume(&mut self, _reactor: &mut Reactor<Self::Message>, _token: Token) {}
+
+    /// Whoever was ready has had its turn.
+    fn on_settled(&mut self, _reactor: &mut Reactor<Self::Message>) {}
+
+    /// A token's deadline is over. It has none until it is set again.
+    fn on_deadline(&mut self, _reactor: &mut Reactor<Self::Message>, _token: Token) {}
+
+    /// A message has come.
+    fn on_message(&mut self, _reactor: &mut Reactor<Self::Message>, _message: Self::Message) {}
+}
+
+/// An event loop. It owns no descriptors but its own two, and no state but who waits for what.
+///
+/// Per turn: one epoll_wait(2), one look at the clock, no lock unless there is mail. No allocation once the run queue
+/// and the heap of deadlines have grown to their size.
+#[derive(Debug)]
+pub struct Reactor<M> {
+    epoll: Epoll,
+    /// Out of here while a turn goes through it.
+    events: Option<Box<Events>>,
+    now: Instant,
+    deadlines: Deadlines,
+    run_queue: VecDeque<Token>,
+    mailbox: Mailbox<M>,
+    /// Mail that is being read.
+    mail: Vec<M>,
+    stopped: bool,
+}
+
+/// What a turn was about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// Events that the kernel had.
+    pub events: usize,
+    /// Whether there is work left that waits for nothing.
+    pub more: bool,
+}
+
+impl<M> Reactor<M> {
+    /// A new loop. Errors: those of epoll_create1(2) and eventfd(2).
+    pub fn new() -> io::Result<Reactor<M>> {
+        let (epoll, mailbox) = (Epoll::new()?, Mailbox::new()?);
+        // Edge-triggered, so that the counter never has to be read.
+        epoll.add(
+            mailbox.eventfd(),
+            Interest::READ | Interest::EDGE,
+            MAIL.to_bits(),
+        )?;
+        Ok(Reactor {
+            epoll,
+            events: Some(Box::new(Events::with_capacity(EVENTS))),
+            now: Instant::now(),
+            deadlines: Deadlines::default(),
+            run_queue: VecDeque::new(),
+            mailbox,
+            mail: Vec::new(),
+            stopped: false,
+        })
+    }
+
+    /// Watches a descriptor; its events come with `token`. It is no longer watched once it is closed, provided that it was
+    /// not duplicated. Errors: those of epoll_ctl(2).
+    pub fn register(&self, fd: impl AsFd, token: Token, interest: Interest) -> io::Result<()> {
+        self.epoll.add(fd, interest, token.to_bits())
+    }
+
+    /// Watches for something else. What is ready at present is told again.
+    pub fn reregister(&self, fd: impl AsFd, token: Token, interest: Interest) -> io::Result<()> {
+        self.epoll.modify(fd, interest, token.to_bits())
+    }
+
+    /// Watches no longer. Only needed for a descriptor that lives on.
+    pub fn deregister(&self, fd: impl AsFd) -> io::Result<()> {
+        self.epoll.delete(fd)
+    }
+
+    /// How other threads send messages to this loop.
+    pub fn mailbox(&self) -> Mailbox<M> {
+        self.mailbox.clone()
+    }
+
+    /// When this turn began.
+    #[inline]
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// Sets the one deadline of a token. Moving it later is a store.
+    #[inline]
+    pub fn set_deadline(&mut self, token: Token, at: Instant) {
+        self.deadlines.set(token, at);
+    }
+
+    /// Takes the deadline of a token away.
+    pub fn clear_deadline(&mut self, token: Token) {
+        self.deadlines.clear(token);
+    }
+
+    /// Puts a token into the run queue: [`Driver::on_resume`] gets it in the next turn, which does not wait.
+    pub fn run_later(&mut self, token: Token) {
+        self.run_queue.push_back(token);
+    }
+
+    /// Has [`run`](Reactor::run) return at the end of this turn.
+    pub fn stop(&mut self) {
+        self.stopped = true;
+    }
+
+    /// How long from now until a turn has something to do without an event: zero while leftover work waits, `None` when
+    /// only events can bring work.
+    pub fn next_deadline(&self) -> Option<Duration> {
+        if self.run_queue.is_empty() {
+            self.deadlines.next().map(|at| at.since(Instant::now()))
+        } else {
+            Some(Duration::ZERO)
+        }
+    }
+
+    /// Waits for work, at most for `timeout` and without end if there is none, and does it once around. Errors: those of
+    /// epoll_wait(2), which a loop in order does not meet.
+    pub fn turn<D: Driver<Message = M>>(
+        &mut self,
+        driver: &mut D,
+        timeout: Option<Duration>,
+    ) -> io::Result<Turn> {
+        self.now = Instant::now();
+        self.turn_at_once(driver, timeout)
+    }
+
+    /// A turn that follows another one, whose clock is still good for how long to wait.
+    fn turn_at_once<D: Driver<Message = M>>(
+        &mut self,
+        driver: &mut D,
+        timeout: Option<Duration>,
+    ) -> io::Result<Turn> {
+        let until_due = if self.run_queue.is_empty() {
+            self.deadlines.next().map(|at| at.since(self.now))
+        } else {
+            Some(Duration::ZERO)
+        };
+        let timeout = match (timeout, until_due) {
+            (Some(asked), Some(due)) => Some(asked.min(due)),
+            (asked, due) => asked.or(due),
+        };
+        let mut events = self
+            .events
+            .take()
+            .unwrap_or_else(|| Box::new(Events::with_capacity(EVENTS)));
+        let waited = self.epoll.wait(&mut events, timeout);
+        self.mailbox.awake();
+        self.now = Instant::now();
+        let leftover = self.run_queue.len();
+        let count = *waited.as_ref().unwrap_or(&0);
+
+        driver.on_turn(self);
+        for index in 0..count {
+            let (data, ready) = events.at(index);
+            let token = Token::from_bits(data);
+            if token != MAIL {
+                driver.on_ready(self, token, ready);
+            }
+        }
+        self.events = Some(events);
+        for _ in 0..leftover {
+            if let Some(token) = self.run_queue.pop_front() {
+                driver.on_resume(self, token);
+            }
+        }
+        driver.on_settled(self);
+        while let Some(token) = self.deadlines.expired(self.now) {
+            driver.on_deadline(self, token);
+        }
+        if self.mailbox.last_look() {
+            self.deliver(driver);
+        }
+        waited?;
+        Ok(Turn {
+            events: count,
+            more: !self.run_queue.is_empty(),
+        })
+    }
+
+    #[cold]
+    fn deliver<D: Driver<Message = M>>(&mut self, driver: &mut D) {
+        let mut mail = std::mem::take(&mut self.mail);
+        self.mailbox.take(&mut mail);
+        for message in mail.drain(..) {
+            driver.on_message(self, message);
+        }
+        self.mail = mail;
+    }
+
+    /// Turns until it is [stopped](Reactor::stop). Errors: those of [`turn`](Reactor::turn).
+    pub fn run<D: Driver<Message = M>>(&mut self, driver: &mut D) -> io::Result<()> {
+        self.now = Instant::now();
+        while !self.stopped {
+            self.turn_at_once(driver, None)?;
+        }
+        Ok(())
+    }
+}
+
+/// To be watched level-triggered by a loop that hosts this one.
+impl<M> AsFd for Reactor<M> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.epoll.as_fd()
+    }
+}
+
+impl<M> Drop for Reactor<M> {
+    fn drop(&mut self) {
+        self.mailbox.close();
+    }
+}

@@ -1,0 +1,45 @@
+//! The process: limits, cores, threads.
+
+use std::io;
+use std::thread::{self, JoinHandle};
+
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::unistd::Pid;
+
+/// The number of descriptors that the process may have open (`RLIMIT_NOFILE`, the soft limit).
+pub fn descriptors_max() -> io::Result<u64> {
+    Ok(getrlimit(Resource::RLIMIT_NOFILE)?.0)
+}
+
+/// Raises the soft limit of open descriptors to the hard one. What it is then.
+pub fn raise_descriptors_max() -> io::Result<u64> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    if soft < hard {
+        setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
+    }
+    Ok(hard)
+}
+
+/// The processors that this thread may run on, in order.
+pub fn processors() -> io::Result<Vec<usize>> {
+    let set = sched_getaffinity(Pid::from_raw(0))?;
+    Ok((0..CpuSet::count())
+        .filter(|processor| set.is_set(*processor) == Ok(true))
+        .collect())
+}
+
+/// Has this thread run on one processor only (sched_setaffinity(2)).
+pub fn pin(processor: usize) -> io::Result<()> {
+    let mut set = CpuSet::new();
+    set.set(processor)?;
+    Ok(sched_setaffinity(Pid::from_raw(0), &set)?)
+}
+
+/// Starts a thread with a name.
+pub fn spawn<T: Send + 'static>(
+    name: String,
+    body: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<JoinHandle<T>> {
+    thread::Builder::new().name(name).spawn(body)
+}

@@ -1,0 +1,380 @@
+//! Stream sockets: listening, accepting, receiving, sending.
+
+use core::mem::size_of;
+use core::time::Duration;
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
+
+use nix::sys::sendfile::sendfile64;
+use nix::sys::socket::{
+    self, AddressFamily, Backlog, MsgFlags, Shutdown, SockFlag, SockType, SockaddrStorage,
+    UnixAddr, sockopt,
+};
+
+use super::{Address, Fd};
+
+/// How many bytes the kernel holds unsent for a connection before it says "not writable" (tcp(7)): a slow reader holds
+/// about 50 KiB of the kernel's memory so, and megabytes without it.
+const NOTSENT_LOWAT_BYTES: i32 = 128 << 10;
+
+/// How many connections may wait to be accepted. The kernel's own bound is usually the same (`net.core.somaxconn`).
+pub const BACKLOG: u16 = 4096;
+
+/// Whether several sockets may listen on one address, each with a queue of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sharing {
+    /// It is in use.
+    Alone,
+    /// The kernel spreads connections over all of them (`SO_REUSEPORT`).
+    Shared,
+}
+
+/// Opens a socket and gives it its address, non-blocking and close-on-exec. It does not listen yet.
+///
+/// What connections inherit is set here: no delay of small segments, and a bound on what waits unsent in the kernel. An
+/// IPv6 socket takes IPv4 as well. The socket file of a dead server is removed. Errors: those of socket(2), bind(2).
+pub fn bind(address: &Address, sharing: Sharing) -> io::Result<Fd> {
+    match address {
+        Address::Ip(ip) => bind_ip(ip, sharing),
+        Address::Unix(path) => bind_unix(path),
+        Address::Inherited(number) => inherit(*number),
+    }
+}
+
+fn open(family: AddressFamily) -> io::Result<Fd> {
+    let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+    Ok(socket::socket(family, SockType::Stream, flags, None)?.into())
+}
+
+fn bind_ip(address: &SocketAddr, sharing: Sharing) -> io::Result<Fd> {
+    let fd = match address {
+        SocketAddr::V4(_) => open(AddressFamily::Inet)?,
+        SocketAddr::V6(_) => {
+            let fd = open(AddressFamily::Inet6)?;
+            socket::setsockopt(&fd, sockopt::Ipv6V6Only, &false)?;
+            fd
+        }
+    };
+    socket::setsockopt(&fd, sockopt::ReuseAddr, &true)?;
+    if sharing == Sharing::Shared {
+        socket::setsockopt(&fd, sockopt::ReusePort, &true)?;
+    }
+    socket::setsockopt(&fd, sockopt::TcpNoDelay, &true)?;
+    set_option(
+        &fd,
+        libc::IPPROTO_TCP,
+        libc::TCP_NOTSENT_LOWAT,
+        &NOTSENT_LOWAT_BYTES,
+    )?;
+    socket::bind(fd.raw(), &SockaddrStorage::from(*address))?;
+    Ok(fd)
+}
+
+fn bind_unix(path: &Path) -> io::Result<Fd> {
+    let fd = open(AddressFamily::Unix)?;
+    let address = UnixAddr::new(path)?;
+    match socket::bind(fd.raw(), &address) {
+        Err(nix::Error::EADDRINUSE) if is_stale(path, &address)? => {
+            fs::remove_file(path)?;
+            socket::bind(fd.raw(), &address)?;
+        }
+        done => done?,
+    }
+    Ok(fd)
+}
+
+/// Whether the path is a socket that nobody listens on.
+fn is_stale(path: &Path, address: &UnixAddr) -> io::Result<bool> {
+    if !fs::symlink_metadata(path)?.file_type().is_socket() {
+        return Ok(false);
+    }
+    let probe = open(AddressFamily::Unix)?;
+    Ok(socket::connect(probe.raw(), address) == Err(nix::Error::ECONNREFUSED))
+}
+
+/// Takes over a listening socket that the process was started with.
+fn inherit(number: i32) -> io::Result<Fd> {
+    // SAFETY: F_GETFD looks at a number and touches nothing; a number that is no descriptor is an error.
+    if unsafe { libc::fcntl(number, libc::F_GETFD) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the descriptor is open, and whoever names it as a listener gives it away.
+    let fd = Fd::from(unsafe { OwnedFd::from_raw_fd(number) });
+    if !socket::getsockopt(&fd, sockopt::AcceptConn)? {
+        return Err(io::Error::other("the inherited socket does not listen"));
+    }
+    set_flags(&fd)?;
+    Ok(fd)
+}
+
+/// Makes a descriptor that came from elsewhere non-blocking and close-on-exec.
+pub fn set_flags(fd: &Fd) -> io::Result<()> {
+    use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
+    let flags = OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL)?);
+    fcntl(fd, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
+    fcntl(fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
+    Ok(())
+}
+
+/// Begins to listen. `backlog` connections may wait, or what `net.core.somaxconn` says if that is less.
+pub fn listen(fd: &Fd, backlog: u16) -> io::Result<()> {
+    let backlog = Backlog::new(i32::from(backlog)).unwrap_or(Backlog::MAXCONN);
+    Ok(socket::listen(fd, backlog)?)
+}
+
+/// Binds and listens, alone and with a long queue.
+pub fn listen_on(address: &Address) -> io::Result<Fd> {
+    let fd = bind(address, Sharing::Alone)?;
+    listen(&fd, BACKLOG)?;
+    Ok(fd)
+}
+
+/// The address that a socket has.
+pub fn local_address(fd: &Fd) -> io::Result<Address> {
+    let storage: SockaddrStorage = socket::getsockname(fd.raw())?;
+    if let Some(address) = storage.as_sockaddr_in() {
+        return Ok(Address::Ip(SocketAddr::V4((*address).into())));
+    }
+    if let Some(address) = storage.as_sockaddr_in6() {
+        return Ok(Address::Ip(SocketAddr::V6((*address).into())));
+    }
+    let path = storage.as_unix_addr().and_then(UnixAddr::path);
+    Ok(Address::Unix(path.unwrap_or(Path::new("")).to_owned()))
+}
+
+/// Accepts a connection, non-blocking and close-on-exec. Errors: those of accept(2), which fall into four classes.
+#[inline]
+pub fn accept(listener: &Fd) -> io::Result<Fd> {
+    let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+    let raw = socket::accept4(listener, flags)?;
+    Ok(Fd::from(raw))
+}
+
+/// Refuses new connections from now on, without a word: clients try again. Connections whose handshake has begun still
+/// come into the queue.
+///
+/// A packet filter drops the SYN; it sees the TCP header first (socket(7), `SO_ATTACH_FILTER`). Does nothing useful on
+/// a socket that is not TCP.
+pub fn drop_new_connections(listener: &Fd) -> io::Result<()> {
+    const FLAGS_AT: u32 = 13;
+    const SYN: u32 = 0x02;
+    const ACK: u32 = 0x10;
+    let op = |code: u32, jt: u8, jf: u8, k: u32| libc::sock_filter {
+        code: code as u16,
+        jt,
+        jf,
+        k,
+    };
+    let mut program = [
+        op(libc::BPF_LD | libc::BPF_B | libc::BPF_ABS, 0, 0, FLAGS_AT),
+        op(libc::BPF_ALU | libc::BPF_AND | libc::BPF_K, 0, 0, SYN | ACK),
+        op(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 1, SYN),
+        op(libc::BPF_RET | libc::BPF_K, 0, 0, 0),
+        op(libc::BPF_RET | libc::BPF_K, 0, 0, u32::MAX),
+    ];
+    let filter = libc::sock_fprog {
+        len: program.len() as u16,
+        filter: program.as_mut_ptr(),
+    };
+    set_option(listener, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &filter)
+}
+
+/// Receives into `into`: how many bytes, 0 at the end of the stream. Errors: those of recv(2).
+#[inline]
+pub fn recv(fd: &Fd, into: &mut [u8]) -> io::Result<usize> {
+    Ok(socket::recv(fd.raw(), into, MsgFlags::empty())?)
+}
+
+/// Whether more bytes follow at once, so that a half-filled segment need not go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum More {
+    /// `MSG_MORE`
+    Yes,
+    /// These are the last for now.
+    No,
+}
+
+/// Sends the beginning of `bytes`: how many of them. A peer that has gone is an error, never `SIGPIPE`. Errors: those of
+/// send(2).
+#[inline]
+pub fn send(fd: &Fd, bytes: &[u8], more: More) -> io::Result<usize> {
+    let flags = match more {
+        More::Yes => MsgFlags::MSG_NOSIGNAL | MsgFlags::from_bits_retain(libc::MSG_MORE),
+        More::No => MsgFlags::MSG_NOSIGNAL,
+    };
+    Ok(socket::send(fd.raw(), bytes, flags)?)
+}
+
+/// Sends part of a file: how many bytes, 0 when the file ends before `offset`. A peer that has gone is `SIGPIPE` where
+/// that is not ignored. Errors: those of sendfile(2).
+pub fn send_file(fd: &Fd, file: &Fd, offset: u64, length: usize) -> io::Result<usize> {
+    let mut offset = i64::try_from(offset).map_err(|_| io::ErrorKind::InvalidInput)?;
+    Ok(sendfile64(fd, file, Some(&mut offset), length)?)
+}
+
+/// Says that nothing more will be sent (FIN).
+pub fn shutdown_write(fd: &Fd) -> io::Result<()> {
+    Ok(socket::shutdown(fd.raw(), Shutdown::Write)?)
+}
+
+/// Makes closing the socket a reset that drops what is unsent (`SO_LINGER` of zero seconds).
+pub fn set_linger_reset(fd: &Fd) -> io::Result<()> {
+    let linger = libc::linger {
+        l_onoff: 1,
+        l_linger: 0,
+    };
+    set_option(fd, libc::SOL_SOCKET, libc::SO_LINGER, &linger)
+}
+
+/// Bytes that were sent and that the peer has not acknowledged, or not been sent at all (`SIOCOUTQ`).
+pub fn unacknowledged(fd: &Fd) -> io::Result<usize> {
+    ask_count(fd, libc::TIOCOUTQ)
+}
+
+/// Bytes that have come and that nobody has received (`SIOCINQ`).
+pub fn unread(fd: &Fd) -> io::Result<usize> {
+    ask_count(fd, libc::FIONREAD)
+}
+
+/// Two connected stream sockets, non-blocking and close-on-exec.
+pub fn pair() -> io::Result<(Fd, Fd)> {
+    let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+    let (one, other) = socket::socketpair(AddressFamily::Unix, SockType::Stream, None, flags)?;
+    Ok((one.into(), other.into()))
+}
+
+fn ask_count(fd: &Fd, request: libc::Ioctl) -> io::Result<usize> {
+    let mut count: libc::c_int = 0;
+    // SAFETY: both requests of this file write one int, and `count` is one (tcp(7), unix(7)).
+    if unsafe { libc::ioctl(fd.raw(), request, &raw mut count) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(usize::try_from(count).unwrap_or(0))
+}
+
+fn set_option<T>(fd: &Fd, level: i32, name: i32, value: &T) -> io::Result<()> {
+    let length = size_of::<T>() as libc::socklen_t;
+    // SAFETY: the kernel reads `length` bytes at `value`, a T of that size that outlives the call. What a filter program
+    // points to is alive as well: its caller holds it.
+    let done = unsafe {
+        libc::setsockopt(
+            fd.raw(),
+            level,
+            name,
+            std::ptr::from_ref(value).cast(),
+            length,
+        )
+    };
+    if done < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// Sleeps: only for a handshake that is on its way when a server stops.
+pub fn wait_for_handshakes() {
+    std::thread::sleep(Duration::from_millis(5));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+    use std::os::fd::AsRawFd;
+
+    fn listening(text: &str) -> (Fd, Address) {
+        let fd = bind(&text.parse().expect(text), Sharing::Alone).expect("a free port");
+        listen(&fd, 16).expect("listens");
+        let address = local_address(&fd).expect("has an address");
+        (fd, address)
+    }
+
+    fn ip(address: &Address) -> SocketAddr {
+        match address {
+            Address::Ip(ip) => *ip,
+            Address::Unix(_) | Address::Inherited(_) => panic!("TCP"),
+        }
+    }
+
+    #[test]
+    fn accepted_connections_inherit_the_listeners_options() {
+        let (listener, address) = listening("127.0.0.1:0");
+        let _client = TcpStream::connect(ip(&address)).expect("connects");
+        let accepted = accept(&listener).expect("one waits");
+        assert!(socket::getsockopt(&accepted, sockopt::TcpNoDelay).expect("TCP"));
+        let mut lowat = 0i32;
+        let mut length = size_of::<i32>() as libc::socklen_t;
+        // SAFETY: the kernel writes at most `length` bytes to `lowat`.
+        let asked = unsafe {
+            libc::getsockopt(
+                accepted.raw(),
+                libc::IPPROTO_TCP,
+                libc::TCP_NOTSENT_LOWAT,
+                (&raw mut lowat).cast(),
+                &raw mut length,
+            )
+        };
+        assert_eq!((asked, lowat), (0, NOTSENT_LOWAT_BYTES));
+        assert_eq!(
+            accept(&listener).map(|_| ()).map_err(|e| e.kind()),
+            Err(io::ErrorKind::WouldBlock)
+        );
+    }
+
+    #[test]
+    fn bytes_go_both_ways_and_are_counted() {
+        let (one, other) = pair().expect("a pair");
+        assert_eq!(send(&one, b"hello", More::No).expect("room"), 5);
+        assert_eq!(unread(&other).expect("a socket"), 5);
+        let mut buffer = [0; 8];
+        assert_eq!(recv(&other, &mut buffer).expect("bytes"), 5);
+        shutdown_write(&one).expect("open");
+        assert_eq!(recv(&other, &mut buffer).expect("the end"), 0);
+        drop(other);
+        let error = send(&one, b"x", More::No).expect_err("finished");
+        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+    }
+
+    #[test]
+    fn a_stale_unix_socket_is_replaced_and_a_live_one_is_not() {
+        let path = std::env::temp_dir().join(format!("edgeloop-sys-{}", std::process::id()));
+        let address = Address::Unix(path.clone());
+        let first = bind(&address, Sharing::Alone).expect("binds");
+        listen(&first, 1).expect("listens");
+        let error = bind(&address, Sharing::Alone).expect_err("in use");
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        drop(first);
+        drop(bind(&address, Sharing::Alone).expect("replaces the stale one"));
+        fs::remove_file(path).expect("is there");
+    }
+
+    #[test]
+    fn a_listener_that_drops_new_connections_keeps_those_it_has() {
+        let (listener, address) = listening("127.0.0.1:0");
+        let mut client = TcpStream::connect(ip(&address)).expect("connects");
+        drop_new_connections(&listener).expect("TCP");
+        let late = TcpStream::connect_timeout(&ip(&address), Duration::from_millis(50));
+        assert!(late.is_err());
+        client.write_all(b"ping").expect("established");
+        let mut accepted = TcpStream::from(OwnedFd::from(accept(&listener).expect("in the queue")));
+        accepted.set_nonblocking(false).expect("a socket");
+        let mut buffer = [0; 4];
+        accepted.read_exact(&mut buffer).expect("was sent");
+        assert_eq!(&buffer, b"ping");
+    }
+
+    #[test]
+    fn what_is_inherited_has_to_listen() {
+        let (one, _other) = pair().expect("a pair");
+        let number = OwnedFd::from(one);
+        let raw = number.as_raw_fd();
+        std::mem::forget(number); // given away below
+        assert!(bind(&Address::Inherited(raw), Sharing::Alone).is_err());
+        assert!(bind(&Address::Inherited(1 << 20), Sharing::Alone).is_err());
+    }
+}
