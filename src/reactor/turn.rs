@@ -137,6 +137,11 @@ impl<M> Reactor<M> {
         self.stopped = true;
     }
 
+    /// Whether it was stopped.
+    pub fn is_stopped(&self) -> bool {
+        self.stopped
+    }
+
     /// How long from now until a turn has something to do without an event: zero while leftover work waits, `None` when
     /// only events can bring work.
     pub fn next_deadline(&self) -> Option<Duration> {

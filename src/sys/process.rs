@@ -1,7 +1,7 @@
 //! The process: limits, cores, threads.
 
 use std::io;
-use std::thread::{self, JoinHandle};
+use std::thread::{self, Scope, ScopedJoinHandle};
 
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -36,10 +36,11 @@ pub fn pin(processor: usize) -> io::Result<()> {
     Ok(sched_setaffinity(Pid::from_raw(0), &set)?)
 }
 
-/// Starts a thread with a name.
-pub fn spawn<T: Send + 'static>(
+/// Starts a thread with a name, which ends before `scope` does. Errors: those of pthread_create(3).
+pub fn spawn<'scope, T: Send + 'scope>(
+    scope: &'scope Scope<'scope, '_>,
     name: String,
-    body: impl FnOnce() -> T + Send + 'static,
-) -> io::Result<JoinHandle<T>> {
-    thread::Builder::new().name(name).spawn(body)
+    body: impl FnOnce() -> T + Send + 'scope,
+) -> io::Result<ScopedJoinHandle<'scope, T>> {
+    thread::Builder::new().name(name).spawn_scoped(scope, body)
 }

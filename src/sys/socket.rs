@@ -1,7 +1,6 @@
 //! Stream sockets: listening, accepting, receiving, sending.
 
 use core::mem::size_of;
-use core::time::Duration;
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
@@ -9,6 +8,7 @@ use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
+use nix::errno::Errno;
 use nix::sys::sendfile::sendfile64;
 use nix::sys::socket::{
     self, AddressFamily, Backlog, MsgFlags, Shutdown, SockFlag, SockType, SockaddrStorage,
@@ -78,7 +78,7 @@ fn bind_unix(path: &Path) -> io::Result<Fd> {
     let fd = open(AddressFamily::Unix)?;
     let address = UnixAddr::new(path)?;
     match socket::bind(fd.raw(), &address) {
-        Err(nix::Error::EADDRINUSE) if is_stale(path, &address)? => {
+        Err(Errno::EADDRINUSE) if is_stale(path, &address)? => {
             fs::remove_file(path)?;
             socket::bind(fd.raw(), &address)?;
         }
@@ -93,7 +93,7 @@ fn is_stale(path: &Path, address: &UnixAddr) -> io::Result<bool> {
         return Ok(false);
     }
     let probe = open(AddressFamily::Unix)?;
-    Ok(socket::connect(probe.raw(), address) == Err(nix::Error::ECONNREFUSED))
+    Ok(socket::connect(probe.raw(), address) == Err(Errno::ECONNREFUSED))
 }
 
 /// Takes over a listening socket that the process was started with.
@@ -133,6 +133,20 @@ pub fn listen_on(address: &Address) -> io::Result<Fd> {
     Ok(fd)
 }
 
+/// Another descriptor of the same socket, for another loop to accept from.
+pub fn duplicate(fd: &Fd) -> io::Result<Fd> {
+    use std::os::fd::AsFd;
+    Ok(fd.as_fd().try_clone_to_owned()?.into())
+}
+
+/// Removes what a bound address leaves in the file system.
+pub fn remove(address: &Address) -> io::Result<()> {
+    match address {
+        Address::Unix(path) => fs::remove_file(path),
+        Address::Ip(_) | Address::Inherited(_) => Ok(()),
+    }
+}
+
 /// The address that a socket has.
 pub fn local_address(fd: &Fd) -> io::Result<Address> {
     let storage: SockaddrStorage = socket::getsockname(fd.raw())?;
@@ -146,12 +160,40 @@ pub fn local_address(fd: &Fd) -> io::Result<Address> {
     Ok(Address::Unix(path.unwrap_or(Path::new("")).to_owned()))
 }
 
-/// Accepts a connection, non-blocking and close-on-exec. Errors: those of accept(2), which fall into four classes.
+/// Why no connection was accepted: the errors of accept(2) in four classes.
+#[derive(Debug)]
+pub enum AcceptError {
+    /// Nobody waits (`EAGAIN`).
+    NobodyWaits,
+    /// That connection is lost, the next one may do: `ECONNABORTED`, `EPROTO`, `EINTR`, a firewall's `EPERM`, and the
+    /// errors of the network that are passed on.
+    OneLost(io::Error),
+    /// Descriptors or memory have run out: `EMFILE`, `ENFILE`, `ENOBUFS`, `ENOMEM`.
+    Exhausted(io::Error),
+    /// It is no listener: `EBADF`, `EINVAL`, `ENOTSOCK`, `EOPNOTSUPP`, `EFAULT`.
+    Broken(io::Error),
+}
+
+impl From<Errno> for AcceptError {
+    fn from(errno: Errno) -> AcceptError {
+        match errno {
+            Errno::EAGAIN => AcceptError::NobodyWaits,
+            Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM => {
+                AcceptError::Exhausted(errno.into())
+            }
+            Errno::EBADF | Errno::EINVAL | Errno::ENOTSOCK | Errno::EOPNOTSUPP | Errno::EFAULT => {
+                AcceptError::Broken(errno.into())
+            }
+            _ => AcceptError::OneLost(errno.into()),
+        }
+    }
+}
+
+/// Accepts a connection, non-blocking and close-on-exec.
 #[inline]
-pub fn accept(listener: &Fd) -> io::Result<Fd> {
+pub fn accept(listener: &Fd) -> Result<Fd, AcceptError> {
     let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
-    let raw = socket::accept4(listener, flags)?;
-    Ok(Fd::from(raw))
+    Ok(socket::accept4(listener, flags)?.into())
 }
 
 /// Refuses new connections from now on, without a word: clients try again. Connections whose handshake has begun still
@@ -275,14 +317,10 @@ fn set_option<T>(fd: &Fd, level: i32, name: i32, value: &T) -> io::Result<()> {
     Ok(())
 }
 
-/// Sleeps: only for a handshake that is on its way when a server stops.
-pub fn wait_for_handshakes() {
-    std::thread::sleep(Duration::from_millis(5));
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use core::time::Duration;
     use std::io::{Read, Write};
     use std::net::TcpStream;
     use std::os::fd::AsRawFd;
@@ -320,10 +358,7 @@ mod tests {
             )
         };
         assert_eq!((asked, lowat), (0, NOTSENT_LOWAT_BYTES));
-        assert_eq!(
-            accept(&listener).map(|_| ()).map_err(|e| e.kind()),
-            Err(io::ErrorKind::WouldBlock)
-        );
+        assert!(matches!(accept(&listener), Err(AcceptError::NobodyWaits)));
     }
 
     #[test]

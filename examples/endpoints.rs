@@ -1,0 +1,141 @@
+//! A few endpoints, as benchmarks of HTTP servers ask for them.
+//!
+//! `cargo run --release --example endpoints -- [--listen ADDR]… [--cores N]`
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+use edgeloop::http::Length;
+use edgeloop::server::{BodyWriter, Pull, Source};
+use edgeloop::{Handler, HeadWriter, Reply, Request, ResponseWriter, Server, Signals};
+use lexopt::ValueExt;
+
+const HELLO: &str = "Hello, World!";
+static MIB: [u8; 1 << 20] = [b'x'; 1 << 20];
+
+/// One per core: it needs no lock, and it is not `Send`.
+#[derive(Default)]
+struct App {
+    json: String,
+}
+
+impl Handler for App {
+    fn on_request(&mut self, req: &Request<'_>, res: ResponseWriter<'_>) -> Reply {
+        let path = req.path();
+        match path {
+            "/plaintext" => only(req, res, "GET", |res| plain(res).body(HELLO)),
+            "/json" => only(req, res, "GET", |res| self.json(res)),
+            "/echo" => only(req, res, "POST", |res| binary(res).body(req.body())),
+            _ => {
+                if let Some(count) = path.strip_prefix("/bytes/")
+                    && let Ok(count) = count.parse()
+                {
+                    only(req, res, "GET", |res| bytes(res, count))
+                } else if let Some(id) = path.strip_prefix("/users/")
+                    && !id.is_empty()
+                    && !id.contains('/')
+                {
+                    only(req, res, "GET", |res| plain(res).body(id))
+                } else {
+                    res.status(404).text("not found\n")
+                }
+            }
+        }
+    }
+}
+
+impl App {
+    fn json(&mut self, res: ResponseWriter<'_>) -> Reply {
+        self.json.clear();
+        // A debug string of ASCII without control characters is a JSON string.
+        let _ = write!(self.json, "{{\"message\":{HELLO:?}}}");
+        res.status(200)
+            .field("Content-Type", "application/json")
+            .body(&self.json)
+    }
+}
+
+/// Answers with `answer` if the method is the one that the path has, and with what it has if not.
+fn only<'a>(
+    req: &Request<'_>,
+    res: ResponseWriter<'a>,
+    method: &str,
+    answer: impl FnOnce(ResponseWriter<'a>) -> Reply,
+) -> Reply {
+    let allow = match method {
+        "GET" => "GET, HEAD, OPTIONS",
+        _ => "POST, OPTIONS",
+    };
+    match req.method() {
+        asked if asked == method => answer(res),
+        "HEAD" if method == "GET" => answer(res),
+        "OPTIONS" => res.status(204).field("Allow", allow).empty(),
+        _ => res
+            .status(405)
+            .field("Allow", allow)
+            .text("method not allowed\n"),
+    }
+}
+
+fn plain(res: ResponseWriter<'_>) -> HeadWriter<'_> {
+    res.status(200).field("Content-Type", "text/plain")
+}
+
+fn binary(res: ResponseWriter<'_>) -> HeadWriter<'_> {
+    res.status(200)
+        .field("Content-Type", "application/octet-stream")
+}
+
+/// So many bytes: up to a mebibyte from where they are, more than that piece by piece.
+fn bytes(res: ResponseWriter<'_>, count: u64) -> Reply {
+    match usize::try_from(count)
+        .ok()
+        .and_then(|count| MIB.get(..count))
+    {
+        Some(bytes) => binary(res).constant(bytes),
+        None => binary(res).stream(Length::Known(count), Repeat(count)),
+    }
+}
+
+struct Repeat(u64);
+
+impl Source for Repeat {
+    fn pull(&mut self, body: &mut BodyWriter<'_>) -> Pull {
+        let piece = body.room().min(MIB.len());
+        let piece = usize::try_from(self.0).map_or(piece, |left| left.min(piece));
+        body.write(&MIB[..piece]);
+        self.0 -= piece as u64;
+        if self.0 == 0 { Pull::End } else { Pull::More }
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let (mut listen, mut cores) = (Vec::new(), 1);
+    let mut words = lexopt::Parser::from_env();
+    while let Some(word) = words.next()? {
+        match word {
+            lexopt::Arg::Long("listen") => listen.push(words.value()?.string()?),
+            lexopt::Arg::Long("cores") => cores = words.value()?.parse()?,
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    if listen.is_empty() {
+        listen.push("127.0.0.1:8080".to_owned());
+    }
+    let signals = Signals::block()?;
+    let mut server = Server::bind(&listen[0])?;
+    for address in &listen[1..] {
+        server = server.and_bind(address)?;
+    }
+    let serving = server
+        .cores(cores)
+        .drain_on(signals)
+        .serve(|_core| App::default())?;
+    for address in serving.addresses() {
+        println!("listening on {address}");
+    }
+    std::io::stdout().flush()?;
+    serving.run()?;
+    Ok(())
+}

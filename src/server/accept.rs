@@ -1,0 +1,106 @@
+//! Taking connections, and what to do when there is no room for one.
+
+use core::time::Duration;
+use std::collections::VecDeque;
+
+use super::patience::Waiting;
+use super::session::Session;
+use super::transport::Socket;
+use crate::reactor::{Table, Token};
+use crate::sys::{Fd, Instant};
+
+/// How long accepting pauses when descriptors or memory have run out and no connection closes meanwhile.
+pub(super) const PAUSE: Duration = Duration::from_millis(500);
+
+/// How many connections beyond the limit are told so before they are closed. More are closed without a word.
+pub(super) const TURNED_AWAY_MAX: usize = 32;
+
+/// A socket that accepts, level-triggered: an edge-triggered one goes deaf when fewer are accepted than wait.
+#[derive(Debug)]
+pub(super) struct Listener {
+    pub(super) fd: Fd,
+    pub(super) token: Token,
+    pub(super) state: Accepting,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Accepting {
+    /// Nobody waits, as far as is known.
+    Idle,
+    /// Somebody waits.
+    Ready,
+    /// It is not watched: there would be no descriptor for a connection.
+    Paused,
+    /// It is of no more use.
+    Broken,
+}
+
+/// Finds connections that can make room: those that have sent nothing first, then those that wait for a next request,
+/// the oldest of each first.
+#[derive(Debug, Default)]
+pub(super) struct Evictor {
+    /// From one look through all connections, which serves many evictions. They may have changed since.
+    candidates: VecDeque<(Token, Waiting, Instant)>,
+    /// A look that found nobody is not repeated in the same turn.
+    fruitless: Option<Instant>,
+}
+
+/// How many candidates are kept of a look.
+const CANDIDATES: usize = 64;
+
+impl Evictor {
+    /// A connection that can make room: of its next request not even the kernel has a byte. It is the caller's to close.
+    pub(super) fn victim(
+        &mut self,
+        sessions: &Table<Session<Socket>>,
+        now: Instant,
+    ) -> Option<Token> {
+        loop {
+            while let Some((token, waiting, until)) = self.candidates.pop_front() {
+                if let Some(session) = sessions.get(token)
+                    && idle(session) == Some((waiting, until))
+                    && session.has_unread() == Some(false)
+                {
+                    return Some(token);
+                }
+            }
+            if self.fruitless == Some(now) {
+                return None;
+            }
+            self.look(sessions);
+            if self.candidates.is_empty() {
+                self.fruitless = Some(now);
+                return None;
+            }
+        }
+    }
+
+    fn look(&mut self, sessions: &Table<Session<Socket>>) {
+        let mut found: Vec<_> = sessions
+            .iter()
+            .filter_map(|(token, session)| {
+                idle(session).map(|(waiting, until)| (waiting == Waiting::Idle, until, token))
+            })
+            .collect();
+        found.sort_unstable_by_key(|(later, until, _)| (*later, *until));
+        self.candidates = found
+            .into_iter()
+            .take(CANDIDATES)
+            .map(|(later, until, token)| {
+                let waiting = if later {
+                    Waiting::Idle
+                } else {
+                    Waiting::FirstByte
+                };
+                (token, waiting, until)
+            })
+            .collect();
+    }
+}
+
+/// Whether nothing of a request has been received on this connection, and since when, which is told by its deadline.
+fn idle(session: &Session<Socket>) -> Option<(Waiting, Instant)> {
+    let waiting = session.waiting();
+    let idle = matches!(waiting, Waiting::FirstByte | Waiting::Idle) && !session.queued;
+    idle.then(|| (waiting, session.patience.until()))
+}

@@ -1,0 +1,309 @@
+//! From events to answers: whom to ask, and what to do when there is no answer.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::buffers::Exhausted;
+use super::defer::{Client, Finish};
+use super::handler::{Handler, Intake, Request};
+use super::observer::{Observer, Summary, Trouble};
+use super::output::Output;
+use super::response::{Kind, Reply, ResponseWriter};
+use super::session::{Cx, Held, Next, Pending, Session, owes_head};
+use super::shared::Shared;
+use super::transport::Transport;
+use crate::http::{self, Body, Event, Fields, Form, Head, Reject, Slots};
+use crate::sys::Ready;
+
+impl<T: Transport> Session<T> {
+    /// A request has begun. `rest` is what came behind its head: how much of it belongs to the request and was used.
+    #[inline]
+    pub(super) fn begin<H: Handler, O: Observer>(
+        &mut self,
+        cx: &mut Cx<'_, H, O>,
+        head: &Head<'_>,
+        head_bytes: &[u8],
+        rest: &[u8],
+    ) -> usize {
+        if cx.shared.draining {
+            self.conn.close_after_answer();
+        }
+        cx.observer.head(cx.token, head);
+        let framing = head.framing();
+        if framing.body == Body::None {
+            self.answer(cx, &Request::new(*head, &[], Fields::default()));
+            return 0;
+        }
+        self.begin_body(cx, head, framing.body, head_bytes, rest)
+    }
+
+    fn begin_body<H: Handler, O: Observer>(
+        &mut self,
+        cx: &mut Cx<'_, H, O>,
+        head: &Head<'_>,
+        body: Body,
+        head_bytes: &[u8],
+        rest: &[u8],
+    ) -> usize {
+        let Some(body_max) = self.intake(cx, head) else {
+            return 0;
+        };
+        let length = match body {
+            Body::Length(length) => Some(length.get()),
+            Body::None | Body::Chunked => None,
+        };
+        if length.is_some_and(|length| length > body_max as u64) {
+            self.conn.refuse(Reject::BodyTooLarge);
+            self.answer_reject(cx, Reject::BodyTooLarge);
+            return 0;
+        }
+        self.conn.want_body(&mut cx.shared.out);
+        if length.is_some_and(|length| length <= rest.len() as u64) {
+            return self.answer_in_place(cx, head, rest);
+        }
+        let bound = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
+        self.held = Held::Body {
+            bytes: cx.shared.pool.keep(head_bytes),
+            head: bound(head_bytes.len()),
+            body: 0,
+            body_max: bound(body_max),
+        };
+        0
+    }
+
+    /// The body is here as it was sent: the handler sees it where it lies.
+    fn answer_in_place<H: Handler, O: Observer>(
+        &mut self,
+        cx: &mut Cx<'_, H, O>,
+        head: &Head<'_>,
+        rest: &[u8],
+    ) -> usize {
+        let limits = &cx.shared.limits.http;
+        let (used, event) = self.conn.next_data(limits, rest);
+        let Event::Data(body) = event else {
+            return used;
+        };
+        let (_, event) = self.conn.next_data(limits, &rest[used..]);
+        debug_assert!(matches!(event, Event::End), "a length was wholly there");
+        self.answer(cx, &Request::new(*head, body, Fields::default()));
+        used
+    }
+
+    /// What the handler wants of a body: how much of it at most, or nothing because there is an answer.
+    fn intake<H: Handler, O: Observer>(
+        &mut self,
+        cx: &mut Cx<'_, H, O>,
+        head: &Head<'_>,
+    ) -> Option<usize> {
+        let mut body_max = None;
+        self.with_handler(cx, |handler, res| match handler.intake(head, res) {
+            Intake::Buffer(bytes) => {
+                body_max = Some(bytes);
+                None
+            }
+            Intake::Answer(reply) => Some(reply),
+        });
+        // Whoever has answered and wants the body all the same gets the connection closed, for nobody would read it.
+        body_max.filter(|_| owes_head(self.conn.stage()))
+    }
+
+    #[inline]
+    fn answer<H: Handler, O: Observer>(&mut self, cx: &mut Cx<'_, H, O>, request: &Request<'_>) {
+        match request.target().form() {
+            Form::Origin | Form::Absolute if request.path() != "*" => {
+                self.with_handler(cx, |handler, res| Some(handler.on_request(request, res)));
+            }
+            // RFC 9110 §9.3.7: the server as a whole. It can say that it is here.
+            Form::Asterisk | Form::Origin | Form::Absolute => {
+                self.with_handler(cx, |_, res| Some(res.status(200).empty()));
+            }
+            Form::Authority => {
+                self.with_handler(cx, |_, res| {
+                    Some(res.status(501).text("this is no proxy\n"))
+                });
+            }
+        }
+    }
+
+    /// Lets the handler or somebody in its place write an answer, and takes care of what it does wrong.
+    #[inline]
+    fn with_handler<H: Handler, O: Observer>(
+        &mut self,
+        cx: &mut Cx<'_, H, O>,
+        answer: impl FnOnce(&mut H, ResponseWriter<'_>) -> Option<Reply>,
+    ) {
+        let begin = cx.shared.out.len();
+        let writer = ResponseWriter::new(&mut self.conn, cx.shared, cx.token);
+        let handler = &mut *cx.handler;
+        match catch_unwind(AssertUnwindSafe(move || answer(handler, writer))) {
+            Ok(Some(reply)) => self.take(cx, begin, reply),
+            Ok(None) if owes_head(self.conn.stage()) => {}
+            Ok(None) => self.answer_fault(cx, begin, &Trouble::NoAnswer),
+            Err(_) => self.answer_fault(cx, begin, &Trouble::HandlerPanicked),
+        }
+    }
+
+    /// Takes a handler's answer: the one place where its kinds part.
+    #[inline]
+    fn take<H: Handler, O: Observer>(&mut self, cx: &mut Cx<'_, H, O>, begin: usize, reply: Reply) {
+        let Reply {
+            exchange,
+            status,
+            kind,
+        } = reply;
+        let answered = !owes_head(self.conn.stage());
+        let ours = exchange == self.conn.serial() || answered;
+        match kind {
+            Kind::Whole if answered => self.observe(cx, status, None),
+            Kind::Tail(tail) if answered => {
+                self.pending = Pending::Output(Output::tail(tail));
+                self.observe(cx, status, None);
+            }
+            Kind::Broken if answered => self.conn.fail(),
+            Kind::Later(client) if ours && !answered => self.deferred = Some(client),
+            Kind::Fault(fault) if ours && !answered => {
+                self.answer_fault(cx, begin, &Trouble::Field(fault));
+            }
+            Kind::Whole | Kind::Tail(_) | Kind::Broken | Kind::Later(_) | Kind::Fault(_) => {
+                self.answer_fault(cx, begin, &Trouble::NoAnswer);
+            }
+        }
+    }
+
+    /// Answers 500 in place of a handler that could not.
+    #[cold]
+    fn answer_fault<H: Handler, O: Observer>(
+        &mut self,
+        cx: &mut Cx<'_, H, O>,
+        begin: usize,
+        trouble: &Trouble,
+    ) {
+        cx.observer.trouble(trouble);
+        cx.shared.out.truncate(begin);
+        if !owes_head(self.conn.stage()) {
+            // A head that was counted as written is gone from the output.
+            self.conn.fail();
+            return;
+        }
+        if matches!(trouble, Trouble::HandlerPanicked) {
+            self.conn.close_after_answer();
+        }
+        let res = ResponseWriter::new(&mut self.conn, cx.shared, cx.token);
+        let reply = res.status(500).text("the server failed to answer\n");
+        self.observe(cx, reply.status, None);
+    }
+
+    /// Answers a client's fault. The connection closes after it.
+    #[cold]
+    pub(super) fn answer_reject<H: Handler, O: Observer>(
+        &mut self,
+        cx: &mut Cx<'_, H, O>,
+        reject: Reject,
+    ) {
+        self.drop_held(cx.shared);
+        let res = ResponseWriter::new(&mut self.conn, cx.shared, cx.token);
+        let reason = [reject.reason(), "\n"].concat();
+        let reply = res.status(reject.status()).text(reason);
+        self.observe(cx, reply.status, Some(reject));
+    }
+
+    #[inline]
+    fn observe<H, O: Observer>(&self, cx: &mut Cx<'_, H, O>, status: u16, reject: Option<Reject>) {
+        let exchange = self.conn.serial();
+        let summary = Summary {
+            status,
+            exchange,
+            reject,
+        };
+        cx.observer.answered(cx.token, &summary);
+    }
+
+    /// Keeps a piece of a body that its handler will see whole.
+    pub(super) fn hold<H: Handler, O: Observer>(&mut self, cx: &mut Cx<'_, H, O>, data: &[u8]) {
+        let Held::Body {
+            bytes,
+            body,
+            body_max,
+            ..
+        } = &mut self.held
+        else {
+            return;
+        };
+        let sum = u32::try_from(data.len())
+            .ok()
+            .and_then(|more| body.checked_add(more))
+            .filter(|sum| sum <= body_max);
+        let fault = match sum {
+            None => Reject::BodyTooLarge,
+            Some(sum) => match cx.shared.pool.try_extend(bytes, data) {
+                Ok(()) => {
+                    *body = sum;
+                    return;
+                }
+                Err(Exhausted) => Reject::NoRoom,
+            },
+        };
+        self.conn.refuse(fault);
+        self.answer_reject(cx, fault);
+    }
+
+    pub(super) fn hold_trailer<H, O>(&mut self, cx: &mut Cx<'_, H, O>, section: &[u8]) {
+        if let Held::Body { bytes, .. } = &mut self.held {
+            cx.shared.pool.extend(bytes, section);
+        }
+    }
+
+    /// A body that was held is whole: its head is read again, and the handler sees both.
+    pub(super) fn answer_held<H: Handler, O: Observer>(&mut self, cx: &mut Cx<'_, H, O>) {
+        let Held::Body {
+            bytes, head, body, ..
+        } = &mut self.held
+        else {
+            return; // the end of a body that nobody wanted
+        };
+        let (bytes, head, body) = (std::mem::take(bytes), *head as usize, *body as usize);
+        self.held = Held::Nothing;
+        let (head_bytes, rest) = bytes.split_at(head);
+        let (body, section) = rest.split_at(body);
+        let (mut slots, mut trailer_slots) = (Slots::new(), Slots::new());
+        let head = http::reparse(&cx.shared.limits.http, head_bytes, &mut slots);
+        let trailers = if section.is_empty() {
+            Fields::default()
+        } else {
+            http::trailers(section, &mut trailer_slots)
+        };
+        let head = head.expect("a head that was sound is sound");
+        self.answer(cx, &Request::new(head, body, trailers));
+        cx.shared.pool.give_back(bytes);
+    }
+
+    pub(super) fn drop_held(&mut self, shared: &mut Shared) {
+        match std::mem::replace(&mut self.held, Held::Nothing) {
+            Held::Nothing => {}
+            Held::Raw(bytes) | Held::Body { bytes, .. } => shared.pool.give_back(bytes),
+        }
+    }
+
+    /// A completer answers. One whose exchange is over does nothing.
+    pub(super) fn complete<H: Handler, O: Observer>(
+        &mut self,
+        cx: &mut Cx<'_, H, O>,
+        exchange: u32,
+        finish: Finish,
+    ) -> Option<Next> {
+        if self.conn.serial() != exchange || self.deferred.take().is_none() {
+            return None;
+        }
+        self.with_handler(cx, |_, res| Some(finish(res)));
+        Some(self.drive(cx, Ready::EMPTY))
+    }
+
+    /// The handler has not answered in time.
+    pub(super) fn answer_late<H: Handler, O: Observer>(&mut self, cx: &mut Cx<'_, H, O>) {
+        if let Some(client) = self.deferred.take() {
+            client.set(Client::Gone);
+        }
+        self.with_handler(cx, |_, res| {
+            Some(res.status(503).text("no answer came in time\n"))
+        });
+    }
+}

@@ -1,0 +1,107 @@
+//! Memory of connections: lent while a head or a body is partial or an answer waits, and taken back.
+
+/// Buffers that wait for their next user.
+const SPARE: usize = 64;
+/// A buffer that has grown beyond this is freed rather than kept.
+const SPARE_BYTES: usize = 64 << 10;
+
+/// Lends buffers and knows how much is lent.
+#[derive(Debug)]
+pub(super) struct Pool {
+    spare: Vec<Vec<u8>>,
+    lent_bytes: usize,
+    bytes_max: usize,
+}
+
+/// The pool has no more to give.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Exhausted;
+
+impl Pool {
+    pub(super) fn new(bytes_max: usize) -> Pool {
+        Pool {
+            spare: Vec::new(),
+            lent_bytes: 0,
+            bytes_max,
+        }
+    }
+
+    /// Bytes that are lent at the moment.
+    pub(super) fn lent_bytes(&self) -> usize {
+        self.lent_bytes
+    }
+
+    /// An empty buffer with `bytes` in it. What the server itself has to keep is kept even when the pool is exhausted.
+    pub(super) fn keep(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut buffer = self.spare.pop().unwrap_or_default();
+        self.lent_bytes += buffer.capacity();
+        self.extend(&mut buffer, bytes);
+        buffer
+    }
+
+    /// Appends to a lent buffer what the server itself has to keep.
+    pub(super) fn extend(&mut self, buffer: &mut Vec<u8>, bytes: &[u8]) {
+        let before = buffer.capacity();
+        buffer.extend_from_slice(bytes);
+        self.lent_bytes += buffer.capacity() - before;
+    }
+
+    /// Appends to a lent buffer what a client sends: refused when it would exhaust the pool.
+    pub(super) fn try_extend(
+        &mut self,
+        buffer: &mut Vec<u8>,
+        bytes: &[u8],
+    ) -> Result<(), Exhausted> {
+        let grows = buffer.len() + bytes.len() > buffer.capacity();
+        if grows && self.lent_bytes + buffer.capacity().max(bytes.len()) > self.bytes_max {
+            return Err(Exhausted);
+        }
+        self.extend(buffer, bytes);
+        Ok(())
+    }
+
+    /// Takes a buffer back.
+    pub(super) fn give_back(&mut self, mut buffer: Vec<u8>) {
+        self.lent_bytes -= buffer.capacity();
+        if self.spare.len() < SPARE && (1..=SPARE_BYTES).contains(&buffer.capacity()) {
+            buffer.clear();
+            self.spare.push(buffer);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_lent_comes_back() {
+        let mut pool = Pool::new(1 << 20);
+        let mut buffers: Vec<_> = (0..200).map(|n| pool.keep(&vec![0; n * 7])).collect();
+        assert!(pool.lent_bytes() >= buffers.iter().map(Vec::len).sum());
+        pool.extend(&mut buffers[3], &[0; 100_000]);
+        buffers
+            .into_iter()
+            .for_each(|buffer| pool.give_back(buffer));
+        assert_eq!(pool.lent_bytes(), 0);
+        assert!(
+            pool.spare.len() <= SPARE
+                && pool
+                    .spare
+                    .iter()
+                    .all(|buffer| buffer.capacity() <= SPARE_BYTES)
+        );
+    }
+
+    #[test]
+    fn clients_cannot_exhaust_it() {
+        let mut pool = Pool::new(10_000);
+        let mut buffer = pool.keep(b"head");
+        let taken = (0..100)
+            .take_while(|_| pool.try_extend(&mut buffer, &[0; 1000]).is_ok())
+            .count();
+        assert!((4..10).contains(&taken), "{taken}");
+        assert!(pool.lent_bytes() <= 10_000);
+        assert_eq!(buffer.len(), 4 + taken * 1000);
+    }
+}

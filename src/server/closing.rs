@@ -1,0 +1,142 @@
+//! The end of a connection, and what time does to it.
+
+use super::defer::Client;
+use super::handler::Handler;
+use super::observer::{CloseReason, Observer};
+use super::patience::Waiting;
+use super::session::{Budget, Cx, Held, Linger, Next, Pending, Session, owes_head};
+use super::shared::Shared;
+use super::transport::Transport;
+use crate::http::{self, Reject, Stage};
+use crate::sys::Ready;
+
+impl<T: Transport> Session<T> {
+    /// Everything was sent. Closes at once when the client has nothing more to say; else reads on for a while, because
+    /// a close with unread input is a reset, and a reset can take the answer from the client's hands.
+    pub(super) fn close(
+        &mut self,
+        shared: &mut Shared,
+        input: &mut [u8],
+        budget: &mut Budget,
+        reason: http::CloseReason,
+    ) -> Result<Next, CloseReason> {
+        let done = Err(reason.into());
+        match reason {
+            http::CloseReason::PeerFinished => return done,
+            http::CloseReason::PeerAsked => {
+                let consumed = matches!(self.held, Held::Nothing);
+                if consumed && !self.ready.contains(Ready::READ) {
+                    return done;
+                }
+            }
+            http::CloseReason::Failed => {
+                // What was promised is not what was sent: only a reset says so. If it can't be had, a close has to do.
+                let _ = self.transport.reset();
+                return done;
+            }
+            http::CloseReason::WeAsked | http::CloseReason::BodyUnread => {}
+        }
+        self.drop_held(shared);
+        if self.ended {
+            return done;
+        }
+        let limits = &shared.limits.linger;
+        if !matches!(self.pending, Pending::Linger(_)) {
+            if self.transport.finish().is_err() {
+                return done;
+            }
+            self.pending = Pending::Linger(Linger {
+                until: shared.now + limits.time,
+                bytes_left: limits.bytes_max,
+            });
+        }
+        while self.ready.contains(Ready::READ) {
+            if budget.receive == 0 {
+                return Ok(Next::Again);
+            }
+            let received = self.receive(input, &mut budget.receive)?;
+            let Pending::Linger(linger) = &mut self.pending else {
+                return done;
+            };
+            match linger.bytes_left.checked_sub(received as u32) {
+                Some(left) if !self.ended => linger.bytes_left = left,
+                Some(_) | None => return done,
+            }
+        }
+        if self.ended { done } else { Ok(Next::Wait) }
+    }
+
+    /// Its deadline is over.
+    pub(super) fn expire<H: Handler, O: Observer>(&mut self, cx: &mut Cx<'_, H, O>) -> Next {
+        let reject = match self.waiting() {
+            Waiting::FirstByte | Waiting::Idle => return Next::Close(CloseReason::Idle),
+            Waiting::Linger => {
+                return Next::Close(match self.conn.stage() {
+                    Stage::Closing(reason) => reason.into(),
+                    Stage::Head { .. } | Stage::Exchange(_) => CloseReason::Failed,
+                });
+            }
+            Waiting::Write => return self.expire_write(cx.shared),
+            Waiting::Handler => {
+                self.answer_late(cx);
+                return self.drive(cx, Ready::EMPTY);
+            }
+            Waiting::Head => {
+                let rest = match &self.held {
+                    Held::Raw(bytes) => bytes.as_slice(),
+                    Held::Nothing | Held::Body { .. } => &[],
+                };
+                self.conn.expire_head(&cx.shared.limits.http, rest)
+            }
+            Waiting::Body if owes_head(self.conn.stage()) => self.conn.refuse(Reject::BodyTimeout),
+            Waiting::Body => return Next::Close(CloseReason::BodyTooSlow),
+        };
+        self.answer_reject(cx, reject);
+        self.drive(cx, Ready::EMPTY)
+    }
+
+    /// The kernel is asked once what the client has acknowledged meanwhile.
+    fn expire_write(&mut self, shared: &Shared) -> Next {
+        let Pending::Output(output) = &mut self.pending else {
+            return Next::Wait;
+        };
+        let before = output.unacknowledged + self.patience.take_progress();
+        output.unacknowledged = self.transport.unacknowledged().unwrap_or(0) as u64;
+        let progress = before.saturating_sub(output.unacknowledged);
+        if self.patience.forgive(progress, &shared.limits, shared.now) {
+            return Next::Wait;
+        }
+        // The rest would go on waiting in the kernel after a plain close. If there is no reset, there is that.
+        let _ = self.transport.reset();
+        Next::Close(CloseReason::ReaderTooSlow)
+    }
+
+    /// Answers 503 to a connection for which there is no room.
+    pub(super) fn turn_away<H: Handler, O: Observer>(&mut self, cx: &mut Cx<'_, H, O>) -> Next {
+        self.conn.refuse(Reject::NoRoom);
+        self.answer_reject(cx, Reject::NoRoom);
+        self.drive(cx, Ready::EMPTY)
+    }
+
+    /// The server stops: the answer that is owed is the last one, and an idle connection has only a grace left.
+    pub(super) fn drain(&mut self, shared: &Shared) {
+        if owes_head(self.conn.stage()) {
+            self.conn.close_after_answer();
+        }
+        if matches!(self.waiting(), Waiting::Idle | Waiting::FirstByte) {
+            self.patience
+                .not_after(shared.now + shared.limits.drain_grace);
+        }
+    }
+
+    /// Its memory goes back to the worker, and whoever still works for it can know.
+    pub(super) fn end(mut self, shared: &mut Shared) {
+        self.drop_held(shared);
+        if let Pending::Output(output) = &mut self.pending {
+            output.forget_bytes(&mut shared.pool);
+        }
+        if let Some(client) = &self.deferred {
+            client.set(Client::Gone);
+        }
+    }
+}

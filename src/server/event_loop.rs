@@ -1,0 +1,80 @@
+//! A worker with its reactor: what a thread of one's own runs, or what nests in another loop.
+
+use core::time::Duration;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use super::defer::Message;
+use super::handler::Handler;
+use super::limits::Limits;
+use super::observer::Observer;
+use super::server::Handle;
+use super::worker::Worker;
+use crate::reactor::{Reactor, Turn};
+
+/// One loop that serves. Made by [`Server::event_loop`](super::Server::event_loop).
+///
+/// It runs on the thread that calls [`run`](EventLoop::run), or inside another loop: that one watches its descriptor,
+/// level-triggered, and calls [`turn`](EventLoop::turn) with a time-out of zero when it is readable or when
+/// [`next_deadline`](EventLoop::next_deadline) has passed.
+pub struct EventLoop<H, O = ()> {
+    reactor: Reactor<Message>,
+    worker: Worker<H, O>,
+}
+
+impl<H: Handler, O: Observer> EventLoop<H, O> {
+    pub(super) fn new(reactor: Reactor<Message>, worker: Worker<H, O>) -> io::Result<Self> {
+        worker.register(&reactor)?;
+        Ok(EventLoop { reactor, worker })
+    }
+
+    /// Waits for work, at most for `timeout`, and does it once around; bounded by the budgets of [`Limits`]. Errors: those
+    /// of epoll_wait(2).
+    pub fn turn(&mut self, timeout: Option<Duration>) -> io::Result<Turn> {
+        self.reactor.turn(&mut self.worker, timeout)
+    }
+
+    /// How long from now until [`turn`](EventLoop::turn) has something to do without an event.
+    pub fn next_deadline(&self) -> Option<Duration> {
+        self.reactor.next_deadline()
+    }
+
+    /// Serves until it is stopped by its [`Handle`] or by a signal. How many connections were cut then.
+    pub fn run(&mut self) -> io::Result<usize> {
+        self.reactor.run(&mut self.worker)?;
+        Ok(self.worker.cut())
+    }
+
+    /// Whether it has stopped, so that turns serve nobody any more.
+    pub fn is_stopped(&self) -> bool {
+        self.reactor.is_stopped()
+    }
+
+    /// Stops it from any thread.
+    pub fn handle(&self) -> Handle {
+        Handle::new(vec![self.reactor.mailbox()])
+    }
+
+    /// How many connections are open.
+    pub fn connections(&self) -> usize {
+        self.worker.connections()
+    }
+
+    /// The limits that it keeps.
+    pub fn limits(&self) -> &Limits {
+        self.worker.limits()
+    }
+}
+
+/// To be watched level-triggered by a loop that hosts this one.
+impl<H, O> AsFd for EventLoop<H, O> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.reactor.as_fd()
+    }
+}
+
+impl<H, O> core::fmt::Debug for EventLoop<H, O> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("EventLoop").finish_non_exhaustive()
+    }
+}

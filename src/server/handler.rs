@@ -1,0 +1,76 @@
+//! What applications write: handlers, and the requests that they see.
+
+use core::ops::Deref;
+
+use super::response::{Reply, ResponseWriter};
+use crate::http::{Fields, Head};
+
+/// A request that has come whole.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'r> {
+    head: Head<'r>,
+    body: &'r [u8],
+    trailers: Fields<'r>,
+}
+
+impl<'r> Request<'r> {
+    pub(super) fn new(head: Head<'r>, body: &'r [u8], trailers: Fields<'r>) -> Self {
+        Request {
+            head,
+            body,
+            trailers,
+        }
+    }
+
+    /// The whole body, empty if there was none.
+    pub fn body(&self) -> &'r [u8] {
+        self.body
+    }
+
+    /// The fields that came after a chunked body, without those that must not come there.
+    pub fn trailers(&self) -> Fields<'r> {
+        self.trailers
+    }
+}
+
+/// A request has all that its head has.
+impl<'r> Deref for Request<'r> {
+    type Target = Head<'r>;
+
+    fn deref(&self) -> &Head<'r> {
+        &self.head
+    }
+}
+
+/// Answers requests. One per worker, used from the worker's thread only: it need not be `Send`, and its state needs no lock.
+///
+/// Functions and closures of the shape of [`on_request`](Handler::on_request) are handlers.
+///
+/// # Panics
+/// A panic in a handler costs its connection: the client gets 500, the worker goes on, and so does the handler with
+/// whatever state the panic left.
+pub trait Handler {
+    /// Answers a request, now or later: a [`Reply`] can only be had from the writer, and the writer makes only one.
+    fn on_request(&mut self, req: &Request<'_>, res: ResponseWriter<'_>) -> Reply;
+
+    /// Says what is to become of a body, before any of it is read and before any `100 Continue`. Called once for each
+    /// request that has one. By default it is buffered up to [`Limits::body_bytes_max`](super::Limits::body_bytes_max).
+    fn intake(&mut self, _head: &Head<'_>, res: ResponseWriter<'_>) -> Intake {
+        Intake::Buffer(res.limits().body_bytes_max)
+    }
+}
+
+impl<F: FnMut(&Request<'_>, ResponseWriter<'_>) -> Reply> Handler for F {
+    fn on_request(&mut self, req: &Request<'_>, res: ResponseWriter<'_>) -> Reply {
+        self(req, res)
+    }
+}
+
+/// What is to become of a body.
+#[derive(Debug)]
+pub enum Intake {
+    /// It is buffered up to so many bytes, then [`Handler::on_request`] sees it whole. Beyond them: 413.
+    Buffer(usize),
+    /// The head was enough for an answer. A short body is read over, a long one ends the connection.
+    Answer(Reply),
+}

@@ -1,0 +1,45 @@
+//! The bridge: from readable descriptors to answered requests.
+//!
+//! This layer knows connections, handlers and limits. It calls no system call by itself, and it neither parses nor writes
+//! a framing field: [`sys`](crate::sys) does the one, [`http`](crate::http) the other, and [`reactor`](crate::reactor)
+//! says when.
+//!
+//! ```text
+//!   Server ── listens, starts threads ──► EventLoop ── Reactor turns ──► Worker, its Driver
+//!                                                                          │ Table: Token ► Session
+//!                                                                          ▼
+//!                 kernel ◄── send ◄── flush ◄── ResponseWriter ◄── Handler ◄── Conn ◄── recv ◄── kernel
+//! ```
+//!
+//! `server` and `event_loop` start and stop; `worker` and `accept` are what happens in a turn; `session`, `answer`, `flush`
+//! and `closing` are one connection; `patience` is its deadline; `handler`, `response`, `output` and `defer` are what
+//! applications see; `buffers`, `preamble` and `shared` are what all sessions of a worker use.
+
+mod accept;
+mod answer;
+mod buffers;
+mod closing;
+mod defer;
+mod event_loop;
+mod flush;
+mod handler;
+mod limits;
+mod observer;
+mod output;
+mod patience;
+mod preamble;
+mod response;
+mod server;
+mod session;
+mod shared;
+mod transport;
+mod worker;
+
+pub use defer::{Client, Completer};
+pub use event_loop::EventLoop;
+pub use handler::{Handler, Intake, Request};
+pub use limits::{Limits, Linger, Progress};
+pub use observer::{CloseReason, Observer, Summary, Trouble};
+pub use output::{BodyWriter, Pull, Source};
+pub use response::{HeadWriter, Reply, ResponseWriter};
+pub use server::{Handle, Report, Server, Serving, StartError};

@@ -1,0 +1,117 @@
+//! Who wants to know what the server does: logs, counters, tests.
+
+use crate::http::{self, Head, Reject};
+use crate::reactor::Token;
+
+/// Is told what happens, on the worker's own thread. Every method has an empty default, and `()` costs nothing.
+pub trait Observer {
+    /// A connection was accepted.
+    fn accepted(&mut self, _connection: Token) {}
+    /// A request's head is whole.
+    fn head(&mut self, _connection: Token, _head: &Head<'_>) {}
+    /// An answer was encoded, or its head if its content follows by and by.
+    fn answered(&mut self, _connection: Token, _summary: &Summary) {}
+    /// A connection has come to its end.
+    fn closed(&mut self, _connection: Token, _reason: CloseReason) {}
+    /// Something needs the operator's eye.
+    fn trouble(&mut self, _trouble: &Trouble) {}
+}
+
+impl Observer for () {}
+
+/// What became of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// The status of the answer.
+    pub status: u16,
+    /// Which exchange of its connection it was, from 1.
+    pub exchange: u32,
+    /// The client's fault that the answer is about.
+    pub reject: Option<Reject>,
+}
+
+/// Why a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CloseReason {
+    /// The client finished, and has its answers.
+    PeerFinished,
+    /// The client asked for it.
+    PeerAsked,
+    /// We said `Connection: close`.
+    WeAsked,
+    /// A body that nobody wanted was too long.
+    BodyUnread,
+    /// The client broke the connection.
+    Reset,
+    /// No request came, or none after the last.
+    Idle,
+    /// A body that nobody waited for any more came too slowly.
+    BodyTooSlow,
+    /// The client read its answer too slowly, or not at all.
+    ReaderTooSlow,
+    /// What was promised could not be kept: a file shrank, a source failed, a handler panicked half-way.
+    Failed,
+    /// Another connection needed the room.
+    Evicted,
+    /// There was no room for it.
+    Refused,
+    /// The server stopped.
+    Stopped,
+}
+
+impl From<http::CloseReason> for CloseReason {
+    fn from(reason: http::CloseReason) -> Self {
+        match reason {
+            http::CloseReason::PeerFinished => CloseReason::PeerFinished,
+            http::CloseReason::PeerAsked => CloseReason::PeerAsked,
+            http::CloseReason::WeAsked => CloseReason::WeAsked,
+            http::CloseReason::BodyUnread => CloseReason::BodyUnread,
+            http::CloseReason::Failed => CloseReason::Failed,
+        }
+    }
+}
+
+/// What an operator should know.
+#[derive(Debug)]
+pub enum Trouble {
+    /// Accepting pauses: descriptors or memory have run out. The errno, and how often in a row it happened.
+    AcceptPaused(std::io::Error, u64),
+    /// The kernel would not watch a connection, which is lost.
+    ConnectionLost(std::io::Error),
+    /// A listener is broken: it accepts nothing any more.
+    ListenerFailed(std::io::Error),
+    /// A connection was answered 503 because there was no room for it.
+    Refused,
+    /// A handler panicked: its client got 500.
+    HandlerPanicked,
+    /// A handler wrote a field that can't be sent: its client got 500.
+    Field(http::FieldError),
+    /// A handler dropped its request without an answer, or gave an answer of another one: its client got 500.
+    NoAnswer,
+}
+
+impl core::fmt::Display for Trouble {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Trouble::AcceptPaused(error, times) => {
+                write!(
+                    f,
+                    "accepting pauses: {error} ({times} in a row); raise the limit of open files"
+                )
+            }
+            Trouble::ConnectionLost(error) => write!(f, "a connection is lost: {error}"),
+            Trouble::ListenerFailed(error) => {
+                write!(
+                    f,
+                    "a listener is broken and accepts nothing any more: {error}; restart the server"
+                )
+            }
+            Trouble::Refused => {
+                f.write_str("a connection was refused: all are busy; raise the connection limit")
+            }
+            Trouble::HandlerPanicked => f.write_str("a handler panicked; its client got 500"),
+            Trouble::Field(error) => write!(f, "a handler's answer was replaced by 500: {error}"),
+            Trouble::NoAnswer => f.write_str("a handler gave no answer; its client got 500"),
+        }
+    }
+}

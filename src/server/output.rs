@@ -1,0 +1,299 @@
+//! Answers that are longer than one send.
+
+use std::io;
+use std::sync::Arc;
+
+use super::buffers::Pool;
+use super::shared::Shared;
+use super::transport::Transport;
+use crate::http::{Conn, Encoder, Exchange, Limits, Stage, Writing};
+use crate::sys::socket::More;
+use crate::sys::{Fd, file};
+
+/// How much of a file or of a source is read at once where it has to go through memory.
+const PIECE_BYTES: usize = 64 << 10;
+
+/// What a connection still has to send: bytes, then content that is not in memory yet.
+#[derive(Debug, Default)]
+pub(super) struct Output {
+    /// Encoded bytes.
+    bytes: Vec<u8>,
+    /// How many of them were sent.
+    sent: usize,
+    pub(super) tail: Option<Tail>,
+    /// What the peer had not acknowledged when it was last looked at.
+    pub(super) unacknowledged: u64,
+}
+
+impl Output {
+    pub(super) fn tail(tail: Tail) -> Box<Output> {
+        Box::new(Output {
+            tail: Some(tail),
+            ..Output::default()
+        })
+    }
+
+    /// Encoded bytes that were not sent.
+    pub(super) fn unsent(&self) -> &[u8] {
+        &self.bytes[self.sent..]
+    }
+
+    /// The first of them are.
+    pub(super) fn mark_sent(&mut self, bytes: usize, pool: &mut Pool) {
+        self.sent += bytes;
+        if self.sent == self.bytes.len() {
+            self.forget_bytes(pool);
+        }
+    }
+
+    /// More encoded bytes, behind those that are kept.
+    pub(super) fn keep(&mut self, bytes: &[u8], pool: &mut Pool) {
+        if self.bytes.is_empty() {
+            self.bytes = pool.keep(bytes);
+        } else {
+            pool.extend(&mut self.bytes, bytes);
+        }
+    }
+
+    pub(super) fn forget_bytes(&mut self, pool: &mut Pool) {
+        self.sent = 0;
+        if self.bytes.capacity() > 0 {
+            pool.give_back(std::mem::take(&mut self.bytes));
+        }
+    }
+}
+
+/// Content that follows the encoded bytes.
+pub(super) enum Tail {
+    /// Bytes that live as long as the program.
+    Static(&'static [u8]),
+    /// Bytes that others share, from an offset.
+    Shared(Arc<[u8]>, usize),
+    /// Part of a file: offset and length.
+    File(Fd, u64, u64),
+    /// Whatever it gives.
+    Source(Box<dyn Source>),
+}
+
+/// What a step of a [`Tail`] came to.
+pub(super) enum Step {
+    /// So many bytes were sent of so many.
+    Sent(usize, usize),
+    /// Bytes were encoded into the worker's buffer, perhaps the last ones.
+    Encoded,
+    /// It has nothing at the moment.
+    Idle,
+    /// It is over.
+    End,
+}
+
+impl Tail {
+    /// Whether bytes follow at once what is encoded.
+    pub(super) fn more(&self) -> More {
+        match self {
+            Tail::Static(_) | Tail::Shared(..) | Tail::File(..) => More::Yes,
+            Tail::Source(_) => More::No,
+        }
+    }
+
+    /// Sends or encodes a piece, of at most `allowance` bytes where it is sent. An error of kind `UnexpectedEof`: there
+    /// is less than was promised.
+    pub(super) fn step<T: Transport>(
+        &mut self,
+        transport: &mut T,
+        conn: &mut Conn,
+        shared: &mut Shared,
+        allowance: usize,
+    ) -> io::Result<Step> {
+        let limits = &shared.limits.http;
+        match self {
+            Tail::Static(rest) => {
+                let (sent, asked) = send_part(transport, conn, limits, rest, allowance)?;
+                *rest = &rest[sent..];
+                Ok(Step::of(sent, asked))
+            }
+            Tail::Shared(bytes, at) => {
+                let (sent, asked) = send_part(transport, conn, limits, &bytes[*at..], allowance)?;
+                *at += sent;
+                Ok(Step::of(sent, asked))
+            }
+            Tail::File(_, _, 0) => Ok(Step::End),
+            Tail::File(file, offset, left) if shared.sendfile => {
+                let asked = usize::try_from(*left).map_or(allowance, |left| left.min(allowance));
+                let sent = transport.send_file(file, *offset, asked)?;
+                if sent == 0 {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+                *offset += sent as u64;
+                *left -= sent as u64;
+                conn.sent_body(limits, sent as u64);
+                Ok(Step::Sent(sent, asked))
+            }
+            Tail::File(file, offset, left) => {
+                let asked =
+                    usize::try_from(*left).map_or(PIECE_BYTES, |left| left.min(PIECE_BYTES));
+                let read = read_onto(file, &mut shared.out, asked, *offset)?;
+                if read == 0 {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+                *offset += read as u64;
+                *left -= read as u64;
+                conn.sent_body(limits, read as u64);
+                Ok(Step::Encoded)
+            }
+            Tail::Source(source) => {
+                if owed(conn) == Some(0) {
+                    return Ok(Step::End);
+                }
+                let before = shared.out.len();
+                let mut body = BodyWriter {
+                    conn,
+                    limits,
+                    out: &mut shared.out,
+                    room: PIECE_BYTES,
+                    overrun: false,
+                };
+                match (source.pull(&mut body), body.overrun) {
+                    (Pull::More, false) if shared.out.len() > before => Ok(Step::Encoded),
+                    (Pull::More, false) => Ok(Step::Idle),
+                    (Pull::End, false) => {
+                        conn.end_body(limits, &mut shared.out, &[]);
+                        Ok(Step::Encoded)
+                    }
+                    (Pull::Failed, _) | (_, true) => Err(io::ErrorKind::UnexpectedEof.into()),
+                }
+            }
+        }
+    }
+}
+
+impl Step {
+    fn of(sent: usize, asked: usize) -> Step {
+        match asked {
+            0 => Step::End,
+            _ => Step::Sent(sent, asked),
+        }
+    }
+}
+
+/// Sends the beginning of `rest`: how much was sent, of how much.
+fn send_part<T: Transport>(
+    transport: &mut T,
+    conn: &mut Conn,
+    limits: &Limits,
+    rest: &[u8],
+    allowance: usize,
+) -> io::Result<(usize, usize)> {
+    let part = &rest[..rest.len().min(allowance)];
+    if part.is_empty() {
+        return Ok((0, 0));
+    }
+    let more = if part.len() < rest.len() {
+        More::Yes
+    } else {
+        More::No
+    };
+    let sent = transport.send(part, more)?;
+    conn.sent_body(limits, sent as u64);
+    Ok((sent, part.len()))
+}
+
+/// Appends up to `length` bytes of a file: how many there were.
+pub(super) fn read_onto(
+    file: &Fd,
+    out: &mut Vec<u8>,
+    length: usize,
+    offset: u64,
+) -> io::Result<usize> {
+    let begin = out.len();
+    out.resize(begin + length, 0);
+    let read = file::read_at(file, &mut out[begin..], offset);
+    out.truncate(begin + *read.as_ref().unwrap_or(&0));
+    read
+}
+
+impl core::fmt::Debug for Tail {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Tail::Static(_) => "Static",
+            Tail::Shared(..) => "Shared",
+            Tail::File(..) => "File",
+            Tail::Source(_) => "Source",
+        })
+    }
+}
+
+/// Content that is made while it is sent. It is pulled when there is room, so a slow client makes a slow source.
+///
+/// A client that has gone drops it.
+pub trait Source {
+    /// Writes the next piece. The sizes are the source's choice, about the [room](BodyWriter::room) is best. One that
+    /// writes nothing is asked again in the next turn of the loop, which does not wait then.
+    fn pull(&mut self, body: &mut BodyWriter<'_>) -> Pull;
+}
+
+/// What a [`Source`] says after a piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pull {
+    /// There is more; it will be asked for.
+    More,
+    /// That was all.
+    End,
+    /// It can't go on. The client sees a broken connection, never an end.
+    Failed,
+}
+
+/// Where a [`Source`] writes.
+#[derive(Debug)]
+pub struct BodyWriter<'a> {
+    conn: &'a mut Conn,
+    limits: &'a Limits,
+    out: &'a mut Vec<u8>,
+    room: usize,
+    overrun: bool,
+}
+
+impl BodyWriter<'_> {
+    /// How many bytes fit now. More is taken as well, but it costs memory.
+    pub fn room(&self) -> usize {
+        self.room
+    }
+
+    /// How much is missing of a length that was promised.
+    pub fn left(&self) -> Option<u64> {
+        owed(self.conn)
+    }
+
+    /// Appends content. More than was promised fails the answer.
+    pub fn write(&mut self, data: &[u8]) {
+        if data.is_empty() {
+            return;
+        }
+        if self.left().is_some_and(|left| data.len() as u64 > left) {
+            self.overrun = true;
+            return;
+        }
+        self.room = self.room.saturating_sub(data.len());
+        self.conn.write_body(self.limits, self.out, data);
+    }
+}
+
+/// How much content of a known length is still owed.
+fn owed(conn: &Conn) -> Option<u64> {
+    match conn.stage() {
+        Stage::Exchange(Exchange {
+            writing: Writing::Body(Encoder::Length(left)),
+            ..
+        }) => Some(left),
+        Stage::Exchange(Exchange {
+            writing: Writing::Body(Encoder::Chunked | Encoder::UntilClose),
+            ..
+        }) => None,
+        Stage::Exchange(Exchange {
+            writing: Writing::Head | Writing::Done,
+            ..
+        })
+        | Stage::Head { .. }
+        | Stage::Closing(_) => Some(0),
+    }
+}

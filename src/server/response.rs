@@ -1,0 +1,246 @@
+//! Writing answers. What a handler returns can only be made here, so it has answered.
+
+use core::fmt::Write as _;
+use std::sync::Arc;
+
+use super::defer::{ClientState, Completer};
+use super::limits::Limits;
+use super::output::{Source, Tail, read_onto};
+use super::shared::Shared;
+use crate::http::{Conn, Content, FieldError, Length, encode};
+use crate::reactor::Token;
+use crate::sys::Fd;
+
+/// A file this small goes with its head in one send; a larger one goes by `sendfile`.
+const SMALL_FILE_BYTES: u64 = 32 << 10;
+
+/// Proof that a request was answered, or that its answer is under way.
+///
+/// Only the consuming methods of [`ResponseWriter`] and [`HeadWriter`] make one: a handler that forgets to answer does
+/// not compile,
+///
+/// ```compile_fail
+/// use edgeloop::{Reply, Request, ResponseWriter};
+/// fn forgetful(_: &Request, _: ResponseWriter) -> Reply {} // mismatched types
+/// ```
+///
+/// nor does one that answers twice:
+///
+/// ```compile_fail
+/// use edgeloop::{Reply, Request, ResponseWriter};
+/// fn twice(_: &Request, res: ResponseWriter) -> Reply {
+///     res.status(200).body("once");
+///     res.status(200).body("twice") // use of moved value: `res`
+/// }
+/// ```
+#[derive(Debug)]
+#[must_use = "return it from the handler"]
+pub struct Reply {
+    pub(super) exchange: u32,
+    pub(super) status: u16,
+    pub(super) kind: Kind,
+}
+
+/// What the session has to do for an answer.
+#[derive(Debug)]
+pub(super) enum Kind {
+    /// Send what was encoded.
+    Whole,
+    /// And then what follows.
+    Tail(Tail),
+    /// Wait for a completer.
+    Later(Arc<ClientState>),
+    /// Answer 500 instead: nothing was encoded.
+    Fault(FieldError),
+    /// End the connection: what was promised can't be kept.
+    Broken,
+}
+
+/// Where an answer begins. Answer with [`status`](Self::status) and what follows it, or [`defer`](Self::defer).
+#[derive(Debug)]
+pub struct ResponseWriter<'a> {
+    conn: &'a mut Conn,
+    shared: &'a mut Shared,
+    connection: Token,
+}
+
+impl<'a> ResponseWriter<'a> {
+    pub(super) fn new(conn: &'a mut Conn, shared: &'a mut Shared, connection: Token) -> Self {
+        ResponseWriter {
+            conn,
+            shared,
+            connection,
+        }
+    }
+
+    /// Begins the answer: status line, Server and Date are written straight into the connection's output.
+    ///
+    /// A status below 200 or above 999 becomes 500.
+    #[inline]
+    pub fn status(self, status: u16) -> HeadWriter<'a> {
+        let status = if (200..1000).contains(&status) {
+            status
+        } else {
+            500
+        };
+        let begin = self.shared.out.len();
+        self.shared.preamble.begin(&mut self.shared.out, status);
+        HeadWriter {
+            conn: self.conn,
+            shared: self.shared,
+            begin,
+            status,
+            fault: None,
+        }
+    }
+
+    /// Puts the answer off. The [`Completer`] gives it, from this thread or any other.
+    pub fn defer(self) -> (Completer, Reply) {
+        let exchange = self.conn.serial();
+        let completer = Completer::new(self.shared.mailbox.clone(), self.connection, exchange);
+        let kind = Kind::Later(completer.state());
+        (
+            completer,
+            Reply {
+                exchange,
+                status: 0,
+                kind,
+            },
+        )
+    }
+
+    /// The server's limits.
+    pub fn limits(&self) -> &Limits {
+        &self.shared.limits
+    }
+}
+
+/// An answer whose status is written and whose fields are being written.
+#[derive(Debug)]
+pub struct HeadWriter<'a> {
+    conn: &'a mut Conn,
+    shared: &'a mut Shared,
+    /// Where in the output the answer begins: back to there if it can't be.
+    begin: usize,
+    status: u16,
+    fault: Option<FieldError>,
+}
+
+impl HeadWriter<'_> {
+    /// Adds a field.
+    ///
+    /// A name that is no token, a value with a control character, and a field that is the server's to write make the
+    /// whole answer a 500: nothing of it can reach the client, whatever an attacker put into a value.
+    #[inline]
+    #[must_use]
+    pub fn field(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        if let Err(fault) = encode::field(&mut self.shared.out, name, value.as_ref()) {
+            self.fault = self.fault.or(Some(fault));
+        }
+        self
+    }
+
+    /// Adds a field whose value is formatted, without allocating.
+    #[must_use]
+    pub fn field_fmt(mut self, name: &str, value: core::fmt::Arguments<'_>) -> Self {
+        let mut scratch = core::mem::take(&mut self.shared.scratch);
+        scratch.clear();
+        // Writing to a String does not fail; a Display that does leaves its value cut, which the field's check sees or not.
+        let _ = scratch.write_fmt(value);
+        self = self.field(name, &scratch);
+        self.shared.scratch = scratch;
+        self
+    }
+
+    /// Ends the answer with this content, copied into the output.
+    #[inline]
+    pub fn body(self, content: impl AsRef<[u8]>) -> Reply {
+        let content = content.as_ref();
+        self.finish(Length::Known(content.len() as u64), |conn, shared| {
+            conn.write_body(&shared.limits.http, &mut shared.out, content);
+            Kind::Whole
+        })
+    }
+
+    /// Ends the answer with plain text.
+    #[inline]
+    pub fn text(self, content: impl AsRef<[u8]>) -> Reply {
+        self.field("Content-Type", "text/plain; charset=utf-8")
+            .body(content)
+    }
+
+    /// Ends the answer without content.
+    pub fn empty(self) -> Reply {
+        self.body([])
+    }
+
+    /// Ends the answer with content that is sent from where it is: worth it from some 10 KiB on.
+    pub fn constant(self, content: &'static [u8]) -> Reply {
+        self.finish(Length::Known(content.len() as u64), |_, _| {
+            Kind::Tail(Tail::Static(content))
+        })
+    }
+
+    /// Ends the answer with content that others share, sent from where it is.
+    pub fn shared(self, content: Arc<[u8]>) -> Reply {
+        self.finish(Length::Known(content.len() as u64), |_, _| {
+            Kind::Tail(Tail::Shared(content, 0))
+        })
+    }
+
+    /// Ends the answer with content that is made while it is sent. Allocates once, for the source.
+    pub fn stream(self, length: Length, source: impl Source + 'static) -> Reply {
+        self.finish(length, |_, _| Kind::Tail(Tail::Source(Box::new(source))))
+    }
+
+    /// Ends the answer with `length` bytes of a regular file from `offset` on. A file that turns out shorter breaks the
+    /// connection rather than be padded.
+    pub fn file(self, file: Fd, offset: u64, length: u64) -> Reply {
+        self.finish(Length::Known(length), |conn, shared| {
+            if length > SMALL_FILE_BYTES {
+                return Kind::Tail(Tail::File(file, offset, length));
+            }
+            let begin = shared.out.len();
+            match read_onto(&file, &mut shared.out, length as usize, offset) {
+                Ok(read) if read as u64 == length => {
+                    conn.sent_body(&shared.limits.http, length);
+                    Kind::Whole
+                }
+                Ok(_) | Err(_) => {
+                    shared.out.truncate(begin);
+                    Kind::Broken
+                }
+            }
+        })
+    }
+
+    /// The one end of all answers: framing fields, blank line, and the content if any is to be sent.
+    #[inline]
+    fn finish(self, length: Length, content: impl FnOnce(&mut Conn, &mut Shared) -> Kind) -> Reply {
+        let HeadWriter {
+            conn,
+            shared,
+            begin,
+            status,
+            fault,
+        } = self;
+        let exchange = conn.serial();
+        if let Some(fault) = fault {
+            shared.out.truncate(begin);
+            return Reply {
+                exchange,
+                status: 500,
+                kind: Kind::Fault(fault),
+            };
+        }
+        let kind = match conn.finish_head(&shared.limits.http, &mut shared.out, status, length) {
+            Content::Sent => content(conn, shared),
+            Content::Omitted => Kind::Whole,
+        };
+        Reply {
+            exchange,
+            status,
+            kind,
+        }
+    }
+}

@@ -1,0 +1,446 @@
+//! From addresses to running workers.
+
+use core::fmt;
+use std::io;
+
+use super::accept::{Accepting, Listener};
+use super::defer::Message;
+use super::event_loop::EventLoop;
+use super::handler::Handler;
+use super::limits::{Limits, connections_within};
+use super::observer::Observer;
+use super::preamble::Settings;
+use super::shared::Shared;
+use super::worker::{Control, Worker};
+use crate::reactor::{Mailbox, Reactor, Token};
+use crate::sys::signal::Signals;
+use crate::sys::socket::{self, BACKLOG, Sharing};
+use crate::sys::{Address, Fd, process};
+
+/// A server that has its addresses and does not serve yet.
+///
+/// ```no_run
+/// use edgeloop::{Reply, Request, ResponseWriter, Server};
+///
+/// fn hello(req: &Request, res: ResponseWriter) -> Reply {
+///     match (req.method(), req.path()) {
+///         ("GET", "/") => res.status(200).text("Hello, world!\n"),
+///         ("POST", "/echo") => res.status(200).body(req.body()),
+///         _ => res.status(404).text("not found\n"),
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// Server::bind("[::]:8080")?.cores(4).serve_fn(hello)?.run()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Server {
+    bound: Vec<(Address, Fd)>,
+    cores: usize,
+    pinned: bool,
+    limits: Limits,
+    settings: Settings,
+    signals: Option<Signals>,
+}
+
+/// Why a server can't start.
+#[derive(Debug)]
+pub enum StartError {
+    /// The text is no address.
+    Address(crate::sys::AddressError),
+    /// The address can't be had.
+    Bind(Address, io::Error),
+    /// The system refuses something else: what, and why.
+    System(&'static str, io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::Address(error) => error.fmt(f),
+            StartError::Bind(address, error) => {
+                write!(f, "cannot listen on {address}: {error}")?;
+                f.write_str(match error.kind() {
+                    io::ErrorKind::AddrInUse => "; stop who listens there, or choose another port",
+                    io::ErrorKind::PermissionDenied => {
+                        "; ports below 1024 need CAP_NET_BIND_SERVICE, paths a writable directory"
+                    }
+                    io::ErrorKind::AddrNotAvailable => "; this machine does not have that address",
+                    _ => "",
+                })
+            }
+            StartError::System(what, error) => write!(f, "cannot {what}: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+impl Server {
+    /// Takes an address: `host:port`, `:port` for all addresses of the machine, `unix:/path`, or `fd:N` for a listening
+    /// socket that was inherited. Port 0 is any free one.
+    ///
+    /// It is taken for this server alone, so one that somebody listens on is an error; nobody can connect before it
+    /// serves.
+    pub fn bind(address: &str) -> Result<Server, StartError> {
+        let server = Server {
+            bound: Vec::new(),
+            cores: 1,
+            pinned: false,
+            limits: Limits::default(),
+            settings: Settings {
+                server: Some("edgeloop".to_owned()),
+                date: true,
+            },
+            signals: None,
+        };
+        server.and_bind(address)
+    }
+
+    /// Takes one more address.
+    pub fn and_bind(mut self, address: &str) -> Result<Server, StartError> {
+        let address: Address = address.parse().map_err(StartError::Address)?;
+        let failed = |error| StartError::Bind(address.clone(), error);
+        let fd = socket::bind(&address, Sharing::Alone).map_err(failed)?;
+        let address = socket::local_address(&fd).map_err(failed)?;
+        self.bound.push((address, fd));
+        Ok(self)
+    }
+
+    /// Serves on so many threads, each with a loop and a listener of its own; the kernel spreads connections over them
+    /// (`SO_REUSEPORT`). One unless said otherwise; zero is one.
+    #[must_use]
+    pub fn cores(mut self, cores: usize) -> Server {
+        self.cores = cores.max(1);
+        self
+    }
+
+    /// Keeps each worker's thread on a processor of its own.
+    #[must_use]
+    pub fn pinned(mut self) -> Server {
+        self.pinned = true;
+        self
+    }
+
+    /// Sets the limits.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Server {
+        self.limits = limits;
+        self
+    }
+
+    /// Sets what answers say of themselves in `Server`: `edgeloop` unless said otherwise. `None` leaves the field out, and
+    /// so does a value with control characters.
+    #[must_use]
+    pub fn name(mut self, name: Option<&str>) -> Server {
+        let sound = |name: &&str| {
+            name.bytes()
+                .all(|byte| byte == b'\t' || !byte.is_ascii_control())
+        };
+        self.settings.server = name.filter(sound).map(str::to_owned);
+        self
+    }
+
+    /// Leaves out `Date`, for a machine without a clock (RFC 9110 §6.6.1).
+    #[must_use]
+    pub fn without_date(mut self) -> Server {
+        self.settings.date = false;
+        self
+    }
+
+    /// Drains when one of these signals comes, and stops at once when a second one does.
+    #[must_use]
+    pub fn drain_on(mut self, signals: Signals) -> Server {
+        self.signals = Some(signals);
+        self
+    }
+
+    /// The addresses that it has, with the ports that the system chose.
+    pub fn addresses(&self) -> impl Iterator<Item = &Address> {
+        self.bound.iter().map(|(address, _)| address)
+    }
+
+    /// Serves with a function. See [`Handler`].
+    pub fn serve_fn<H: Handler + Clone + Send + Sync>(
+        self,
+        handler: H,
+    ) -> Result<Serving<impl Fn(usize) -> (H, ()) + Send + Sync>, StartError> {
+        self.serve_with(move |_| (handler.clone(), ()))
+    }
+
+    /// Serves with a handler for each core, made on its thread by a factory that is told its number: it need not be
+    /// `Send`.
+    pub fn serve<H: Handler>(
+        self,
+        factory: impl Fn(usize) -> H + Send + Sync,
+    ) -> Result<Serving<impl Fn(usize) -> (H, ()) + Send + Sync>, StartError> {
+        self.serve_with(move |core| (factory(core), ()))
+    }
+
+    /// Serves with a handler and an [`Observer`] for each core.
+    pub fn serve_with<H: Handler, O: Observer, F: Fn(usize) -> (H, O) + Send + Sync>(
+        self,
+        factory: F,
+    ) -> Result<Serving<F>, StartError> {
+        let (pinned, addresses) = (self.pinned, self.addresses().cloned().collect());
+        let parts = self.listen()?;
+        Ok(Serving {
+            handle: Handle::new(parts.iter().map(|it| it.reactor.mailbox()).collect()),
+            addresses,
+            factory,
+            parts,
+            pinned,
+        })
+    }
+
+    /// One loop, for a thread of one's own or to be nested in another loop. It listens from now on.
+    pub fn event_loop<H: Handler, O: Observer>(
+        self,
+        handler: H,
+        observer: O,
+    ) -> Result<EventLoop<H, O>, StartError> {
+        let mut parts = self.cores(1).listen()?;
+        let parts = parts.pop().expect("one core has one part");
+        parts
+            .build(handler, observer)
+            .map_err(|error| StartError::System("watch the listener", error))
+    }
+
+    /// Everything that can fail, before any thread is started.
+    fn listen(self) -> Result<Vec<Parts>, StartError> {
+        let system = |what| move |error| StartError::System(what, error);
+        let descriptors = process::descriptors_max().map_err(system("read RLIMIT_NOFILE"))?;
+        let connections_max = self
+            .limits
+            .connections_max
+            .unwrap_or_else(|| connections_within(descriptors));
+        let mut reactors = Vec::new();
+        for _ in 0..self.cores {
+            reactors.push(Reactor::new().map_err(system("create an event loop"))?);
+        }
+        let all: Vec<Mailbox<Message>> = reactors.iter().map(Reactor::mailbox).collect();
+        let mut parts: Vec<Parts> = reactors
+            .into_iter()
+            .map(|reactor| Parts {
+                reactor,
+                listeners: Vec::new(),
+                limits: self.limits.clone(),
+                settings: self.settings.clone(),
+                connections_max: (connections_max / self.cores).max(1),
+                control: Control::default(),
+            })
+            .collect();
+        for (number, (address, fd)) in (0..).zip(self.bound) {
+            let failed = |error| StartError::Bind(address.clone(), error);
+            for (fd, part) in replicate(&address, fd, self.cores)
+                .map_err(failed)?
+                .into_iter()
+                .zip(&mut parts)
+            {
+                part.listeners.push(Listener {
+                    fd,
+                    token: Token::fixed(number),
+                    state: Accepting::Idle,
+                });
+            }
+        }
+        parts[0].control = Control {
+            signals: self.signals,
+            all,
+            waits_for: self.cores - 1,
+        };
+        Ok(parts)
+    }
+}
+
+/// A listening socket for each core. On TCP each has a queue of its own; others are shared.
+fn replicate(address: &Address, fd: Fd, cores: usize) -> io::Result<Vec<Fd>> {
+    let mut listeners = Vec::with_capacity(cores);
+    match address {
+        Address::Ip(_) if cores > 1 => {
+            drop(fd); // it has shown that nobody else is there
+            for _ in 0..cores {
+                listeners.push(socket::bind(address, Sharing::Shared)?);
+            }
+        }
+        Address::Ip(_) | Address::Unix(_) | Address::Inherited(_) => {
+            for _ in 1..cores {
+                listeners.push(socket::duplicate(&fd)?);
+            }
+            listeners.push(fd);
+        }
+    }
+    for fd in &listeners {
+        socket::listen(fd, BACKLOG)?;
+    }
+    Ok(listeners)
+}
+
+/// What a worker is made of, on the thread that will run it.
+struct Parts {
+    reactor: Reactor<Message>,
+    listeners: Vec<Listener>,
+    limits: Limits,
+    settings: Settings,
+    connections_max: usize,
+    control: Control,
+}
+
+impl Parts {
+    fn build<H: Handler, O: Observer>(
+        self,
+        handler: H,
+        observer: O,
+    ) -> io::Result<EventLoop<H, O>> {
+        let shared = Shared::new(self.limits, self.settings, self.reactor.mailbox());
+        let worker = Worker::new(
+            handler,
+            observer,
+            shared,
+            self.listeners,
+            self.connections_max,
+            self.control,
+        );
+        EventLoop::new(self.reactor, worker)
+    }
+}
+
+/// A server that listens: clients can connect, and are served once it [runs](Serving::run).
+pub struct Serving<F> {
+    parts: Vec<Parts>,
+    factory: F,
+    handle: Handle,
+    addresses: Vec<Address>,
+    pinned: bool,
+}
+
+impl<F> Serving<F> {
+    /// Stops it, from any thread.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// The addresses that it listens on.
+    pub fn addresses(&self) -> &[Address] {
+        &self.addresses
+    }
+}
+
+impl<H, O, F> Serving<F>
+where
+    H: Handler,
+    O: Observer,
+    F: Fn(usize) -> (H, O) + Send + Sync,
+{
+    /// Serves until it is stopped: on this thread, and on as many more as there are cores beyond one. Errors: a thread
+    /// that can't be started, a processor that can't be pinned to, and what epoll_wait(2) has.
+    pub fn run(self) -> io::Result<Report> {
+        let Serving {
+            parts,
+            factory,
+            handle,
+            addresses,
+            pinned,
+        } = self;
+        let processors = if pinned {
+            process::processors()?
+        } else {
+            Vec::new()
+        };
+        let mut parts = parts.into_iter().enumerate();
+        let (_, first) = parts.next().expect("at least one core");
+        let leader = first.reactor.mailbox();
+        let work = |core: usize, parts: Parts| {
+            if !processors.is_empty() {
+                process::pin(processors[core % processors.len()])?;
+            }
+            let (handler, observer) = factory(core);
+            parts.build(handler, observer)?.run()
+        };
+        let work = &work;
+        let result = std::thread::scope(|scope| {
+            let mut threads = Vec::new();
+            for (core, parts) in parts {
+                let last_word = LastWord(leader.clone());
+                let body = move || {
+                    let _last_word = last_word;
+                    work(core, parts)
+                };
+                match process::spawn(scope, format!("edgeloop-{core}"), body) {
+                    Ok(thread) => threads.push(thread),
+                    Err(error) => {
+                        handle.stop();
+                        return Err(error);
+                    }
+                }
+            }
+            let mut cut = work(0, first);
+            if cut.is_err() {
+                handle.stop();
+            }
+            for thread in threads {
+                let panicked = |_| io::Error::other("a worker's thread panicked");
+                let other = thread.join().map_err(panicked).and_then(|cut| cut);
+                cut = cut.and_then(|sum| Ok(sum + other?));
+            }
+            cut
+        });
+        for address in &addresses {
+            // Somebody may have removed it before, or taken it over.
+            let _ = socket::remove(address);
+        }
+        result.map(|cut| Report { cut })
+    }
+}
+
+/// Tells the leading worker that this thread is over, however it ends.
+struct LastWord(Mailbox<Message>);
+
+impl Drop for LastWord {
+    fn drop(&mut self) {
+        // A leader that has stopped waits for nobody.
+        let _ = self.0.post(Message::PeerStopped);
+    }
+}
+
+impl<F> fmt::Debug for Serving<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Serving")
+            .field("addresses", &self.addresses)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is to be said of a server that has stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Connections that were cut, because the drain took too long or was told to end.
+    pub cut: usize,
+}
+
+/// Stops a server, from any thread. It can be cloned, and does nothing to one that has stopped.
+#[derive(Clone, Debug)]
+pub struct Handle(Vec<Mailbox<Message>>);
+
+impl Handle {
+    pub(super) fn new(workers: Vec<Mailbox<Message>>) -> Handle {
+        Handle(workers)
+    }
+
+    /// Stops gracefully: no connection is taken any more, what was asked is answered, idle connections get a short grace.
+    /// Ends after [`Limits::drain_time`] at the latest.
+    pub fn drain(&self) {
+        for worker in &self.0 {
+            let _ = worker.post(Message::Drain); // one that has stopped is drained
+        }
+    }
+
+    /// Stops at once: connections are cut.
+    pub fn stop(&self) {
+        for worker in &self.0 {
+            let _ = worker.post(Message::Stop); // one that has stopped is stopped
+        }
+    }
+}

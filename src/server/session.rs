@@ -1,0 +1,417 @@
+//! One connection: from a readable descriptor to written bytes.
+//!
+//! ```text
+//!             ┌────────────────────────────── advance ──────────────────────────────┐
+//!   drive ──► │ flush what is owed ─► closing? ─► waiting for an answer? ─► parse … │ ──► Wait, Again or Close
+//!             │        ▲                                              receive ◄─┘   │
+//!             │        └──────────── answers were encoded ────────────────┘         │
+//!             └─────────────────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! A session is driven by readiness and never blocks. It leaves the loop in one of three ways ([`Next`]), and each of
+//! them has somebody who wakes it: the kernel or a deadline, the run queue, or nobody ever again.
+//!
+//! Here is the way in; `answer` turns events into answers, `flush` sends them, `closing` ends the connection.
+
+use std::io;
+use std::sync::Arc;
+
+use super::defer::{Client, ClientState};
+use super::handler::Handler;
+use super::observer::{CloseReason, Observer};
+use super::output::Output;
+use super::patience::{Patience, Waiting};
+use super::shared::{OUTPUT_BYTES, Shared};
+use super::transport::Transport;
+use crate::http::{Conn, Event, Exchange, Reading, Slots, Stage, Writing};
+use crate::reactor::Token;
+use crate::sys::{Instant, Ready};
+
+/// A connection and what it holds: no buffer while it waits for its next request.
+pub(super) struct Session<T> {
+    pub(super) transport: T,
+    /// Sticky: a bit is cleared by EAGAIN, by a short write, or by a short read with no end in sight.
+    pub(super) ready: Ready,
+    pub(super) watched: Watched,
+    /// It is in the run queue, and is driven when its turn comes and not before.
+    pub(super) queued: bool,
+    /// The client has finished sending, and everything it sent was received.
+    pub(super) ended: bool,
+    pub(super) conn: Conn,
+    pub(super) held: Held,
+    pub(super) pending: Pending,
+    /// A handler has put its answer off.
+    pub(super) deferred: Option<Arc<ClientState>>,
+    pub(super) patience: Patience,
+}
+
+/// What the kernel is asked to tell of the descriptor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Watched {
+    /// That it can be read.
+    Reading,
+    /// That it can be written as well: from the first short write on.
+    Both,
+}
+
+/// Bytes of the client that are kept between two drives. Never more than one kind.
+pub(super) enum Held {
+    Nothing,
+    /// As they came: part of a head, or requests that wait for their turn.
+    Raw(Vec<u8>),
+    /// A head, as much of its body as has come, decoded, and then its trailer section.
+    Body {
+        bytes: Vec<u8>,
+        head: u32,
+        body: u32,
+        body_max: u32,
+    },
+}
+
+/// What has to be done before anything else.
+pub(super) enum Pending {
+    Nothing,
+    /// Bytes that the kernel did not take at once, or content that follows.
+    Output(Box<Output>),
+    /// The end: the client is read so that it can read.
+    Linger(Linger),
+}
+
+/// A closing connection whose sending side is shut.
+pub(super) struct Linger {
+    pub(super) until: Instant,
+    pub(super) bytes_left: u32,
+}
+
+/// What a driven session wants of the loop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// To be woken by readiness, by its deadline or by a completer.
+    Wait,
+    /// To be driven again soon: it has work left, but it is others' turn.
+    Again,
+    /// To be closed.
+    Close(CloseReason),
+}
+
+/// What a session borrows from its worker while it is driven.
+pub(super) struct Cx<'w, H, O> {
+    pub(super) handler: &'w mut H,
+    pub(super) observer: &'w mut O,
+    pub(super) shared: &'w mut Shared,
+    pub(super) token: Token,
+}
+
+/// What one drive may still do before it is others' turn.
+pub(super) struct Budget {
+    pub(super) receive: usize,
+    pub(super) send: usize,
+    pub(super) requests: usize,
+}
+
+/// Why parsing stopped.
+enum Parsed {
+    /// More bytes are needed.
+    NeedInput,
+    /// An answer stands in the way, or the end.
+    Paused,
+    /// Enough was encoded, or enough requests were answered.
+    Enough,
+}
+
+/// How sending ended.
+pub(super) enum Flushed {
+    /// Nothing is owed.
+    All,
+    /// The kernel takes no more.
+    Blocked,
+    /// The budget is spent.
+    Enough,
+}
+
+impl<T: Transport> Session<T> {
+    pub(super) fn new(transport: T, shared: &Shared) -> Session<T> {
+        Session {
+            transport,
+            ready: Ready::WRITE,
+            watched: Watched::Reading,
+            queued: false,
+            ended: false,
+            conn: Conn::new(),
+            held: Held::Nothing,
+            pending: Pending::Nothing,
+            deferred: None,
+            patience: Patience::new(&shared.limits, shared.now),
+        }
+    }
+
+    /// Does all that can be done now. The one way in for readiness, for leftover work, and after every answer.
+    ///
+    /// A keep-alive request costs one receive and one send, and allocates nothing.
+    pub(super) fn drive<H: Handler, O: Observer>(
+        &mut self,
+        cx: &mut Cx<'_, H, O>,
+        ready: Ready,
+    ) -> Next {
+        self.note(ready);
+        let limits = &cx.shared.limits;
+        let mut budget = Budget {
+            receive: limits.receive_budget,
+            send: limits.send_budget,
+            requests: limits.request_budget,
+        };
+        let mut input = std::mem::take(&mut cx.shared.input);
+        let next = self
+            .advance(cx, &mut input, &mut budget)
+            .unwrap_or_else(Next::Close);
+        cx.shared.input = input;
+        self.keep_unsent(cx.shared);
+        if next == Next::Wait {
+            debug_assert!(self.is_woken(), "somebody wakes it");
+            self.wait(cx.shared);
+        }
+        next
+    }
+
+    /// Notes what the kernel has said; it is acted upon when the session is driven.
+    #[inline]
+    pub(super) fn note(&mut self, ready: Ready) {
+        self.ready.insert(ready);
+        if ready.intersects(Ready::HANGUP | Ready::ERROR) {
+            // Receiving and sending say what it is, after the bytes that came before it.
+            self.ready.insert(Ready::READ | Ready::WRITE);
+        }
+    }
+
+    fn advance<H: Handler, O: Observer>(
+        &mut self,
+        cx: &mut Cx<'_, H, O>,
+        input: &mut [u8],
+        budget: &mut Budget,
+    ) -> Result<Next, CloseReason> {
+        loop {
+            match self.flush(cx.shared, budget)? {
+                Flushed::All => {}
+                Flushed::Blocked => return Ok(Next::Wait),
+                Flushed::Enough => return Ok(Next::Again),
+            }
+            if let Stage::Closing(reason) = self.conn.stage() {
+                return self.close(cx.shared, input, budget, reason);
+            }
+            if let Some(client) = &self.deferred {
+                if self.ready.intersects(Ready::HANGUP | Ready::ERROR) {
+                    return Err(CloseReason::Reset);
+                }
+                if self.ready.contains(Ready::PEER_CLOSED) {
+                    client.set(Client::HalfClosed);
+                }
+                return Ok(Next::Wait);
+            }
+            match self.parse_held(cx, budget) {
+                Parsed::Paused => continue,
+                Parsed::NeedInput | Parsed::Enough if !cx.shared.out.is_empty() => continue,
+                Parsed::Enough => return Ok(Next::Again),
+                Parsed::NeedInput => {}
+            }
+            if self.ended {
+                self.finish_input(cx);
+            } else if !self.ready.contains(Ready::READ) {
+                return Ok(Next::Wait);
+            } else if budget.receive == 0 {
+                return Ok(Next::Again);
+            } else {
+                let received = self.receive(input, &mut budget.receive)?;
+                self.parse_received(cx, &input[..received], budget);
+            }
+        }
+    }
+
+    /// One receive, and what it says about readiness.
+    #[inline]
+    pub(super) fn receive(
+        &mut self,
+        input: &mut [u8],
+        budget: &mut usize,
+    ) -> Result<usize, CloseReason> {
+        match self.transport.recv(input) {
+            Ok(0) => {
+                self.ended = true;
+                self.ready.remove(Ready::READ);
+                Ok(0)
+            }
+            Ok(received) => {
+                // A short read has drained the socket, unless an end is near: data and FIN come as one event, and no
+                // edge would announce the FIN again.
+                if received < input.len() && !self.ready.intersects(Ready::END) {
+                    self.ready.remove(Ready::READ);
+                }
+                *budget = budget.saturating_sub(received);
+                self.patience.moved(received);
+                Ok(received)
+            }
+            Err(error) => match error.kind() {
+                io::ErrorKind::WouldBlock => {
+                    self.ready.remove(Ready::READ);
+                    Ok(0)
+                }
+                io::ErrorKind::Interrupted => Ok(0),
+                _ => Err(CloseReason::Reset),
+            },
+        }
+    }
+
+    #[inline]
+    fn parse_received<H: Handler, O: Observer>(
+        &mut self,
+        cx: &mut Cx<'_, H, O>,
+        received: &[u8],
+        budget: &mut Budget,
+    ) {
+        if let Held::Raw(bytes) = &mut self.held {
+            cx.shared.pool.extend(bytes, received);
+            return; // parse_held goes on
+        }
+        let (used, _) = self.parse(cx, received, budget);
+        if used < received.len() {
+            self.held = Held::Raw(cx.shared.pool.keep(&received[used..]));
+        }
+    }
+
+    #[inline]
+    fn parse_held<H: Handler, O: Observer>(
+        &mut self,
+        cx: &mut Cx<'_, H, O>,
+        budget: &mut Budget,
+    ) -> Parsed {
+        let Held::Raw(bytes) = &mut self.held else {
+            return Parsed::NeedInput;
+        };
+        let mut bytes = std::mem::take(bytes);
+        self.held = Held::Nothing;
+        let (used, parsed) = self.parse(cx, &bytes, budget);
+        if used == bytes.len() {
+            cx.shared.pool.give_back(bytes);
+        } else {
+            bytes.drain(..used);
+            self.held = Held::Raw(bytes);
+        }
+        parsed
+    }
+
+    /// Steps through `input` as far as it goes: how much of it was used. The rest is the caller's to keep.
+    fn parse<H: Handler, O: Observer>(
+        &mut self,
+        cx: &mut Cx<'_, H, O>,
+        input: &[u8],
+        budget: &mut Budget,
+    ) -> (usize, Parsed) {
+        let mut at = 0;
+        loop {
+            if self.deferred.is_some() || !matches!(self.pending, Pending::Nothing) {
+                return (at, Parsed::Paused);
+            }
+            if cx.shared.out.len() >= OUTPUT_BYTES || budget.requests == 0 {
+                return (at, Parsed::Enough);
+            }
+            let mut slots = Slots::new();
+            let (used, event) = self
+                .conn
+                .next(&cx.shared.limits.http, &input[at..], &mut slots);
+            let (begin, end) = (at, at + used);
+            at = end;
+            match event {
+                Event::NeedInput => return (at, Parsed::NeedInput),
+                Event::Paused | Event::Closed => return (at, Parsed::Paused),
+                Event::Request(head) => {
+                    budget.requests -= 1;
+                    at += self.begin(cx, &head, &input[begin..end], &input[end..]);
+                }
+                Event::Data(data) => self.hold(cx, data),
+                Event::Trailer(bytes) => self.hold_trailer(cx, bytes),
+                Event::End => self.answer_held(cx),
+                Event::Rejected(reject) => self.answer_reject(cx, reject),
+            }
+        }
+    }
+
+    fn finish_input<H: Handler, O: Observer>(&mut self, cx: &mut Cx<'_, H, O>) {
+        let rest = match &self.held {
+            Held::Raw(bytes) => bytes.as_slice(),
+            Held::Nothing | Held::Body { .. } => &[],
+        };
+        if let Some(reject) = self.conn.finish_input(&cx.shared.limits.http, rest) {
+            self.answer_reject(cx, reject);
+        }
+    }
+
+    /// What it waits for: a function of where it is.
+    #[inline]
+    pub(super) fn waiting(&self) -> Waiting {
+        match (&self.pending, self.conn.stage()) {
+            (Pending::Output(_), _) => Waiting::Write,
+            (Pending::Linger(_), _) | (Pending::Nothing, Stage::Closing(_)) => Waiting::Linger,
+            (Pending::Nothing, Stage::Head { .. }) => match self.held {
+                Held::Raw(_) => Waiting::Head,
+                Held::Nothing | Held::Body { .. } if self.conn.serial() == 0 => Waiting::FirstByte,
+                Held::Nothing | Held::Body { .. } => Waiting::Idle,
+            },
+            (
+                Pending::Nothing,
+                Stage::Exchange(Exchange {
+                    reading: Reading::Done,
+                    ..
+                }),
+            ) => Waiting::Handler,
+            (Pending::Nothing, Stage::Exchange(_)) if self.deferred.is_some() => Waiting::Handler,
+            (Pending::Nothing, Stage::Exchange(_)) => Waiting::Body,
+        }
+    }
+
+    /// Sets the deadline before the session returns to the loop.
+    #[inline]
+    pub(super) fn wait(&mut self, shared: &Shared) {
+        let (waiting, exchange) = (self.waiting(), self.conn.serial());
+        let begins = self
+            .patience
+            .wait(waiting, exchange, &shared.limits, shared.now);
+        match &mut self.pending {
+            Pending::Nothing => {}
+            Pending::Output(output) if begins => {
+                // From here on progress is what the peer acknowledges of this.
+                output.unacknowledged = self.transport.unacknowledged().unwrap_or(0) as u64;
+                self.patience.take_progress();
+            }
+            Pending::Output(_) => {}
+            Pending::Linger(linger) => self.patience.not_after(linger.until),
+        }
+        if shared.draining && matches!(waiting, Waiting::Idle | Waiting::FirstByte) {
+            self.patience
+                .not_after(shared.now + shared.limits.drain_grace);
+        }
+    }
+
+    /// Whether bytes have come that were not received; `None` when the kernel does not say.
+    pub(super) fn has_unread(&self) -> Option<bool> {
+        self.transport.unread().ok().map(|bytes| bytes > 0)
+    }
+
+    /// Whether the kernel, a completer or a deadline alone is to wake it: the other ways are the run queue and the end.
+    fn is_woken(&self) -> bool {
+        match &self.pending {
+            Pending::Output(_) => !self.ready.contains(Ready::WRITE),
+            Pending::Linger(_) => !self.ready.contains(Ready::READ),
+            Pending::Nothing => self.deferred.is_some() || !self.ready.contains(Ready::READ),
+        }
+    }
+}
+
+/// Whether an answer's head is still owed.
+pub(super) fn owes_head(stage: Stage) -> bool {
+    matches!(
+        stage,
+        Stage::Exchange(Exchange {
+            writing: Writing::Head,
+            ..
+        })
+    )
+}

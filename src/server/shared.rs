@@ -1,0 +1,74 @@
+//! What all sessions of a worker use in turn.
+
+use super::buffers::Pool;
+use super::defer::Message;
+use super::limits::Limits;
+use super::preamble::{Preamble, Settings};
+use crate::reactor::Mailbox;
+use crate::sys::{Instant, signal};
+
+/// Bytes that are received at once. Stays in the cache because every session uses the same.
+const INPUT_BYTES: usize = 64 << 10;
+/// Encoded bytes that are sent before more requests are answered.
+pub(super) const OUTPUT_BYTES: usize = 64 << 10;
+
+/// The worker's own memory and settings. A connection that waits for its next request holds none of it.
+pub(super) struct Shared {
+    pub(super) limits: Limits,
+    pub(super) pool: Pool,
+    pub(super) preamble: Preamble,
+    pub(super) mailbox: Mailbox<Message>,
+    /// Where sessions receive.
+    pub(super) input: Vec<u8>,
+    /// Where answers are encoded: empty between two sessions.
+    pub(super) out: Vec<u8>,
+    /// For values that are formatted.
+    pub(super) scratch: String,
+    pub(super) now: Instant,
+    /// What all sessions together may still send in this turn.
+    pub(super) send_budget: usize,
+    /// The server is stopping: every answer is the last of its connection.
+    pub(super) draining: bool,
+    /// `sendfile` has no `MSG_NOSIGNAL`: where SIGPIPE would kill, files are read and sent.
+    pub(super) sendfile: bool,
+}
+
+impl Shared {
+    pub(super) fn new(limits: Limits, settings: Settings, mailbox: Mailbox<Message>) -> Shared {
+        Shared {
+            pool: Pool::new(limits.buffers_bytes_max),
+            preamble: Preamble::new(settings),
+            mailbox,
+            input: vec![0; INPUT_BYTES],
+            out: Vec::with_capacity(OUTPUT_BYTES + (16 << 10)),
+            scratch: String::new(),
+            now: Instant::from_nanos(0),
+            send_budget: limits.turn_send_budget,
+            draining: false,
+            sendfile: !signal::sigpipe_is_default(),
+            limits,
+        }
+    }
+
+    /// So much of what all sessions together may send in this turn is sent.
+    #[inline]
+    pub(super) fn spend(&mut self, bytes: usize) {
+        self.send_budget = self.send_budget.saturating_sub(bytes);
+    }
+
+    /// A new turn of the loop: its time, its Date, its budget.
+    pub(super) fn begin_turn(&mut self, now: Instant) {
+        self.now = now;
+        self.preamble.refresh(now);
+        self.send_budget = self.limits.turn_send_budget;
+    }
+}
+
+impl core::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Shared")
+            .field("limits", &self.limits)
+            .field("lent_bytes", &self.pool.lent_bytes())
+            .finish_non_exhaustive()
+    }
+}

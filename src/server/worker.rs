@@ -1,0 +1,442 @@
+//! A worker: the driver of one loop, with all its connections.
+
+use core::time::Duration;
+use std::io;
+
+use super::accept::{Accepting, Evictor, Listener, PAUSE, TURNED_AWAY_MAX};
+use super::defer::{Finish, Message};
+use super::handler::Handler;
+use super::limits::Limits;
+use super::observer::{CloseReason, Observer, Trouble};
+use super::session::{Cx, Next, Session, Watched};
+use super::shared::Shared;
+use super::transport::Socket;
+use crate::reactor::{Driver, Reactor, Table, Token};
+use crate::sys::signal::Signals;
+use crate::sys::socket::{self, AcceptError, BACKLOG};
+use crate::sys::{Fd, Interest, Ready};
+
+/// Fixed tokens. Listeners have those from zero on.
+const SIGNALS: Token = Token::fixed(1000);
+const RESUME: Token = Token::fixed(1001);
+const DRAIN: Token = Token::fixed(1002);
+
+/// How long handshakes that have begun are waited for when the listeners are about to be closed.
+const LAST_CALLS: Duration = Duration::from_millis(5);
+
+/// Serves connections with a handler. It is the reactor's driver and the only owner of the table of sessions.
+pub(super) struct Worker<H, O> {
+    sessions: Table<Session<Socket>>,
+    handler: H,
+    observer: O,
+    shared: Shared,
+    listeners: Vec<Listener>,
+    /// Errors of accepting in a row.
+    accept_errors: u64,
+    evictor: Evictor,
+    connections_max: usize,
+    phase: Phase,
+    control: Control,
+    cut: usize,
+}
+
+/// What a worker knows of the others.
+#[derive(Debug, Default)]
+pub(super) struct Control {
+    /// The signals that stop the server, at the worker that reads them.
+    pub(super) signals: Option<Signals>,
+    /// The mailboxes of all workers, its own among them, at the one that leads.
+    pub(super) all: Vec<crate::reactor::Mailbox<Message>>,
+    /// Workers that this one outlives.
+    pub(super) waits_for: usize,
+}
+
+/// Where a worker is on its way from start to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Serving,
+    /// New connections are dropped by the kernel; those whose handshake has begun still come.
+    LastCalls,
+    /// No listener is left. What was asked is answered.
+    Draining,
+    Stopped,
+}
+
+impl<H: Handler, O: Observer> Worker<H, O> {
+    pub(super) fn new(
+        handler: H,
+        observer: O,
+        shared: Shared,
+        listeners: Vec<Listener>,
+        connections_max: usize,
+        control: Control,
+    ) -> Worker<H, O> {
+        Worker {
+            sessions: Table::new(),
+            handler,
+            observer,
+            shared,
+            listeners,
+            accept_errors: 0,
+            evictor: Evictor::default(),
+            connections_max,
+            phase: Phase::Serving,
+            control,
+            cut: 0,
+        }
+    }
+
+    /// Has the reactor watch the listeners, and the signals if it reads them.
+    pub(super) fn register(&self, reactor: &Reactor<Message>) -> io::Result<()> {
+        for listener in &self.listeners {
+            reactor.register(&listener.fd, listener.token, Interest::READ)?;
+        }
+        if let Some(signals) = &self.control.signals {
+            reactor.register(signals, SIGNALS, Interest::READ)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.shared.limits
+    }
+
+    pub(super) fn connections(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Connections that were cut when the worker stopped.
+    pub(super) fn cut(&self) -> usize {
+        self.cut
+    }
+
+    /// Lets a session do what it can, and sees to it that somebody wakes it.
+    #[inline]
+    fn with_session(
+        &mut self,
+        reactor: &mut Reactor<Message>,
+        token: Token,
+        step: impl FnOnce(&mut Session<Socket>, &mut Cx<'_, H, O>) -> Next,
+    ) {
+        let Some(session) = self.sessions.get_mut(token) else {
+            return;
+        };
+        let mut cx = Cx {
+            handler: &mut self.handler,
+            observer: &mut self.observer,
+            shared: &mut self.shared,
+            token,
+        };
+        match step(session, &mut cx) {
+            Next::Wait => {
+                reactor.set_deadline(token, session.patience.until());
+                if session.watched == Watched::Reading && !session.ready.contains(Ready::WRITE) {
+                    session.watched = Watched::Both;
+                    let interest = Interest::STREAM | Interest::WRITE;
+                    if let Err(error) = reactor.reregister(&session.transport.0, token, interest) {
+                        self.observer.trouble(&Trouble::ConnectionLost(error));
+                        self.close(reactor, token, CloseReason::Failed);
+                    }
+                }
+            }
+            Next::Again if session.queued => {}
+            Next::Again => {
+                session.queued = true;
+                reactor.run_later(token);
+            }
+            Next::Close(reason) => self.close(reactor, token, reason),
+        }
+    }
+
+    /// The one place where a connection's descriptor is closed.
+    fn close(&mut self, reactor: &mut Reactor<Message>, token: Token, reason: CloseReason) {
+        let Some(session) = self.sessions.remove(token) else {
+            return;
+        };
+        session.end(&mut self.shared);
+        reactor.clear_deadline(token);
+        self.observer.closed(token, reason);
+        if self.accept_errors > 0 {
+            self.resume_accepting(reactor);
+        }
+        self.stop_when_done(reactor);
+    }
+}
+
+/// Accepting.
+impl<H: Handler, O: Observer> Worker<H, O> {
+    /// Takes connections from all listeners that have some, at most `budget`. Whoever waits beyond it is taken in the
+    /// next turn.
+    fn accept(&mut self, reactor: &mut Reactor<Message>, mut budget: usize) {
+        for number in 0..self.listeners.len() {
+            while budget > 0 && self.listeners[number].state == Accepting::Ready {
+                budget -= 1;
+                match socket::accept(&self.listeners[number].fd) {
+                    Ok(fd) => {
+                        self.accept_errors = 0;
+                        self.admit(reactor, fd);
+                    }
+                    Err(error) => self.accept_failed(reactor, number, error),
+                }
+            }
+        }
+    }
+
+    fn admit(&mut self, reactor: &mut Reactor<Message>, fd: Fd) {
+        let mut room = self.sessions.len() < self.connections_max;
+        if !room && let Some(victim) = self.evictor.victim(&self.sessions, self.shared.now) {
+            self.close(reactor, victim, CloseReason::Evicted);
+            room = true;
+        }
+        if !room {
+            self.observer.trouble(&Trouble::Refused);
+            if self.sessions.len() >= self.connections_max + TURNED_AWAY_MAX {
+                return;
+            }
+        }
+        let session = Session::new(Socket(fd), &self.shared);
+        let (token, session) = self.sessions.insert(session);
+        if let Err(error) = reactor.register(&session.transport.0, token, Interest::STREAM) {
+            self.observer.trouble(&Trouble::ConnectionLost(error));
+            self.sessions.remove(token);
+            return;
+        }
+        self.observer.accepted(token);
+        if room {
+            session.wait(&self.shared);
+            reactor.set_deadline(token, session.patience.until());
+        } else {
+            self.with_session(reactor, token, Session::turn_away);
+        }
+    }
+
+    #[cold]
+    fn accept_failed(&mut self, reactor: &mut Reactor<Message>, number: usize, error: AcceptError) {
+        let listener = &mut self.listeners[number];
+        match error {
+            AcceptError::NobodyWaits => listener.state = Accepting::Idle,
+            AcceptError::OneLost(_) => {}
+            AcceptError::Exhausted(error) => {
+                listener.state = Accepting::Paused;
+                self.accept_errors += 1;
+                // Changing a registration that exists takes no memory. If it failed all the same, the listener would stay
+                // loud, which is no worse than before.
+                let _ = reactor.reregister(&listener.fd, listener.token, Interest::NONE);
+                reactor.set_deadline(RESUME, reactor.now() + PAUSE);
+                self.observer
+                    .trouble(&Trouble::AcceptPaused(error, self.accept_errors));
+            }
+            AcceptError::Broken(error) => {
+                listener.state = Accepting::Broken;
+                let _ = reactor.deregister(&listener.fd);
+                self.observer.trouble(&Trouble::ListenerFailed(error));
+            }
+        }
+    }
+
+    /// There may be descriptors again.
+    #[cold]
+    fn resume_accepting(&mut self, reactor: &mut Reactor<Message>) {
+        for listener in &mut self.listeners {
+            if listener.state == Accepting::Paused {
+                let watched = reactor.reregister(&listener.fd, listener.token, Interest::READ);
+                match watched {
+                    Ok(()) => listener.state = Accepting::Idle,
+                    Err(_) => reactor.set_deadline(RESUME, reactor.now() + PAUSE),
+                }
+            }
+        }
+    }
+}
+
+/// Stopping.
+impl<H: Handler, O: Observer> Worker<H, O> {
+    fn signalled(&mut self) {
+        let Some(signals) = &self.control.signals else {
+            return;
+        };
+        while let Ok(Some(_)) = signals.next() {
+            for mailbox in &self.control.all {
+                // A worker that has stopped needs no word.
+                let _ = mailbox.post(if self.phase == Phase::Serving {
+                    Message::Drain
+                } else {
+                    Message::Stop
+                });
+            }
+            // Two signals at once are two signals.
+            if self.phase == Phase::Serving {
+                self.phase = Phase::LastCalls;
+            }
+        }
+    }
+
+    /// The accept queue is emptied before the listeners are closed, so that no connection that a client believes to have
+    /// is reset.
+    fn drain(&mut self, reactor: &mut Reactor<Message>) {
+        if self.shared.draining {
+            return;
+        }
+        self.shared.draining = true;
+        self.phase = Phase::LastCalls;
+        for listener in &self.listeners {
+            // On a Unix socket it does nothing: there, a connection is whole when connect(2) returns.
+            let _ = socket::drop_new_connections(&listener.fd);
+        }
+        let tokens: Vec<Token> = self.sessions.iter().map(|(token, _)| token).collect();
+        for token in tokens {
+            if let Some(session) = self.sessions.get_mut(token) {
+                session.drain(&self.shared);
+                if !session.queued {
+                    reactor.set_deadline(token, session.patience.until());
+                }
+            }
+        }
+        reactor.set_deadline(DRAIN, reactor.now() + LAST_CALLS);
+    }
+
+    /// The next step of a drain is due.
+    fn drain_on(&mut self, reactor: &mut Reactor<Message>) {
+        match self.phase {
+            Phase::LastCalls => {
+                for listener in &mut self.listeners {
+                    if listener.state == Accepting::Idle {
+                        listener.state = Accepting::Ready;
+                    }
+                }
+                // A queue has no more than its backlog, and nobody joins it now.
+                let queued = self.listeners.len() * (usize::from(BACKLOG) + 1);
+                self.accept(reactor, queued);
+                self.listeners.clear();
+                self.phase = Phase::Draining;
+                reactor.set_deadline(DRAIN, reactor.now() + self.shared.limits.drain_time);
+                self.stop_when_done(reactor);
+            }
+            Phase::Draining => self.stop(reactor),
+            Phase::Serving | Phase::Stopped => {}
+        }
+    }
+
+    fn stop_when_done(&mut self, reactor: &mut Reactor<Message>) {
+        if self.phase == Phase::Draining && self.sessions.is_empty() && self.control.waits_for == 0
+        {
+            self.phase = Phase::Stopped;
+            reactor.stop();
+        }
+    }
+
+    /// Cuts what is left.
+    fn stop(&mut self, reactor: &mut Reactor<Message>) {
+        self.listeners.clear();
+        self.shared.draining = true;
+        self.phase = Phase::Draining;
+        self.cut += self.sessions.len();
+        let tokens: Vec<Token> = self.sessions.iter().map(|(token, _)| token).collect();
+        for token in tokens {
+            self.close(reactor, token, CloseReason::Stopped);
+        }
+        self.stop_when_done(reactor);
+    }
+
+    fn complete(
+        &mut self,
+        reactor: &mut Reactor<Message>,
+        token: Token,
+        exchange: u32,
+        finish: Finish,
+    ) {
+        self.with_session(reactor, token, |session, cx| {
+            let nothing = if session.queued {
+                Next::Again
+            } else {
+                Next::Wait
+            };
+            session.complete(cx, exchange, finish).unwrap_or(nothing)
+        });
+    }
+}
+
+impl<H: Handler, O: Observer> Driver for Worker<H, O> {
+    type Message = Message;
+
+    #[inline]
+    fn on_turn(&mut self, reactor: &mut Reactor<Message>) {
+        self.shared.begin_turn(reactor.now());
+    }
+
+    #[inline]
+    fn on_ready(&mut self, reactor: &mut Reactor<Message>, token: Token, ready: Ready) {
+        match token.as_fixed() {
+            None => self.with_session(reactor, token, |session, cx| {
+                if session.queued {
+                    session.note(ready);
+                    Next::Again
+                } else {
+                    session.drive(cx, ready)
+                }
+            }),
+            Some(_) if token == SIGNALS => self.signalled(),
+            Some(number) => {
+                if let Some(listener) = self.listeners.get_mut(usize::from(number))
+                    && listener.state == Accepting::Idle
+                {
+                    listener.state = Accepting::Ready;
+                }
+            }
+        }
+    }
+
+    fn on_resume(&mut self, reactor: &mut Reactor<Message>, token: Token) {
+        self.with_session(reactor, token, |session, cx| {
+            session.queued = false;
+            session.drive(cx, Ready::EMPTY)
+        });
+    }
+
+    #[inline]
+    fn on_settled(&mut self, reactor: &mut Reactor<Message>) {
+        if self
+            .listeners
+            .iter()
+            .any(|listener| listener.state == Accepting::Ready)
+        {
+            self.accept(reactor, self.shared.limits.accept_budget);
+        }
+    }
+
+    fn on_deadline(&mut self, reactor: &mut Reactor<Message>, token: Token) {
+        match token {
+            RESUME => self.resume_accepting(reactor),
+            DRAIN => self.drain_on(reactor),
+            _ => self.with_session(reactor, token, |session, cx| {
+                if session.queued {
+                    Next::Again // it is not waiting
+                } else {
+                    session.expire(cx)
+                }
+            }),
+        }
+    }
+
+    fn on_message(&mut self, reactor: &mut Reactor<Message>, message: Message) {
+        match message {
+            Message::Complete {
+                connection,
+                exchange,
+                finish,
+            } => self.complete(reactor, connection, exchange, finish),
+            Message::Drain => self.drain(reactor),
+            Message::Stop => self.stop(reactor),
+            Message::PeerStopped => {
+                self.control.waits_for = self.control.waits_for.saturating_sub(1);
+                if self.phase == Phase::Serving {
+                    // It was not told to: something is wrong, and half a server is none.
+                    for mailbox in &self.control.all {
+                        let _ = mailbox.post(Message::Drain);
+                    }
+                }
+                self.stop_when_done(reactor);
+            }
+        }
+    }
+}
