@@ -1,0 +1,6 @@
+//! The HTTP layer, from bytes to bytes: no socket, no clock.
+
+mod corpus;
+mod spec;
+mod split;
+mod transcript;
