@@ -665,6 +665,10 @@ fn judge_long_line(limits: &Limits, scanned: usize, input: &[u8]) -> Option<Reje
 
 /// A fault in the beginning of a head, if there is one.
 fn doubt(limits: &Limits, rest: &[u8]) -> Option<Reject> {
+    // It may become an empty line, which is no fault.
+    if rest == b"\r" {
+        return None;
+    }
     let window = &rest[..rest.len().min(limits.head_bytes_max)];
     match judge::judge(limits, window) {
         Verdict::Fault(reject) => Some(reject),
