@@ -245,7 +245,7 @@ pub fn reparse<'h, 'i: 'h>(
 }
 
 /// Reads a trailer section that the decoder has found sound, and leaves out what must not come in trailers: framing,
-/// routing, authentication and what changes how the content is read (RFC 9110 §6.5.1).
+/// routing, authentication, conditions, and what changes how the content is read (RFC 9110 §6.5.1).
 pub fn trailers<'h, 'i: 'h>(section: &'i [u8], slots: &'h mut Slots<'i>) -> Fields<'h> {
     slots.newer.clear();
     slots.newer.resize(SLOTS, httparse::EMPTY_HEADER);
@@ -264,7 +264,7 @@ pub fn trailers<'h, 'i: 'h>(section: &'i [u8], slots: &'h mut Slots<'i>) -> Fiel
     Fields(&slots.newer)
 }
 
-const FORBIDDEN_TRAILERS: [&str; 22] = [
+const FORBIDDEN_TRAILERS: [&str; 29] = [
     "authorization",
     "cache-control",
     "connection",
@@ -277,16 +277,23 @@ const FORBIDDEN_TRAILERS: [&str; 22] = [
     "forwarded",
     "host",
     "if-match",
+    "if-modified-since",
     "if-none-match",
+    "if-range",
+    "if-unmodified-since",
     "keep-alive",
     "max-forwards",
     "proxy-authorization",
+    "proxy-connection",
     "range",
     "set-cookie",
     "te",
     "trailer",
     "transfer-encoding",
     "upgrade",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
 ];
 
 #[cfg(test)]
