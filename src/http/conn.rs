@@ -194,10 +194,10 @@ impl Conn {
                 self.begin(&head);
                 (used, Event::Request(head))
             }
-            Parsed::Rejected(reject) => self.reject(reject),
+            Parsed::Rejected(reject) => self.reject_head(input, reject),
             Parsed::Partial => {
                 if let Some(reject) = judge_long_line(limits, scanned as usize, input) {
-                    return self.reject(reject);
+                    return self.reject_head(input, reject);
                 }
                 self.stage = Stage::Head {
                     scanned: u32::try_from(input.len()).unwrap_or(u32::MAX),
@@ -218,7 +218,9 @@ impl Conn {
     ) -> (usize, Event<'h, 'i>) {
         match input {
             [] | [b'\r'] => (0, Event::NeedInput),
-            [b'\r', b'\n', ..] if empty_lines == EMPTY_LINES_MAX => self.reject(Reject::EmptyLines),
+            [b'\r', b'\n', ..] if empty_lines == EMPTY_LINES_MAX => {
+                self.reject_head(input, Reject::EmptyLines)
+            }
             [b'\r', b'\n', rest @ ..] => {
                 self.stage = Stage::Head {
                     scanned: 0,
@@ -227,11 +229,11 @@ impl Conn {
                 let (used, event) = self.next(limits, rest, slots);
                 (used + 2, event)
             }
-            [..] => self.reject(Reject::LineEnd),
+            [..] => self.reject_head(input, Reject::LineEnd),
         }
     }
 
-    /// The one way into an exchange.
+    /// The way into an exchange with a request.
     #[inline]
     fn begin(&mut self, head: &Head<'_>) {
         let framing = head.framing();
@@ -362,7 +364,9 @@ impl Conn {
                 None
             }
             Stage::Head { .. } => {
-                Some(self.refuse(doubt(limits, rest).unwrap_or(Reject::UnfinishedHead)))
+                let reject = doubt(limits, rest).unwrap_or(Reject::UnfinishedHead);
+                self.reject_head(rest, reject);
+                Some(reject)
             }
             Stage::Exchange(exchange) => match (exchange.reading, exchange.writing) {
                 (Reading::AwaitContinue(_) | Reading::Body(_), Writing::Head) => {
@@ -386,7 +390,12 @@ impl Conn {
 
     /// The head whose beginning is `rest` did not end in time. What to answer.
     pub fn expire_head(&mut self, limits: &Limits, rest: &[u8]) -> Reject {
-        self.refuse(doubt(limits, rest).unwrap_or(Reject::HeadTimeout))
+        let reject = doubt(limits, rest).unwrap_or(Reject::HeadTimeout);
+        match self.stage {
+            Stage::Head { .. } => self.reject_head(rest, reject),
+            Stage::Exchange(_) | Stage::Closing(_) => self.reject(reject),
+        };
+        reject
     }
 
     /// Gives up on what the client still sends: an answer is owed, and after it the connection closes.
@@ -411,18 +420,28 @@ impl Conn {
                 });
                 (0, Event::Rejected(reject))
             }
-            Stage::Head { .. } => {
-                self.serial = self.serial.wrapping_add(1);
-                self.stage = Stage::Exchange(Exchange {
-                    reading: Reading::Done,
-                    writing: Writing::Head,
-                    persist: Persist::WeClose,
-                    content: Content::Sent,
-                    version: Version::Http11,
-                });
-                (0, Event::Rejected(reject))
-            }
+            Stage::Head { .. } => self.reject_head(b"", reject),
         }
+    }
+
+    /// The way into an exchange without a request: of that there is only a beginning, or one that is at fault.
+    #[cold]
+    fn reject_head<'h, 'i>(&mut self, begin: &[u8], reject: Reject) -> (usize, Event<'h, 'i>) {
+        // RFC 9110 §9.3.2: whatever comes of HEAD, it gets no content.
+        let content = if begin.starts_with(b"HEAD ") {
+            Content::Omitted
+        } else {
+            Content::Sent
+        };
+        self.serial = self.serial.wrapping_add(1);
+        self.stage = Stage::Exchange(Exchange {
+            reading: Reading::Done,
+            writing: Writing::Head,
+            persist: Persist::WeClose,
+            content,
+            version: Version::Http11,
+        });
+        (0, Event::Rejected(reject))
     }
 
     fn close<'h, 'i>(&mut self, reason: CloseReason) -> Event<'h, 'i> {
