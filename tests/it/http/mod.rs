@@ -1,5 +1,6 @@
 //! The HTTP layer, from bytes to bytes: no socket, no clock.
 
+mod conn;
 mod corpus;
 mod spec;
 mod split;

@@ -1,0 +1,164 @@
+//! What a server may do with a [`Conn`] beside the straight way from request to answer.
+
+use edgeloop::http::{
+    CloseReason, Conn, Content, Event, Exchange, Length, Limits, Persist, Reading,
+};
+use edgeloop::http::{Reject, Slots, Stage, Writing, encode};
+
+/// A connection that has taken one head, and the rest of its input.
+fn asked(input: &[u8]) -> (Conn, &[u8]) {
+    let mut conn = Conn::new();
+    let mut slots = Slots::new();
+    let (used, event) = conn.next(&Limits::default(), input, &mut slots);
+    assert!(matches!(event, Event::Request(_)), "{event:?}");
+    (conn, &input[used..])
+}
+
+fn answer(conn: &mut Conn, status: u16, length: Length) -> (Content, String) {
+    let mut out = Vec::new();
+    encode::status_line(&mut out, status);
+    let content = conn.finish_head(&Limits::default(), &mut out, status, length);
+    (content, String::from_utf8(out).expect("ASCII"))
+}
+
+fn exchange(conn: &Conn) -> Exchange {
+    match conn.stage() {
+        Stage::Exchange(exchange) => exchange,
+        other => panic!("{other:?}"),
+    }
+}
+
+const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+const EXPECTING: &[u8] =
+    b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n";
+
+#[test]
+fn nothing_of_the_next_request_is_looked_at_before_the_answer() {
+    let input = [GET, GET].concat();
+    let (mut conn, rest) = asked(&input);
+    for _ in 0..2 {
+        assert!(matches!(
+            conn.next(&Limits::default(), rest, &mut Slots::new()),
+            (0, Event::Paused)
+        ));
+    }
+    answer(&mut conn, 200, Length::Known(0));
+    assert!(matches!(
+        conn.next(&Limits::default(), rest, &mut Slots::new()),
+        (27, Event::Request(_))
+    ));
+    assert_eq!(conn.serial(), 2);
+}
+
+#[test]
+fn a_held_back_body_is_not_looked_at_before_it_is_wanted() {
+    let input = [EXPECTING, b"hi"].concat();
+    let (mut conn, rest) = asked(&input);
+    assert!(matches!(
+        conn.next_data(&Limits::default(), rest),
+        (0, Event::Paused)
+    ));
+    let mut out = Vec::new();
+    conn.want_body(&mut out);
+    conn.want_body(&mut out);
+    assert_eq!(out, b"HTTP/1.1 100 Continue\r\n\r\n");
+    assert!(matches!(
+        conn.next_data(&Limits::default(), rest),
+        (2, Event::Data(b"hi"))
+    ));
+    assert!(matches!(
+        conn.next_data(&Limits::default(), b""),
+        (0, Event::End)
+    ));
+}
+
+#[test]
+fn a_held_back_body_that_did_not_come_before_the_fin_is_unfinished() {
+    let (mut conn, _) = asked(EXPECTING);
+    assert_eq!(
+        conn.finish_input(&Limits::default(), b""),
+        Some(Reject::UnfinishedBody)
+    );
+}
+
+#[test]
+fn a_half_closed_client_gets_its_whole_answer() {
+    let (mut conn, _) = asked(GET);
+    answer(&mut conn, 200, Length::Known(2));
+    assert_eq!(conn.finish_input(&Limits::default(), b""), None);
+    let mut out = Vec::new();
+    conn.write_body(&Limits::default(), &mut out, b"h");
+    assert_eq!(
+        exchange(&conn).writing,
+        Writing::Body(encode::Encoder::Length(1))
+    );
+    conn.write_body(&Limits::default(), &mut out, b"i");
+    assert_eq!(out, b"hi");
+    assert_eq!(conn.stage(), Stage::Closing(CloseReason::PeerAsked));
+}
+
+#[test]
+fn switching_protocols_has_no_length() {
+    let (mut conn, _) = asked(GET);
+    assert_eq!(
+        answer(&mut conn, 101, Length::Unknown),
+        (
+            Content::Omitted,
+            "HTTP/1.1 101 Switching Protocols\r\n\r\n".to_owned()
+        )
+    );
+}
+
+#[test]
+fn an_answer_is_given_once() {
+    let twice = std::panic::catch_unwind(|| {
+        let (mut conn, _) = asked(GET);
+        answer(&mut conn, 200, Length::Known(1));
+        answer(&mut conn, 200, Length::Known(1));
+    });
+    assert!(twice.is_err());
+}
+
+#[test]
+fn content_is_never_longer_than_promised() {
+    let longer = std::panic::catch_unwind(|| {
+        let (mut conn, _) = asked(GET);
+        answer(&mut conn, 200, Length::Known(1));
+        conn.write_body(&Limits::default(), &mut Vec::new(), b"hi");
+    });
+    assert!(longer.is_err());
+}
+
+#[test]
+fn content_that_is_shorter_than_promised_ends_the_connection() {
+    let (mut conn, _) = asked(GET);
+    answer(&mut conn, 200, Length::Known(2));
+    conn.sent_body(&Limits::default(), 1);
+    conn.end_body(&Limits::default(), &mut Vec::new(), &[]);
+    assert_eq!(conn.stage(), Stage::Closing(CloseReason::Failed));
+}
+
+#[test]
+fn the_last_answer_says_so() {
+    let (mut conn, _) = asked(GET);
+    conn.close_after_answer();
+    assert_eq!(exchange(&conn).persist, Persist::WeClose);
+    let (_, head) = answer(&mut conn, 200, Length::Known(0));
+    assert_eq!(
+        head,
+        "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    );
+    assert_eq!(conn.stage(), Stage::Closing(CloseReason::WeAsked));
+}
+
+#[test]
+fn a_target_that_does_not_end_is_refused_before_the_head_is_too_large() {
+    let limits = Limits::default();
+    let input = [b"GET /", &[b'a'; 9000][..]].concat();
+    let mut slots = Slots::new();
+    let (used, event) = Conn::new().next(&limits, &input, &mut slots);
+    assert!(matches!(
+        (used, event),
+        (0, Event::Rejected(Reject::TargetTooLong))
+    ));
+}
