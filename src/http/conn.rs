@@ -449,26 +449,16 @@ impl Conn {
         Event::Closed
     }
 
-    /// The body is wanted: asks for it if the client holds it back (RFC 9110 §10.1.1).
+    /// The body is wanted: asks for it if the client holds it back (RFC 9110 §10.1.1). Does nothing once the answer has
+    /// begun: 100 must not come after it, and the connection closes.
     pub fn want_body(&mut self, out: &mut Vec<u8>) {
-        if let Stage::Exchange(Exchange {
-            reading: Reading::AwaitContinue(decoder),
-            writing,
-            persist,
-            content,
-            version,
-        }) = self.stage
+        if let Stage::Exchange(exchange) = &mut self.stage
+            && let (Reading::AwaitContinue(decoder), Writing::Head) =
+                (exchange.reading, exchange.writing)
         {
             encode::status_line(out, 100);
             out.extend_from_slice(b"\r\n");
-            let reading = Reading::Body(decoder);
-            self.stage = Stage::Exchange(Exchange {
-                reading,
-                writing,
-                persist,
-                content,
-                version,
-            });
+            exchange.reading = Reading::Body(decoder);
         }
     }
 

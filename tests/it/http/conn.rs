@@ -73,6 +73,22 @@ fn a_held_back_body_is_not_looked_at_before_it_is_wanted() {
 }
 
 #[test]
+fn no_100_goes_out_once_the_answer_has_begun() {
+    let (mut conn, _) = asked(EXPECTING);
+    let (_, head) = answer(&mut conn, 200, Length::Unknown);
+    assert_eq!(
+        head,
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+    );
+    let mut out = Vec::new();
+    conn.want_body(&mut out);
+    assert_eq!(out, b"");
+    assert!(matches!(exchange(&conn).reading, Reading::AwaitContinue(_)));
+    conn.end_body(&Limits::default(), &mut out, &[]);
+    assert_eq!(conn.stage(), Stage::Closing(CloseReason::BodyUnread));
+}
+
+#[test]
 fn a_held_back_body_that_did_not_come_before_the_fin_is_unfinished() {
     let (mut conn, _) = asked(EXPECTING);
     assert_eq!(
