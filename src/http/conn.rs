@@ -357,6 +357,9 @@ impl Conn {
     }
 
     /// The peer has finished sending, and `rest` is what [`next`](Conn::next) had no use for. A fault is to be answered.
+    ///
+    /// While requests wait in `rest` for the answer that is owed, nothing has ended yet and nothing happens: to be called
+    /// again whenever `next` needs input that will not come.
     pub fn finish_input(&mut self, limits: &Limits, rest: &[u8]) -> Option<Reject> {
         match self.stage {
             Stage::Head { .. } if rest.is_empty() => {
@@ -369,6 +372,7 @@ impl Conn {
                 Some(reject)
             }
             Stage::Exchange(exchange) => match (exchange.reading, exchange.writing) {
+                (Reading::Done | Reading::AwaitContinue(_), _) if !rest.is_empty() => None,
                 (Reading::AwaitContinue(_) | Reading::Body(_), Writing::Head) => {
                     Some(self.refuse(Reject::UnfinishedBody))
                 }

@@ -89,6 +89,41 @@ fn no_100_goes_out_once_the_answer_has_begun() {
 }
 
 #[test]
+fn requests_that_came_before_the_fin_are_answered_too() {
+    let input = [GET, GET].concat();
+    let (mut conn, rest) = asked(&input);
+    assert_eq!(conn.finish_input(&Limits::default(), rest), None);
+    let (_, head) = answer(&mut conn, 200, Length::Known(0));
+    assert_eq!(head, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    let mut slots = Slots::new();
+    let (used, event) = conn.next(&Limits::default(), rest, &mut slots);
+    assert!(matches!(event, Event::Request(_)));
+    assert_eq!(conn.finish_input(&Limits::default(), &rest[used..]), None);
+    let (_, head) = answer(&mut conn, 200, Length::Known(0));
+    assert_eq!(
+        head,
+        "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    );
+    assert_eq!(conn.stage(), Stage::Closing(CloseReason::PeerAsked));
+}
+
+#[test]
+fn a_held_back_body_that_came_before_the_fin_can_still_be_read() {
+    let input = [EXPECTING, b"hi"].concat();
+    let (mut conn, rest) = asked(&input);
+    assert_eq!(conn.finish_input(&Limits::default(), rest), None);
+    conn.want_body(&mut Vec::new());
+    assert!(matches!(
+        conn.next_data(&Limits::default(), rest),
+        (2, Event::Data(b"hi"))
+    ));
+    assert!(matches!(
+        conn.next_data(&Limits::default(), b""),
+        (0, Event::End)
+    ));
+}
+
+#[test]
 fn a_held_back_body_that_did_not_come_before_the_fin_is_unfinished() {
     let (mut conn, _) = asked(EXPECTING);
     assert_eq!(
