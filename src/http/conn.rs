@@ -480,7 +480,8 @@ impl Conn {
     /// Status line and fields stand in `out` already; nobody else writes framing fields.
     ///
     /// # Panics
-    /// When no answer's head is owed: each exchange has one answer.
+    /// When no answer's head is owed: each exchange has one answer. And when the status is an interim one, other than 101:
+    /// the client would take the next answer for this one.
     #[inline]
     pub fn finish_head(
         &mut self,
@@ -494,6 +495,7 @@ impl Conn {
         };
         assert!(exchange.writing == Writing::Head, "a second answer");
         let (encoder, content) = if status::is_bodiless(status) {
+            assert!(status == 101 || status >= 200, "an interim answer");
             (Encoder::Length(0), Content::Omitted)
         } else {
             let encoder = match (length, exchange.version) {

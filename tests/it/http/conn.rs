@@ -149,6 +149,17 @@ fn a_half_closed_client_gets_its_whole_answer() {
 }
 
 #[test]
+fn an_interim_status_is_no_answer() {
+    for status in [100, 102, 103, 199] {
+        let answered = std::panic::catch_unwind(|| {
+            let (mut conn, _) = asked(GET);
+            answer(&mut conn, status, Length::Known(0));
+        });
+        assert!(answered.is_err(), "{status}");
+    }
+}
+
+#[test]
 fn switching_protocols_has_no_length() {
     let (mut conn, _) = asked(GET);
     assert_eq!(
