@@ -668,10 +668,11 @@ fn has_empty_line(bytes: &[u8]) -> bool {
         || bytes.windows(3).any(|triple| triple == b"\n\r\n")
 }
 
-/// The request line is judged first, also while unfinished: once, when more is here than a good one can have.
+/// The request line is judged first, also while unfinished: each of its limits once, when that many bytes are here.
 fn judge_long_line(limits: &Limits, scanned: usize, input: &[u8]) -> Option<Reject> {
-    let line_bytes_max = METHOD_BYTES + limits.target_bytes_max;
-    if scanned <= line_bytes_max && line_bytes_max < input.len() {
+    let reaches = |bytes: usize| scanned < bytes && bytes <= input.len();
+    let no_method = reaches(METHOD_BYTES) && !input[..METHOD_BYTES].contains(&b' ');
+    if no_method || reaches(METHOD_BYTES + limits.target_bytes_max + 1) {
         doubt(limits, input)
     } else {
         None

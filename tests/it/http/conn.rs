@@ -214,6 +214,20 @@ fn the_last_answer_says_so() {
 }
 
 #[test]
+fn bytes_without_a_space_are_refused_at_the_64th() {
+    let limits = Limits::default();
+    let mut conn = Conn::new();
+    assert!(matches!(
+        conn.next(&limits, &[b'M'; 63], &mut Slots::new()),
+        (0, Event::NeedInput)
+    ));
+    assert!(matches!(
+        conn.next(&limits, &[b'M'; 64], &mut Slots::new()),
+        (0, Event::Rejected(Reject::Method))
+    ));
+}
+
+#[test]
 fn a_target_that_does_not_end_is_refused_before_the_head_is_too_large() {
     let limits = Limits::default();
     let input = [b"GET /", &[b'a'; 9000][..]].concat();
