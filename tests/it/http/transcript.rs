@@ -7,7 +7,7 @@
 //! | `/limit/N` | 413 for a body of more than N bytes |
 //! | `/echo` | the body, while it comes |
 //! | `/chunked` | of a length that is not known when it begins, with a trailer |
-//! | `/status/N` | with this status |
+//! | `/status/N` | with this status, which is a final one |
 //! | `/close` | the last one |
 //! | any other | what was understood of the request |
 
@@ -238,8 +238,11 @@ impl Server {
             return;
         }
         let text = self.asked.describe();
-        if let Some(status) = self.asked.path_number("/status/") {
-            return self.answer(u16::try_from(status).expect("a status"), &text);
+        if let Some(status) = self.asked.path_number("/status/")
+            && let Ok(status) = u16::try_from(status)
+            && !(100..200).contains(&status)
+        {
+            return self.answer(status, &text);
         }
         match self.asked.path.as_str() {
             "/chunked" => {
