@@ -527,10 +527,10 @@ impl Conn {
         match (exchange.persist, exchange.version) {
             (Persist::KeepAlive, Version::Http11) => {}
             (Persist::KeepAlive, Version::Http10) => {
-                out.extend_from_slice(b"Connection: keep-alive\r\n")
+                out.extend_from_slice(b"Connection: keep-alive\r\n");
             }
             (Persist::PeerCloses | Persist::WeClose, _) => {
-                out.extend_from_slice(b"Connection: close\r\n")
+                out.extend_from_slice(b"Connection: close\r\n");
             }
         }
         out.extend_from_slice(b"\r\n");

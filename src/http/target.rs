@@ -220,7 +220,7 @@ pub(super) fn is_authority(bytes: &[u8]) -> bool {
             match rest {
                 [byte, more @ ..] if is_host_byte(*byte) => rest = more,
                 [b'%', a, b, more @ ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => {
-                    rest = more
+                    rest = more;
                 }
                 _ => break rest,
             }
@@ -248,7 +248,7 @@ fn is_ip_literal(literal: &[u8]) -> bool {
                     .all(|byte| is_host_byte(*byte) || *byte == b':')
         }
         _ => {
-            literal.iter().filter(|byte| **byte == b':').count() >= 2
+            literal.split(|byte| *byte == b':').count() > 2
                 && literal
                     .iter()
                     .all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.'))
@@ -260,11 +260,10 @@ fn is_ip_literal(literal: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    fn check(
-        method: &str,
-        raw: &str,
-        expected: Result<(Form, Option<&str>, &str, Option<&str>), Reject>,
-    ) {
+    /// Form, authority, path and query.
+    type Parts<'r> = (Form, Option<&'r str>, &'r str, Option<&'r str>);
+
+    fn check(method: &str, raw: &str, expected: Result<Parts<'_>, Reject>) {
         let got = Target::parse(method, raw).map(|t| (t.form, t.authority, t.path, t.query));
         assert_eq!(got, expected, "{method} {raw}");
     }

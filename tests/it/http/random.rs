@@ -2,7 +2,7 @@
 
 use super::corpus;
 
-/// SplitMix64: a counter with large steps, its bits mixed.
+/// `SplitMix64`: a counter with large steps, its bits mixed.
 pub(super) struct Random(pub(super) u64);
 
 impl Random {
