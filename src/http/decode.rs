@@ -235,7 +235,7 @@ impl ChunkDecoder {
                 (Line::Begin, b'\r') => Line::LastLf,
                 (Line::Begin, byte) if is_token_byte(*byte) => {
                     self.trailer_fields += 1;
-                    if usize::from(self.trailer_fields) > limits.fields_max {
+                    if usize::from(self.trailer_fields) > limits.fields() {
                         return Err(Reject::TrailersTooLarge);
                     }
                     Line::Name

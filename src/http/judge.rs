@@ -36,7 +36,7 @@ pub(super) fn judge(limits: &Limits, window: &[u8]) -> Verdict {
     let mut bytes = Bytes { window, at: 0 };
     match request_line(limits, &mut bytes).and_then(|()| {
         let line_end = bytes.at;
-        fields(limits.fields_max, &mut bytes).map(|()| line_end)
+        fields(limits.fields(), &mut bytes).map(|()| line_end)
     }) {
         Ok(line_end) => Verdict::Sound { line_end },
         Err(Stop::Fault(reject)) => Verdict::Fault(reject),

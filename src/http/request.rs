@@ -132,9 +132,8 @@ pub(super) fn parse<'h, 'i: 'h>(
 ) -> Parsed<'h> {
     // What lies beyond the limit is not looked at, so that the verdict does not depend on how much of it is here.
     let window = &input[..input.len().min(limits.head_bytes_max)];
-    let fields_max = limits.fields_max.min(SLOTS);
     let mut request = httparse::Request::new(&mut []);
-    match request.parse_with_uninit_headers(window, &mut slots.fields[..fields_max]) {
+    match request.parse_with_uninit_headers(window, &mut slots.fields[..limits.fields()]) {
         Ok(httparse::Status::Complete(used)) => {
             if let (Some(method), Some(target), Some(minor)) =
                 (request.method, request.path, request.version)
@@ -183,7 +182,7 @@ fn parse_doubtful<'h, 'i: 'h>(
         Verdict::Sound { line_end } => line_end,
     };
     slots.clear();
-    slots.resize(limits.fields_max.min(SLOTS), httparse::EMPTY_HEADER);
+    slots.resize(limits.fields(), httparse::EMPTY_HEADER);
     let line = core::str::from_utf8(&window[..line_end]).unwrap_or_default();
     let mut words = line.split(' ');
     let (method, target) = (

@@ -238,3 +238,26 @@ fn a_target_that_does_not_end_is_refused_before_the_head_is_too_large() {
         (0, Event::Rejected(Reject::TargetTooLong))
     ));
 }
+
+#[test]
+fn a_limit_of_more_than_128_fields_is_one_of_128() {
+    let limits = Limits {
+        fields_max: 500,
+        ..Limits::default()
+    };
+    let fields = b"B:\r\n".repeat(128);
+    for version in ["1.1", "1.2"] {
+        let line = format!("GET / HTTP/{version}\r\nHost: a\r\n");
+        let input = [line.as_bytes(), &fields, b"\r\n"].concat();
+        let mut slots = Slots::new();
+        let (_, event) = Conn::new().next(&limits, &input, &mut slots);
+        assert!(matches!(event, Event::Rejected(Reject::TooManyFields)));
+    }
+    let head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let (mut conn, _) = asked(head);
+    let input = [b"0\r\n", &fields[..], b"B:\r\n"].concat();
+    assert!(matches!(
+        conn.next_data(&limits, &input),
+        (0, Event::Rejected(Reject::TrailersTooLarge))
+    ));
+}
