@@ -1,7 +1,7 @@
 //! The state of one connection, and everything that can happen to it.
 
-use super::decode::{ChunkDecoder, Decoder, Piece};
-use super::encode::{self, Encoder, Length};
+use super::decode::{ChunkDecoder, Decoder, End, Piece};
+use super::encode::{self, Connection, Encoder, Length};
 use super::error::Reject;
 use super::framing::{Body, Persist};
 use super::judge::{self, Verdict};
@@ -160,8 +160,7 @@ impl Conn {
                 scanned,
                 empty_lines,
             } => self.next_head(limits, scanned, empty_lines, input, slots),
-            Stage::Exchange(exchange) => self.next_body(limits, exchange, input),
-            Stage::Closing(_) => (0, Event::Closed),
+            Stage::Exchange(_) | Stage::Closing(_) => self.next_data(limits, input),
         }
     }
 
@@ -237,15 +236,14 @@ impl Conn {
     #[inline]
     fn begin(&mut self, head: &Head<'_>) {
         let framing = head.framing();
-        let decoder = match framing.body {
-            Body::None => None,
-            Body::Length(length) => Some(Decoder::Length(length.get())),
-            Body::Chunked => Some(Decoder::Chunked(ChunkDecoder::default())),
-        };
-        let reading = match decoder {
-            None => Reading::Done,
-            Some(decoder) if framing.expects_continue => Reading::AwaitContinue(decoder),
-            Some(decoder) => Reading::Body(decoder),
+        let reading = match (framing.body, framing.expects_continue) {
+            (Body::None, _) => Reading::Done,
+            (Body::Length(length), false) => Reading::Body(Decoder::Length(length.get())),
+            (Body::Length(length), true) => Reading::AwaitContinue(Decoder::Length(length.get())),
+            (Body::Chunked, false) => Reading::Body(Decoder::Chunked(ChunkDecoder::default())),
+            (Body::Chunked, true) => {
+                Reading::AwaitContinue(Decoder::Chunked(ChunkDecoder::default()))
+            }
         };
         let content = if head.method() == "HEAD" {
             Content::Omitted
@@ -268,92 +266,33 @@ impl Conn {
         limits: &Limits,
         input: &'i [u8],
     ) -> (usize, Event<'static, 'i>) {
-        match self.stage {
-            Stage::Exchange(exchange) => self.next_body(limits, exchange, input),
+        match &mut self.stage {
             Stage::Head { .. } => (0, Event::NeedInput),
             Stage::Closing(_) => (0, Event::Closed),
-        }
-    }
-
-    fn next_body<'h, 'i>(
-        &mut self,
-        limits: &Limits,
-        exchange: Exchange,
-        input: &'i [u8],
-    ) -> (usize, Event<'h, 'i>) {
-        match exchange.reading {
-            Reading::Done | Reading::AwaitContinue(_) => (0, Event::Paused),
-            Reading::Body(mut decoder) => match decoder.decode(limits, input) {
-                Err(reject) => self.reject(reject),
-                Ok((used, Piece::End)) => {
-                    self.settle(
-                        limits,
-                        Exchange {
-                            reading: Reading::Done,
-                            ..exchange
-                        },
-                    );
-                    (used, Event::End)
-                }
-                Ok((used, piece)) => {
-                    self.stage = Stage::Exchange(Exchange {
-                        reading: Reading::Body(decoder),
-                        ..exchange
-                    });
-                    let event = match piece {
-                        Piece::Data(data) => Event::Data(data),
-                        Piece::Trailer(bytes) => Event::Trailer(bytes),
-                        Piece::NeedInput | Piece::End => Event::NeedInput,
-                    };
-                    (used, event)
-                }
+            Stage::Exchange(exchange) => match &mut exchange.reading {
+                Reading::Done | Reading::AwaitContinue(_) => (0, Event::Paused),
+                Reading::Body(decoder) => match decoder.decode(limits, input) {
+                    Ok((used, Piece::NeedInput)) => (used, Event::NeedInput),
+                    Ok((used, Piece::Data(data))) => (used, Event::Data(data)),
+                    Ok((used, Piece::Trailer(bytes))) => (used, Event::Trailer(bytes)),
+                    Ok((used, Piece::End)) => (used, self.end_reading(limits)),
+                    Err(reject) => self.reject(reject),
+                },
+                Reading::Discard(decoder, left) => match decoder.read_over(limits, left, input) {
+                    Ok((used, End::NotYet)) => (used, Event::NeedInput),
+                    Ok((used, End::Reached)) => (used, self.end_reading(limits)),
+                    Err(_) => (0, self.close(CloseReason::BodyUnread)),
+                },
             },
-            Reading::Discard(decoder, left) => self.discard(limits, exchange, decoder, left, input),
         }
     }
 
-    /// Reads over a body that nobody wants; what follows it is the next request.
-    fn discard<'h, 'i>(
-        &mut self,
-        limits: &Limits,
-        exchange: Exchange,
-        mut decoder: Decoder,
-        mut left: u64,
-        input: &'i [u8],
-    ) -> (usize, Event<'h, 'i>) {
-        let mut at = 0;
-        loop {
-            let Ok((used, piece)) = decoder.decode(limits, &input[at..]) else {
-                return (at, self.close(CloseReason::BodyUnread));
-            };
-            at += used;
-            // What frames the data counts too: chunks of one byte are no way to have more read.
-            let Some(rest) = left.checked_sub(used as u64) else {
-                return (at, self.close(CloseReason::BodyUnread));
-            };
-            left = rest;
-            match piece {
-                Piece::Data(_) | Piece::Trailer(_) => {}
-                Piece::NeedInput => {
-                    let reading = Reading::Discard(decoder, left);
-                    self.stage = Stage::Exchange(Exchange {
-                        reading,
-                        ..exchange
-                    });
-                    return (at, Event::NeedInput);
-                }
-                Piece::End => {
-                    self.settle(
-                        limits,
-                        Exchange {
-                            reading: Reading::Done,
-                            ..exchange
-                        },
-                    );
-                    return (at, Event::End);
-                }
-            }
+    fn end_reading<'h, 'i>(&mut self, limits: &Limits) -> Event<'h, 'i> {
+        if let Stage::Exchange(exchange) = &mut self.stage {
+            exchange.reading = Reading::Done;
         }
+        self.settle(limits);
+        Event::End
     }
 
     /// The peer has finished sending, and `rest` is what [`next`](Conn::next) had no use for. A fault is to be answered.
@@ -490,62 +429,51 @@ impl Conn {
         status: u16,
         length: Length,
     ) -> Content {
-        let Stage::Exchange(mut exchange) = self.stage else {
+        let Stage::Exchange(exchange) = &mut self.stage else {
             panic!("an answer without a request");
         };
-        assert!(exchange.writing == Writing::Head, "a second answer");
-        let (encoder, content) = if status::is_bodiless(status) {
-            assert!(status == 101 || status >= 200, "an interim answer");
-            (Encoder::Length(0), Content::Omitted)
-        } else {
-            let encoder = match (length, exchange.version) {
-                (Length::Known(length), _) => Encoder::Length(length),
-                (Length::Unknown, Version::Http11) => Encoder::Chunked,
-                (Length::Unknown, Version::Http10) => Encoder::UntilClose,
-            };
-            match encoder {
-                Encoder::Length(length) => {
-                    out.extend_from_slice(b"Content-Length: ");
-                    encode::decimal(out, length);
-                    out.extend_from_slice(b"\r\n");
-                }
-                Encoder::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
-                Encoder::UntilClose => exchange.persist = Persist::WeClose,
-            }
-            (encoder, exchange.content)
+        assert!(matches!(exchange.writing, Writing::Head), "a second answer");
+        let bodiless = status::is_bodiless(status);
+        assert!(
+            !(100..200).contains(&status) || status == 101,
+            "an interim answer"
+        );
+        let encoder = match (length, exchange.version) {
+            (Length::Known(length), _) => Encoder::Length(length),
+            (Length::Unknown, Version::Http11) => Encoder::Chunked,
+            (Length::Unknown, Version::Http10) => Encoder::UntilClose,
         };
         // RFC 9110 §10.1.1: after an answer instead of 100 it stays open whether the body will come. A body that is too
-        // long to be read for nothing ends the connection as well.
-        let too_long = match exchange.reading {
+        // long to be read for nothing ends the connection as well, and so does content that ends with it.
+        let last = match exchange.reading {
             Reading::AwaitContinue(_) => true,
             Reading::Body(Decoder::Length(left)) => left > limits.discard_bytes_max,
             Reading::Body(Decoder::Chunked(_)) | Reading::Discard(..) | Reading::Done => false,
         };
-        if too_long && exchange.persist == Persist::KeepAlive {
+        if last && exchange.persist == Persist::KeepAlive {
             exchange.persist = Persist::WeClose;
         }
-        match (exchange.persist, exchange.version) {
-            (Persist::KeepAlive, Version::Http11) => {}
-            (Persist::KeepAlive, Version::Http10) => {
-                out.extend_from_slice(b"Connection: keep-alive\r\n");
+        if encoder == Encoder::UntilClose && !bodiless {
+            exchange.persist = Persist::WeClose;
+        }
+        let connection = match (exchange.persist, exchange.version) {
+            (Persist::KeepAlive, Version::Http11) => Connection::Unsaid,
+            (Persist::KeepAlive, Version::Http10) => Connection::KeepAlive,
+            (Persist::PeerCloses | Persist::WeClose, _) => Connection::Close,
+        };
+        let framing = if bodiless { None } else { Some(encoder) };
+        encode::end_of_head(out, framing, connection);
+        match (framing, exchange.content) {
+            (None | Some(Encoder::Length(0)), _) | (_, Content::Omitted) => {
+                exchange.writing = Writing::Done;
+                self.settle(limits);
+                Content::Omitted
             }
-            (Persist::PeerCloses | Persist::WeClose, _) => {
-                out.extend_from_slice(b"Connection: close\r\n");
+            (Some(encoder), Content::Sent) => {
+                exchange.writing = Writing::Body(encoder);
+                Content::Sent
             }
         }
-        out.extend_from_slice(b"\r\n");
-        let (writing, content) = match (encoder, content) {
-            (Encoder::Length(0), _) | (_, Content::Omitted) => (Writing::Done, Content::Omitted),
-            (encoder, Content::Sent) => (Writing::Body(encoder), Content::Sent),
-        };
-        self.settle(
-            limits,
-            Exchange {
-                writing,
-                ..exchange
-            },
-        );
-        content
     }
 
     /// Appends content.
@@ -573,25 +501,21 @@ impl Conn {
         let Stage::Exchange(exchange) = &mut self.stage else {
             return;
         };
-        let Writing::Body(Encoder::Length(left)) = &mut exchange.writing else {
-            return;
-        };
-        *left = left
-            .checked_sub(bytes)
-            .expect("no more content than was promised");
-        if *left == 0 {
-            let exchange = Exchange {
-                writing: Writing::Done,
-                ..*exchange
-            };
-            self.settle(limits, exchange);
+        if let Writing::Body(Encoder::Length(left)) = &mut exchange.writing {
+            *left = left
+                .checked_sub(bytes)
+                .expect("no more content than was promised");
+            if *left == 0 {
+                exchange.writing = Writing::Done;
+                self.settle(limits);
+            }
         }
     }
 
     /// Ends content of unknown length; trailers are sent where there are chunks. Does nothing when nothing is owed.
     /// Content that is shorter than was promised can't be ended: the connection fails.
     pub fn end_body(&mut self, limits: &Limits, out: &mut Vec<u8>, trailers: &[(&str, &[u8])]) {
-        let Stage::Exchange(exchange) = self.stage else {
+        let Stage::Exchange(exchange) = &mut self.stage else {
             return;
         };
         match exchange.writing {
@@ -600,13 +524,8 @@ impl Conn {
             Writing::Body(Encoder::Chunked) => encode::last_chunk(out, trailers),
             Writing::Body(Encoder::UntilClose) => {}
         }
-        self.settle(
-            limits,
-            Exchange {
-                writing: Writing::Done,
-                ..exchange
-            },
-        );
+        exchange.writing = Writing::Done;
+        self.settle(limits);
     }
 
     /// Ends the connection where it stands: what was promised can't be kept.
@@ -628,9 +547,12 @@ impl Conn {
 
     /// Stays in the exchange, or ends it: the table in the documentation of [`http`](super).
     #[inline]
-    fn settle(&mut self, limits: &Limits, exchange: Exchange) {
-        self.stage = match (exchange.reading, exchange.writing, exchange.persist) {
-            (_, Writing::Head | Writing::Body(_), _) => Stage::Exchange(exchange),
+    fn settle(&mut self, limits: &Limits) {
+        let Stage::Exchange(exchange) = &mut self.stage else {
+            return;
+        };
+        self.stage = match (&exchange.reading, exchange.writing, exchange.persist) {
+            (_, Writing::Head | Writing::Body(_), _) => return,
             (Reading::Done, Writing::Done, Persist::KeepAlive) => BETWEEN,
             (Reading::Done, Writing::Done, Persist::PeerCloses) => {
                 Stage::Closing(CloseReason::PeerAsked)
@@ -639,13 +561,10 @@ impl Conn {
                 Stage::Closing(CloseReason::WeAsked)
             }
             (Reading::Body(decoder), Writing::Done, Persist::KeepAlive) => {
-                let reading = Reading::Discard(decoder, limits.discard_bytes_max);
-                Stage::Exchange(Exchange {
-                    reading,
-                    ..exchange
-                })
+                exchange.reading = Reading::Discard(*decoder, limits.discard_bytes_max);
+                return;
             }
-            (Reading::Discard(..), Writing::Done, Persist::KeepAlive) => Stage::Exchange(exchange),
+            (Reading::Discard(..), Writing::Done, Persist::KeepAlive) => return,
             (Reading::AwaitContinue(_), Writing::Done, _)
             | (
                 Reading::Body(_) | Reading::Discard(..),
