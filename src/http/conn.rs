@@ -156,6 +156,8 @@ impl Conn {
         slots: &'h mut Slots<'i>,
     ) -> (usize, Event<'h, 'i>) {
         match self.stage {
+            // After the last request of a batch.
+            Stage::Head { .. } if input.is_empty() => (0, Event::NeedInput),
             Stage::Head {
                 scanned,
                 empty_lines,
@@ -182,7 +184,7 @@ impl Conn {
         // A head that was partial is parsed again only when it may be whole, so that drip-feed costs no square.
         let unfinished = scanned > 0
             && input.len() < limits.head_bytes_max
-            && !has_empty_line(&input[(scanned as usize).min(input.len()).saturating_sub(3)..]);
+            && !has_empty_line(input, scanned as usize);
         let parsed = if unfinished {
             Parsed::Partial
         } else {
@@ -581,10 +583,10 @@ impl Default for Conn {
     }
 }
 
-/// Whether an empty line may end a head in these bytes; a bare LF counts, so that it is seen and refused.
-fn has_empty_line(bytes: &[u8]) -> bool {
-    bytes.windows(2).any(|pair| pair == b"\n\n")
-        || bytes.windows(3).any(|triple| triple == b"\n\r\n")
+/// Whether an empty line ends at one of the bytes from `begin` on; a bare LF counts, so that it is seen and refused.
+fn has_empty_line(input: &[u8], begin: usize) -> bool {
+    (begin..input.len())
+        .any(|at| input[at] == b'\n' && matches!(input[..at], [.., b'\n'] | [.., b'\n', b'\r']))
 }
 
 /// The request line is judged first, also while unfinished: each of its limits once, when that many bytes are here.
