@@ -159,9 +159,13 @@ impl Conn {
             // After the last request of a batch.
             Stage::Head { .. } if input.is_empty() => (0, Event::NeedInput),
             Stage::Head {
+                scanned: 0,
+                empty_lines,
+            } => self.next_head(limits, 0, empty_lines, input, slots),
+            Stage::Head {
                 scanned,
                 empty_lines,
-            } => self.next_head(limits, scanned, empty_lines, input, slots),
+            } => self.resume_head(limits, scanned, empty_lines, input, slots),
             Stage::Exchange(_) | Stage::Closing(_) => self.next_data(limits, input),
         }
     }
@@ -175,62 +179,86 @@ impl Conn {
         input: &'i [u8],
         slots: &'h mut Slots<'i>,
     ) -> (usize, Event<'h, 'i>) {
-        if input
-            .first()
-            .is_none_or(|byte| *byte == b'\r' || *byte == b'\n')
-        {
-            return self.next_empty_line(limits, empty_lines, input, slots);
+        if let [b'\r' | b'\n', ..] = input {
+            return self.skip_empty_lines(limits, empty_lines, input, slots);
         }
-        // A head that was partial is parsed again only when it may be whole, so that drip-feed costs no square.
-        let unfinished = scanned > 0
-            && input.len() < limits.head_bytes_max
-            && !has_empty_line(input, scanned as usize);
-        let parsed = if unfinished {
-            Parsed::Partial
-        } else {
-            request::parse(limits, input, slots)
-        };
-        match parsed {
+        match request::parse(limits, input, slots) {
             Parsed::Complete(used, head) => {
                 self.begin(&head);
                 (used, Event::Request(head))
             }
             Parsed::Rejected(reject) => self.reject_head(input, reject),
-            Parsed::Partial => {
-                if let Some(reject) = judge_long_line(limits, scanned as usize, input) {
-                    return self.reject_head(input, reject);
-                }
-                self.stage = Stage::Head {
-                    scanned: u32::try_from(input.len()).unwrap_or(u32::MAX),
-                    empty_lines,
-                };
-                (0, Event::NeedInput)
-            }
+            Parsed::Partial => self.hold_head(limits, scanned, empty_lines, input),
         }
     }
 
-    #[cold]
-    fn next_empty_line<'h, 'i: 'h>(
+    /// More of a head that was partial. It is parsed again only when it may be whole, so that drip-feed costs no square.
+    #[inline(never)]
+    fn resume_head<'h, 'i: 'h>(
         &mut self,
         limits: &Limits,
+        scanned: u32,
         empty_lines: u8,
         input: &'i [u8],
         slots: &'h mut Slots<'i>,
     ) -> (usize, Event<'h, 'i>) {
-        match input {
-            [] | [b'\r'] => (0, Event::NeedInput),
-            [b'\r', b'\n', ..] if empty_lines == EMPTY_LINES_MAX => {
-                self.reject_head(input, Reject::EmptyLines)
+        if input.len() >= limits.head_bytes_max || has_empty_line(input, scanned as usize) {
+            self.next_head(limits, scanned, empty_lines, input, slots)
+        } else {
+            self.hold_head(limits, scanned, empty_lines, input)
+        }
+    }
+
+    /// A head that is partial waits for more, unless its request line is too long already.
+    #[inline(never)]
+    fn hold_head<'h, 'i>(
+        &mut self,
+        limits: &Limits,
+        scanned: u32,
+        empty_lines: u8,
+        input: &[u8],
+    ) -> (usize, Event<'h, 'i>) {
+        if let Some(reject) = judge_long_line(limits, scanned as usize, input) {
+            return self.reject_head(input, reject);
+        }
+        self.stage = Stage::Head {
+            scanned: u32::try_from(input.len()).unwrap_or(u32::MAX),
+            empty_lines,
+        };
+        (0, Event::NeedInput)
+    }
+
+    #[cold]
+    fn skip_empty_lines<'h, 'i: 'h>(
+        &mut self,
+        limits: &Limits,
+        mut empty_lines: u8,
+        input: &'i [u8],
+        slots: &'h mut Slots<'i>,
+    ) -> (usize, Event<'h, 'i>) {
+        let mut skipped = 0;
+        loop {
+            match &input[skipped..] {
+                [b'\r', b'\n', ..] if empty_lines == EMPTY_LINES_MAX => {
+                    return self.reject_head(input, Reject::EmptyLines);
+                }
+                [b'\r', b'\n', ..] => {
+                    skipped += 2;
+                    empty_lines += 1;
+                }
+                [] | [b'\r'] => {
+                    self.stage = Stage::Head {
+                        scanned: 0,
+                        empty_lines,
+                    };
+                    return (skipped, Event::NeedInput);
+                }
+                [b'\r' | b'\n', ..] => return self.reject_head(input, Reject::LineEnd),
+                head => {
+                    let (used, event) = self.next_head(limits, 0, empty_lines, head, slots);
+                    return (skipped + used, event);
+                }
             }
-            [b'\r', b'\n', rest @ ..] => {
-                self.stage = Stage::Head {
-                    scanned: 0,
-                    empty_lines: empty_lines + 1,
-                };
-                let (used, event) = self.next(limits, rest, slots);
-                (used + 2, event)
-            }
-            [..] => self.reject_head(input, Reject::LineEnd),
         }
     }
 
