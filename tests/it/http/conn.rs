@@ -214,32 +214,6 @@ fn the_last_answer_says_so() {
 }
 
 #[test]
-fn bytes_without_a_space_are_refused_at_the_64th() {
-    let limits = Limits::default();
-    let mut conn = Conn::new();
-    assert!(matches!(
-        conn.next(&limits, &[b'M'; 63], &mut Slots::new()),
-        (0, Event::NeedInput)
-    ));
-    assert!(matches!(
-        conn.next(&limits, &[b'M'; 64], &mut Slots::new()),
-        (0, Event::Rejected(Reject::Method))
-    ));
-}
-
-#[test]
-fn a_target_that_does_not_end_is_refused_before_the_head_is_too_large() {
-    let limits = Limits::default();
-    let input = [b"GET /", &[b'a'; 9000][..]].concat();
-    let mut slots = Slots::new();
-    let (used, event) = Conn::new().next(&limits, &input, &mut slots);
-    assert!(matches!(
-        (used, event),
-        (0, Event::Rejected(Reject::TargetTooLong))
-    ));
-}
-
-#[test]
 fn a_limit_of_more_than_128_fields_is_one_of_128() {
     let limits = Limits {
         fields_max: 500,
@@ -260,4 +234,31 @@ fn a_limit_of_more_than_128_fields_is_one_of_128() {
         conn.next_data(&limits, &input),
         (0, Event::Rejected(Reject::TrailersTooLarge))
     ));
+}
+
+/// Offers ever more of `input`, as a slow client sends it, until it is refused: by how many bytes, and why.
+fn refused_at(input: &[u8]) -> (usize, Reject) {
+    let (mut conn, limits) = (Conn::new(), Limits::default());
+    for end in 1..=input.len() {
+        let mut slots = Slots::new();
+        match conn.next(&limits, &input[..end], &mut slots) {
+            (0, Event::NeedInput) => {}
+            (0, Event::Rejected(reject)) => return (end, reject),
+            other => panic!("{other:?}"),
+        }
+    }
+    panic!("all of it was held");
+}
+
+#[test]
+fn what_never_ends_is_not_held_beyond_its_limit() {
+    let fields = [b"GET / HTTP/1.1\r\n", &b"B: c\r\n".repeat(100)[..]].concat();
+    let value = [&fields[..], b"D: ", &[b'e'; 20_000]].concat();
+    let target = [b"GET /", &[b'a'; 20_000][..]].concat();
+    assert_eq!(refused_at(&value), (16 << 10, Reject::HeadTooLarge));
+    assert_eq!(
+        refused_at(&target),
+        (64 + (8 << 10) + 1, Reject::TargetTooLong)
+    );
+    assert_eq!(refused_at(&[b'M'; 100]), (64, Reject::Method));
 }
