@@ -1,12 +1,13 @@
 //! The state of one connection, and everything that can happen to it.
 
-use super::decode::{ChunkDecoder, Decoder, Piece};
-use super::encode::{self, Encoder, Length};
+use super::decode::{ChunkDecoder, Decoder, End, Piece};
+use super::encode::{self, Connection, Encoder, Length};
 use super::error::Reject;
 use super::framing::{Body, Persist};
 use super::judge::{self, Verdict};
 use super::limits::Limits;
 use super::request::{self, Head, METHOD_BYTES, Parsed, Slots, Version};
+use super::stage::{BETWEEN, CloseReason, Content, Exchange, Reading, Stage, Writing};
 use super::status;
 
 /// A server's side of one HTTP/1.1 connection: bytes in, events out; answers in, bytes out. No descriptor, no clock.
@@ -16,85 +17,6 @@ use super::status;
 pub struct Conn {
     stage: Stage,
     serial: u32,
-}
-
-/// Where a connection is. Each variant owns exactly the facts that are true in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
-    /// Between requests, or part-way through a head.
-    Head {
-        /// Bytes of the unfinished head that were looked at: zero until some were.
-        scanned: u32,
-        /// Empty lines skipped so far.
-        empty_lines: u8,
-    },
-    /// A request is being answered; everything about it dies with this variant.
-    Exchange(Exchange),
-    /// Nothing more will be read.
-    Closing(CloseReason),
-}
-
-/// A request and its answer. The two directions are independent: every pair of them can be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Exchange {
-    /// What the client still owes us.
-    pub reading: Reading,
-    /// What we still owe the client.
-    pub writing: Writing,
-    /// Whether the connection outlives the exchange.
-    pub persist: Persist,
-    /// Whether the answer's content is sent.
-    pub content: Content,
-    /// What the client understands: chunks or not.
-    pub version: Version,
-}
-
-/// What the client still owes us.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reading {
-    /// A body that it may hold back until it gets `100 Continue`.
-    AwaitContinue(Decoder),
-    /// A body.
-    Body(Decoder),
-    /// A body that nobody wants, and how much more of it is put up with to keep the connection.
-    Discard(Decoder, u64),
-    /// Nothing.
-    Done,
-}
-
-/// What we still owe the client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Writing {
-    /// The whole answer.
-    Head,
-    /// Content.
-    Body(Encoder),
-    /// Nothing.
-    Done,
-}
-
-/// Whether an answer's content is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Content {
-    /// As it is.
-    Sent,
-    /// The request is HEAD: only what is said about it.
-    Omitted,
-}
-
-/// Why nothing more will be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CloseReason {
-    /// The client finished sending, and has its answers.
-    PeerFinished,
-    /// The client asked for the end of the connection, and it was all it sent.
-    PeerAsked,
-    /// We said `Connection: close`, or ended content that way: the client may still be sending.
-    WeAsked,
-    /// A body that nobody wanted was too long, or went wrong.
-    BodyUnread,
-    /// A step was left half-way.
-    Failed,
 }
 
 /// What the bytes meant.
@@ -118,10 +40,6 @@ pub enum Event<'h, 'i> {
     Closed,
 }
 
-const BETWEEN: Stage = Stage::Head {
-    scanned: 0,
-    empty_lines: 0,
-};
 /// RFC 9112 §2.2 wants at least one skipped.
 const EMPTY_LINES_MAX: u8 = 8;
 
@@ -156,12 +74,17 @@ impl Conn {
         slots: &'h mut Slots<'i>,
     ) -> (usize, Event<'h, 'i>) {
         match self.stage {
+            // After the last request of a batch.
+            Stage::Head { .. } if input.is_empty() => (0, Event::NeedInput),
+            Stage::Head {
+                scanned: 0,
+                empty_lines,
+            } => self.next_head(limits, 0, empty_lines, input, slots),
             Stage::Head {
                 scanned,
                 empty_lines,
-            } => self.next_head(limits, scanned, empty_lines, input, slots),
-            Stage::Exchange(exchange) => self.next_body(limits, exchange, input),
-            Stage::Closing(_) => (0, Event::Closed),
+            } => self.resume_head(limits, scanned, empty_lines, input, slots),
+            Stage::Exchange(_) | Stage::Closing(_) => self.next_data(limits, input),
         }
     }
 
@@ -174,76 +97,101 @@ impl Conn {
         input: &'i [u8],
         slots: &'h mut Slots<'i>,
     ) -> (usize, Event<'h, 'i>) {
-        if input
-            .first()
-            .is_none_or(|byte| *byte == b'\r' || *byte == b'\n')
-        {
-            return self.next_empty_line(limits, empty_lines, input, slots);
+        if let [b'\r' | b'\n', ..] = input {
+            return self.skip_empty_lines(limits, empty_lines, input, slots);
         }
-        // A head that was partial is parsed again only when it may be whole, so that drip-feed costs no square.
-        let unfinished = scanned > 0
-            && input.len() < limits.head_bytes_max
-            && !has_empty_line(&input[(scanned as usize).min(input.len()).saturating_sub(3)..]);
-        let parsed = if unfinished {
-            Parsed::Partial
-        } else {
-            request::parse(limits, input, slots)
-        };
-        match parsed {
+        match request::parse(limits, input, slots) {
             Parsed::Complete(used, head) => {
                 self.begin(&head);
                 (used, Event::Request(head))
             }
-            Parsed::Rejected(reject) => self.reject(reject),
-            Parsed::Partial => {
-                if let Some(reject) = judge_long_line(limits, scanned as usize, input) {
-                    return self.reject(reject);
-                }
-                self.stage = Stage::Head {
-                    scanned: u32::try_from(input.len()).unwrap_or(u32::MAX),
-                    empty_lines,
-                };
-                (0, Event::NeedInput)
-            }
+            Parsed::Rejected(reject) => self.reject_head(input, reject),
+            Parsed::Partial => self.hold_head(limits, scanned, empty_lines, input),
         }
     }
 
-    #[cold]
-    fn next_empty_line<'h, 'i: 'h>(
+    /// More of a head that was partial. It is parsed again only when it may be whole, so that drip-feed costs no square.
+    #[inline(never)]
+    fn resume_head<'h, 'i: 'h>(
         &mut self,
         limits: &Limits,
+        scanned: u32,
         empty_lines: u8,
         input: &'i [u8],
         slots: &'h mut Slots<'i>,
     ) -> (usize, Event<'h, 'i>) {
-        match input {
-            [] | [b'\r'] => (0, Event::NeedInput),
-            [b'\r', b'\n', ..] if empty_lines == EMPTY_LINES_MAX => self.reject(Reject::EmptyLines),
-            [b'\r', b'\n', rest @ ..] => {
-                self.stage = Stage::Head {
-                    scanned: 0,
-                    empty_lines: empty_lines + 1,
-                };
-                let (used, event) = self.next(limits, rest, slots);
-                (used + 2, event)
-            }
-            [..] => self.reject(Reject::LineEnd),
+        if input.len() >= limits.head_bytes_max || has_empty_line(input, scanned as usize) {
+            self.next_head(limits, scanned, empty_lines, input, slots)
+        } else {
+            self.hold_head(limits, scanned, empty_lines, input)
         }
     }
 
-    /// The one way into an exchange.
+    /// A head that is partial waits for more, unless its request line is too long already.
+    #[inline(never)]
+    fn hold_head<'h, 'i>(
+        &mut self,
+        limits: &Limits,
+        scanned: u32,
+        empty_lines: u8,
+        input: &[u8],
+    ) -> (usize, Event<'h, 'i>) {
+        if let Some(reject) = judge_long_line(limits, scanned as usize, input) {
+            return self.reject_head(input, reject);
+        }
+        self.stage = Stage::Head {
+            scanned: u32::try_from(input.len()).unwrap_or(u32::MAX),
+            empty_lines,
+        };
+        (0, Event::NeedInput)
+    }
+
+    #[cold]
+    fn skip_empty_lines<'h, 'i: 'h>(
+        &mut self,
+        limits: &Limits,
+        mut empty_lines: u8,
+        input: &'i [u8],
+        slots: &'h mut Slots<'i>,
+    ) -> (usize, Event<'h, 'i>) {
+        let mut skipped = 0;
+        loop {
+            match &input[skipped..] {
+                [b'\r', b'\n', ..] if empty_lines == EMPTY_LINES_MAX => {
+                    return self.reject_head(input, Reject::EmptyLines);
+                }
+                [b'\r', b'\n', ..] => {
+                    skipped += 2;
+                    empty_lines += 1;
+                }
+                [] | [b'\r'] => {
+                    self.stage = Stage::Head {
+                        scanned: 0,
+                        empty_lines,
+                    };
+                    return (skipped, Event::NeedInput);
+                }
+                [b'\r' | b'\n', ..] => return self.reject_head(input, Reject::LineEnd),
+                head => {
+                    let (used, event) = self.next_head(limits, 0, empty_lines, head, slots);
+                    return (skipped + used, event);
+                }
+            }
+        }
+    }
+
+    /// The way into an exchange with a request.
     #[inline]
     fn begin(&mut self, head: &Head<'_>) {
         let framing = head.framing();
-        let decoder = match framing.body {
-            Body::None => None,
-            Body::Length(length) => Some(Decoder::Length(length.get())),
-            Body::Chunked => Some(Decoder::Chunked(ChunkDecoder::default())),
-        };
-        let reading = match decoder {
-            None => Reading::Done,
-            Some(decoder) if framing.expects_continue => Reading::AwaitContinue(decoder),
-            Some(decoder) => Reading::Body(decoder),
+        let reading = match (framing.body, framing.expects_continue) {
+            (Body::None, _) => Reading::Done,
+            (Body::Length(length), false) => Reading::Body(Decoder::Length(length.get())),
+            (Body::Length(length), true) => Reading::AwaitContinue(Decoder::Length(length.get())),
+            (Body::Chunked, false) => Reading::Body(Decoder::Chunked(ChunkDecoder::default())),
+            (Body::Chunked, true) => {
+                Reading::AwaitContinue(Decoder::Chunked(ChunkDecoder::default()))
+            }
         };
         let content = if head.method() == "HEAD" {
             Content::Omitted
@@ -266,95 +214,39 @@ impl Conn {
         limits: &Limits,
         input: &'i [u8],
     ) -> (usize, Event<'static, 'i>) {
-        match self.stage {
-            Stage::Exchange(exchange) => self.next_body(limits, exchange, input),
+        match &mut self.stage {
             Stage::Head { .. } => (0, Event::NeedInput),
             Stage::Closing(_) => (0, Event::Closed),
-        }
-    }
-
-    fn next_body<'h, 'i>(
-        &mut self,
-        limits: &Limits,
-        exchange: Exchange,
-        input: &'i [u8],
-    ) -> (usize, Event<'h, 'i>) {
-        match exchange.reading {
-            Reading::Done | Reading::AwaitContinue(_) => (0, Event::Paused),
-            Reading::Body(mut decoder) => match decoder.decode(limits, input) {
-                Err(reject) => self.reject(reject),
-                Ok((used, Piece::End)) => {
-                    self.settle(
-                        limits,
-                        Exchange {
-                            reading: Reading::Done,
-                            ..exchange
-                        },
-                    );
-                    (used, Event::End)
-                }
-                Ok((used, piece)) => {
-                    self.stage = Stage::Exchange(Exchange {
-                        reading: Reading::Body(decoder),
-                        ..exchange
-                    });
-                    let event = match piece {
-                        Piece::Data(data) => Event::Data(data),
-                        Piece::Trailer(bytes) => Event::Trailer(bytes),
-                        Piece::NeedInput | Piece::End => Event::NeedInput,
-                    };
-                    (used, event)
-                }
+            Stage::Exchange(exchange) => match &mut exchange.reading {
+                Reading::Done | Reading::AwaitContinue(_) => (0, Event::Paused),
+                Reading::Body(decoder) => match decoder.decode(limits, input) {
+                    Ok((used, Piece::NeedInput)) => (used, Event::NeedInput),
+                    Ok((used, Piece::Data(data))) => (used, Event::Data(data)),
+                    Ok((used, Piece::Trailer(bytes))) => (used, Event::Trailer(bytes)),
+                    Ok((used, Piece::End)) => (used, self.end_reading(limits)),
+                    Err(reject) => self.reject(reject),
+                },
+                Reading::Discard(decoder, left) => match decoder.read_over(limits, left, input) {
+                    Ok((used, End::NotYet)) => (used, Event::NeedInput),
+                    Ok((used, End::Reached)) => (used, self.end_reading(limits)),
+                    Err(_) => (0, self.close(CloseReason::BodyUnread)),
+                },
             },
-            Reading::Discard(decoder, left) => self.discard(limits, exchange, decoder, left, input),
         }
     }
 
-    /// Reads over a body that nobody wants; what follows it is the next request.
-    fn discard<'h, 'i>(
-        &mut self,
-        limits: &Limits,
-        exchange: Exchange,
-        mut decoder: Decoder,
-        mut left: u64,
-        input: &'i [u8],
-    ) -> (usize, Event<'h, 'i>) {
-        let mut at = 0;
-        loop {
-            let Ok((used, piece)) = decoder.decode(limits, &input[at..]) else {
-                return (at, self.close(CloseReason::BodyUnread));
-            };
-            at += used;
-            // What frames the data counts too: chunks of one byte are no way to have more read.
-            let Some(rest) = left.checked_sub(used as u64) else {
-                return (at, self.close(CloseReason::BodyUnread));
-            };
-            left = rest;
-            match piece {
-                Piece::Data(_) | Piece::Trailer(_) => {}
-                Piece::NeedInput => {
-                    let reading = Reading::Discard(decoder, left);
-                    self.stage = Stage::Exchange(Exchange {
-                        reading,
-                        ..exchange
-                    });
-                    return (at, Event::NeedInput);
-                }
-                Piece::End => {
-                    self.settle(
-                        limits,
-                        Exchange {
-                            reading: Reading::Done,
-                            ..exchange
-                        },
-                    );
-                    return (at, Event::End);
-                }
-            }
+    fn end_reading<'h, 'i>(&mut self, limits: &Limits) -> Event<'h, 'i> {
+        if let Stage::Exchange(exchange) = &mut self.stage {
+            exchange.reading = Reading::Done;
         }
+        self.settle(limits);
+        Event::End
     }
 
     /// The peer has finished sending, and `rest` is what [`next`](Conn::next) had no use for. A fault is to be answered.
+    ///
+    /// While requests wait in `rest` for the answer that is owed, nothing has ended yet and nothing happens: to be called
+    /// again whenever `next` needs input that will not come.
     pub fn finish_input(&mut self, limits: &Limits, rest: &[u8]) -> Option<Reject> {
         match self.stage {
             Stage::Head { .. } if rest.is_empty() => {
@@ -362,9 +254,12 @@ impl Conn {
                 None
             }
             Stage::Head { .. } => {
-                Some(self.refuse(doubt(limits, rest).unwrap_or(Reject::UnfinishedHead)))
+                let reject = doubt(limits, rest).unwrap_or(Reject::UnfinishedHead);
+                self.reject_head(rest, reject);
+                Some(reject)
             }
             Stage::Exchange(exchange) => match (exchange.reading, exchange.writing) {
+                (Reading::Done | Reading::AwaitContinue(_), _) if !rest.is_empty() => None,
                 (Reading::AwaitContinue(_) | Reading::Body(_), Writing::Head) => {
                     Some(self.refuse(Reject::UnfinishedBody))
                 }
@@ -386,7 +281,12 @@ impl Conn {
 
     /// The head whose beginning is `rest` did not end in time. What to answer.
     pub fn expire_head(&mut self, limits: &Limits, rest: &[u8]) -> Reject {
-        self.refuse(doubt(limits, rest).unwrap_or(Reject::HeadTimeout))
+        let reject = doubt(limits, rest).unwrap_or(Reject::HeadTimeout);
+        match self.stage {
+            Stage::Head { .. } => self.reject_head(rest, reject),
+            Stage::Exchange(_) | Stage::Closing(_) => self.reject(reject),
+        };
+        reject
     }
 
     /// Gives up on what the client still sends: an answer is owed, and after it the connection closes.
@@ -411,18 +311,28 @@ impl Conn {
                 });
                 (0, Event::Rejected(reject))
             }
-            Stage::Head { .. } => {
-                self.serial = self.serial.wrapping_add(1);
-                self.stage = Stage::Exchange(Exchange {
-                    reading: Reading::Done,
-                    writing: Writing::Head,
-                    persist: Persist::WeClose,
-                    content: Content::Sent,
-                    version: Version::Http11,
-                });
-                (0, Event::Rejected(reject))
-            }
+            Stage::Head { .. } => self.reject_head(b"", reject),
         }
+    }
+
+    /// The way into an exchange without a request: of that there is only a beginning, or one that is at fault.
+    #[cold]
+    fn reject_head<'h, 'i>(&mut self, begin: &[u8], reject: Reject) -> (usize, Event<'h, 'i>) {
+        // RFC 9110 §9.3.2: whatever comes of HEAD, it gets no content.
+        let content = if begin.starts_with(b"HEAD ") {
+            Content::Omitted
+        } else {
+            Content::Sent
+        };
+        self.serial = self.serial.wrapping_add(1);
+        self.stage = Stage::Exchange(Exchange {
+            reading: Reading::Done,
+            writing: Writing::Head,
+            persist: Persist::WeClose,
+            content,
+            version: Version::Http11,
+        });
+        (0, Event::Rejected(reject))
     }
 
     fn close<'h, 'i>(&mut self, reason: CloseReason) -> Event<'h, 'i> {
@@ -430,26 +340,16 @@ impl Conn {
         Event::Closed
     }
 
-    /// The body is wanted: asks for it if the client holds it back (RFC 9110 §10.1.1).
+    /// The body is wanted: asks for it if the client holds it back (RFC 9110 §10.1.1). Does nothing once the answer has
+    /// begun: 100 must not come after it, and the connection closes.
     pub fn want_body(&mut self, out: &mut Vec<u8>) {
-        if let Stage::Exchange(Exchange {
-            reading: Reading::AwaitContinue(decoder),
-            writing,
-            persist,
-            content,
-            version,
-        }) = self.stage
+        if let Stage::Exchange(exchange) = &mut self.stage
+            && let (Reading::AwaitContinue(decoder), Writing::Head) =
+                (exchange.reading, exchange.writing)
         {
             encode::status_line(out, 100);
             out.extend_from_slice(b"\r\n");
-            let reading = Reading::Body(decoder);
-            self.stage = Stage::Exchange(Exchange {
-                reading,
-                writing,
-                persist,
-                content,
-                version,
-            });
+            exchange.reading = Reading::Body(decoder);
         }
     }
 
@@ -467,7 +367,8 @@ impl Conn {
     /// Status line and fields stand in `out` already; nobody else writes framing fields.
     ///
     /// # Panics
-    /// When no answer's head is owed: each exchange has one answer.
+    /// When no answer's head is owed: each exchange has one answer. And when the status is an interim one, other than 101:
+    /// the client would take the next answer for this one.
     #[inline]
     pub fn finish_head(
         &mut self,
@@ -476,61 +377,51 @@ impl Conn {
         status: u16,
         length: Length,
     ) -> Content {
-        let Stage::Exchange(mut exchange) = self.stage else {
+        let Stage::Exchange(exchange) = &mut self.stage else {
             panic!("an answer without a request");
         };
-        assert!(exchange.writing == Writing::Head, "a second answer");
-        let (encoder, content) = if status::is_bodiless(status) {
-            (Encoder::Length(0), Content::Omitted)
-        } else {
-            let encoder = match (length, exchange.version) {
-                (Length::Known(length), _) => Encoder::Length(length),
-                (Length::Unknown, Version::Http11) => Encoder::Chunked,
-                (Length::Unknown, Version::Http10) => Encoder::UntilClose,
-            };
-            match encoder {
-                Encoder::Length(length) => {
-                    out.extend_from_slice(b"Content-Length: ");
-                    encode::decimal(out, length);
-                    out.extend_from_slice(b"\r\n");
-                }
-                Encoder::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
-                Encoder::UntilClose => exchange.persist = Persist::WeClose,
-            }
-            (encoder, exchange.content)
+        assert!(matches!(exchange.writing, Writing::Head), "a second answer");
+        let bodiless = status::is_bodiless(status);
+        assert!(
+            !(100..200).contains(&status) || status == 101,
+            "an interim answer"
+        );
+        let encoder = match (length, exchange.version) {
+            (Length::Known(length), _) => Encoder::Length(length),
+            (Length::Unknown, Version::Http11) => Encoder::Chunked,
+            (Length::Unknown, Version::Http10) => Encoder::UntilClose,
         };
         // RFC 9110 §10.1.1: after an answer instead of 100 it stays open whether the body will come. A body that is too
-        // long to be read for nothing ends the connection as well.
-        let too_long = match exchange.reading {
+        // long to be read for nothing ends the connection as well, and so does content that ends with it.
+        let last = match exchange.reading {
             Reading::AwaitContinue(_) => true,
             Reading::Body(Decoder::Length(left)) => left > limits.discard_bytes_max,
             Reading::Body(Decoder::Chunked(_)) | Reading::Discard(..) | Reading::Done => false,
         };
-        if too_long && exchange.persist == Persist::KeepAlive {
+        if last && exchange.persist == Persist::KeepAlive {
             exchange.persist = Persist::WeClose;
         }
-        match (exchange.persist, exchange.version) {
-            (Persist::KeepAlive, Version::Http11) => {}
-            (Persist::KeepAlive, Version::Http10) => {
-                out.extend_from_slice(b"Connection: keep-alive\r\n")
+        if encoder == Encoder::UntilClose && !bodiless {
+            exchange.persist = Persist::WeClose;
+        }
+        let connection = match (exchange.persist, exchange.version) {
+            (Persist::KeepAlive, Version::Http11) => Connection::Unsaid,
+            (Persist::KeepAlive, Version::Http10) => Connection::KeepAlive,
+            (Persist::PeerCloses | Persist::WeClose, _) => Connection::Close,
+        };
+        let framing = if bodiless { None } else { Some(encoder) };
+        encode::end_of_head(out, framing, connection);
+        match (framing, exchange.content) {
+            (None | Some(Encoder::Length(0)), _) | (_, Content::Omitted) => {
+                exchange.writing = Writing::Done;
+                self.settle(limits);
+                Content::Omitted
             }
-            (Persist::PeerCloses | Persist::WeClose, _) => {
-                out.extend_from_slice(b"Connection: close\r\n")
+            (Some(encoder), Content::Sent) => {
+                exchange.writing = Writing::Body(encoder);
+                Content::Sent
             }
         }
-        out.extend_from_slice(b"\r\n");
-        let (writing, content) = match (encoder, content) {
-            (Encoder::Length(0), _) | (_, Content::Omitted) => (Writing::Done, Content::Omitted),
-            (encoder, Content::Sent) => (Writing::Body(encoder), Content::Sent),
-        };
-        self.settle(
-            limits,
-            Exchange {
-                writing,
-                ..exchange
-            },
-        );
-        content
     }
 
     /// Appends content.
@@ -558,25 +449,21 @@ impl Conn {
         let Stage::Exchange(exchange) = &mut self.stage else {
             return;
         };
-        let Writing::Body(Encoder::Length(left)) = &mut exchange.writing else {
-            return;
-        };
-        *left = left
-            .checked_sub(bytes)
-            .expect("no more content than was promised");
-        if *left == 0 {
-            let exchange = Exchange {
-                writing: Writing::Done,
-                ..*exchange
-            };
-            self.settle(limits, exchange);
+        if let Writing::Body(Encoder::Length(left)) = &mut exchange.writing {
+            *left = left
+                .checked_sub(bytes)
+                .expect("no more content than was promised");
+            if *left == 0 {
+                exchange.writing = Writing::Done;
+                self.settle(limits);
+            }
         }
     }
 
     /// Ends content of unknown length; trailers are sent where there are chunks. Does nothing when nothing is owed.
     /// Content that is shorter than was promised can't be ended: the connection fails.
     pub fn end_body(&mut self, limits: &Limits, out: &mut Vec<u8>, trailers: &[(&str, &[u8])]) {
-        let Stage::Exchange(exchange) = self.stage else {
+        let Stage::Exchange(exchange) = &mut self.stage else {
             return;
         };
         match exchange.writing {
@@ -585,13 +472,8 @@ impl Conn {
             Writing::Body(Encoder::Chunked) => encode::last_chunk(out, trailers),
             Writing::Body(Encoder::UntilClose) => {}
         }
-        self.settle(
-            limits,
-            Exchange {
-                writing: Writing::Done,
-                ..exchange
-            },
-        );
+        exchange.writing = Writing::Done;
+        self.settle(limits);
     }
 
     /// Ends the connection where it stands: what was promised can't be kept.
@@ -613,9 +495,12 @@ impl Conn {
 
     /// Stays in the exchange, or ends it: the table in the documentation of [`http`](super).
     #[inline]
-    fn settle(&mut self, limits: &Limits, exchange: Exchange) {
-        self.stage = match (exchange.reading, exchange.writing, exchange.persist) {
-            (_, Writing::Head | Writing::Body(_), _) => Stage::Exchange(exchange),
+    fn settle(&mut self, limits: &Limits) {
+        let Stage::Exchange(exchange) = &mut self.stage else {
+            return;
+        };
+        self.stage = match (&exchange.reading, exchange.writing, exchange.persist) {
+            (_, Writing::Head | Writing::Body(_), _) => return,
             (Reading::Done, Writing::Done, Persist::KeepAlive) => BETWEEN,
             (Reading::Done, Writing::Done, Persist::PeerCloses) => {
                 Stage::Closing(CloseReason::PeerAsked)
@@ -624,13 +509,10 @@ impl Conn {
                 Stage::Closing(CloseReason::WeAsked)
             }
             (Reading::Body(decoder), Writing::Done, Persist::KeepAlive) => {
-                let reading = Reading::Discard(decoder, limits.discard_bytes_max);
-                Stage::Exchange(Exchange {
-                    reading,
-                    ..exchange
-                })
+                exchange.reading = Reading::Discard(*decoder, limits.discard_bytes_max);
+                return;
             }
-            (Reading::Discard(..), Writing::Done, Persist::KeepAlive) => Stage::Exchange(exchange),
+            (Reading::Discard(..), Writing::Done, Persist::KeepAlive) => return,
             (Reading::AwaitContinue(_), Writing::Done, _)
             | (
                 Reading::Body(_) | Reading::Discard(..),
@@ -647,16 +529,17 @@ impl Default for Conn {
     }
 }
 
-/// Whether an empty line may end a head in these bytes; a bare LF counts, so that it is seen and refused.
-fn has_empty_line(bytes: &[u8]) -> bool {
-    bytes.windows(2).any(|pair| pair == b"\n\n")
-        || bytes.windows(3).any(|triple| triple == b"\n\r\n")
+/// Whether an empty line ends at one of the bytes from `begin` on; a bare LF counts, so that it is seen and refused.
+fn has_empty_line(input: &[u8], begin: usize) -> bool {
+    (begin..input.len())
+        .any(|at| input[at] == b'\n' && matches!(input[..at], [.., b'\n'] | [.., b'\n', b'\r']))
 }
 
-/// The request line is judged first, also while unfinished: once, when more is here than a good one can have.
+/// The request line is judged first, also while unfinished: each of its limits once, when that many bytes are here.
 fn judge_long_line(limits: &Limits, scanned: usize, input: &[u8]) -> Option<Reject> {
-    let line_bytes_max = METHOD_BYTES + limits.target_bytes_max;
-    if scanned <= line_bytes_max && line_bytes_max < input.len() {
+    let reaches = |bytes: usize| scanned < bytes && bytes <= input.len();
+    let no_method = reaches(METHOD_BYTES) && !input[..METHOD_BYTES].contains(&b' ');
+    if no_method || reaches(METHOD_BYTES + limits.target_bytes_max + 1) {
         doubt(limits, input)
     } else {
         None
@@ -665,6 +548,10 @@ fn judge_long_line(limits: &Limits, scanned: usize, input: &[u8]) -> Option<Reje
 
 /// A fault in the beginning of a head, if there is one.
 fn doubt(limits: &Limits, rest: &[u8]) -> Option<Reject> {
+    // It may become an empty line, which is no fault.
+    if rest == b"\r" {
+        return None;
+    }
     let window = &rest[..rest.len().min(limits.head_bytes_max)];
     match judge::judge(limits, window) {
         Verdict::Fault(reject) => Some(reject),

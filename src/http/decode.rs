@@ -53,6 +53,34 @@ impl Decoder {
             Decoder::Chunked(chunks) => chunks.decode(limits, input),
         }
     }
+
+    /// Reads over the body, as long as at most `left` bytes are read over. How many of `input` were.
+    pub(super) fn read_over(
+        &mut self,
+        limits: &Limits,
+        left: &mut u64,
+        input: &[u8],
+    ) -> Result<(usize, End), Reject> {
+        let mut at = 0;
+        loop {
+            let (used, piece) = self.decode(limits, &input[at..])?;
+            at += used;
+            // What frames the data counts too: chunks of one byte are no way to have more read.
+            *left = left.checked_sub(used as u64).ok_or(Reject::BodyTooLarge)?;
+            match piece {
+                Piece::Data(_) | Piece::Trailer(_) => {}
+                Piece::NeedInput => return Ok((at, End::NotYet)),
+                Piece::End => return Ok((at, End::Reached)),
+            }
+        }
+    }
+}
+
+/// Whether a body that is read over has ended.
+pub(super) enum End {
+    /// The input is used up before.
+    NotYet,
+    Reached,
 }
 
 /// The beginning of `input`, at most `most` bytes of it.
@@ -235,7 +263,7 @@ impl ChunkDecoder {
                 (Line::Begin, b'\r') => Line::LastLf,
                 (Line::Begin, byte) if is_token_byte(*byte) => {
                     self.trailer_fields += 1;
-                    if usize::from(self.trailer_fields) > limits.fields_max {
+                    if usize::from(self.trailer_fields) > limits.fields() {
                         return Err(Reject::TrailersTooLarge);
                     }
                     Line::Name

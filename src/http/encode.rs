@@ -93,20 +93,67 @@ fn is_reserved(name: &str) -> bool {
     }
 }
 
+/// What an answer's head says of the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Connection {
+    Unsaid,
+    KeepAlive,
+    Close,
+}
+
+/// Appends the framing fields and the blank line. An answer that never has content says nothing of its length.
+#[inline]
+pub(super) fn end_of_head(out: &mut Vec<u8>, encoder: Option<Encoder>, connection: Connection) {
+    match encoder {
+        Some(Encoder::Length(length)) if connection == Connection::Unsaid => {
+            // What nearly every answer ends its head with: one append.
+            const NAME: &[u8; 16] = b"Content-Length: ";
+            const END: &[u8; 4] = b"\r\n\r\n";
+            let mut line = [0; NAME.len() + DIGITS + END.len()];
+            let (number, end) = line.split_at_mut(NAME.len() + DIGITS);
+            let begin = digits(number, length) - NAME.len();
+            number[begin..begin + NAME.len()].copy_from_slice(NAME);
+            end.copy_from_slice(END);
+            return out.extend_from_slice(&line[begin..]);
+        }
+        Some(Encoder::Length(length)) => {
+            out.extend_from_slice(b"Content-Length: ");
+            decimal(out, length);
+            out.extend_from_slice(b"\r\n");
+        }
+        Some(Encoder::Chunked) => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+        Some(Encoder::UntilClose) | None => {}
+    }
+    out.extend_from_slice(match connection {
+        Connection::Unsaid => b"\r\n",
+        Connection::KeepAlive => b"Connection: keep-alive\r\n\r\n",
+        Connection::Close => b"Connection: close\r\n\r\n",
+    });
+}
+
 /// Appends a number in decimal digits.
 #[inline]
-pub fn decimal(out: &mut Vec<u8>, mut number: u64) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
+pub fn decimal(out: &mut Vec<u8>, number: u64) {
+    let mut into = [0; DIGITS];
+    let begin = digits(&mut into, number);
+    out.extend_from_slice(&into[begin..]);
+}
+
+/// The most digits of a number of 64 bits.
+const DIGITS: usize = 20;
+
+/// Writes a number to the end of a slice that has room for it. Where it begins.
+#[inline]
+fn digits(into: &mut [u8], mut number: u64) -> usize {
+    let mut at = into.len();
     loop {
         at -= 1;
-        digits[at] = b'0' + (number % 10) as u8;
+        into[at] = b'0' + (number % 10) as u8;
         number /= 10;
         if number == 0 {
-            break;
+            return at;
         }
     }
-    out.extend_from_slice(&digits[at..]);
 }
 
 /// Appends one chunk. Empty data is no chunk: it would be the last.

@@ -57,7 +57,7 @@ impl Framing {
                 10 if name.eq_ignore_ascii_case("connection") => said.connection(value),
                 14 if name.eq_ignore_ascii_case("content-length") => said.content_length(value)?,
                 17 if name.eq_ignore_ascii_case("transfer-encoding") => {
-                    said.transfer_encoding(value)?
+                    said.transfer_encoding(value)?;
                 }
                 _ => {}
             }

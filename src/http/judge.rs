@@ -34,9 +34,9 @@ pub(super) fn fault(limits: &Limits, window: &[u8]) -> Reject {
 #[cold]
 pub(super) fn judge(limits: &Limits, window: &[u8]) -> Verdict {
     let mut bytes = Bytes { window, at: 0 };
-    let verdict = match request_line(limits, &mut bytes).and_then(|()| {
+    match request_line(limits, &mut bytes).and_then(|()| {
         let line_end = bytes.at;
-        fields(limits.fields_max, &mut bytes).map(|()| line_end)
+        fields(limits.fields(), &mut bytes).map(|()| line_end)
     }) {
         Ok(line_end) => Verdict::Sound { line_end },
         Err(Stop::Fault(reject)) => Verdict::Fault(reject),
@@ -44,8 +44,7 @@ pub(super) fn judge(limits: &Limits, window: &[u8]) -> Verdict {
             Verdict::Fault(Reject::HeadTooLarge)
         }
         Err(Stop::End) => Verdict::Unfinished,
-    };
-    verdict
+    }
 }
 
 /// Why the walk over the bytes stopped.

@@ -1,5 +1,7 @@
 //! What one connection may ask of the parser.
 
+use super::request::SLOTS;
+
 /// Bounds on what a peer may send, in bytes unless said otherwise. All of them are on by default.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -19,12 +21,20 @@ pub struct Limits {
     pub discard_bytes_max: u64,
 }
 
+impl Limits {
+    /// How many fields are taken: there is no room for more, whatever the limit says.
+    #[inline]
+    pub(super) fn fields(&self) -> usize {
+        self.fields_max.min(SLOTS)
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Limits {
             head_bytes_max: 16 << 10,
             target_bytes_max: 8 << 10,
-            fields_max: super::request::SLOTS,
+            fields_max: SLOTS,
             trailer_bytes_max: 8 << 10,
             chunk_extension_bytes_max: 256,
             chunk_extensions_bytes_max: 4 << 10,

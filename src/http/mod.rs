@@ -42,8 +42,9 @@
 //!
 //! # Where to look
 //!
-//! [`Conn`] in `conn` is the machine; `request` reads heads, `framing` decides from their fields, `target` and `field`
-//! know their grammar; `judge` finds the fault in a bad head; `decode` and `encode` are bodies in and answers out.
+//! [`Conn`] in `conn` is the machine, and `stage` is where it can be; `request` reads heads, `framing` decides from
+//! their fields, `target` and `field` know their grammar; `judge` finds the fault in a bad head; `decode` and `encode`
+//! are bodies in and answers out.
 
 #![forbid(unsafe_code)]
 
@@ -57,10 +58,11 @@ mod framing;
 mod judge;
 mod limits;
 mod request;
+mod stage;
 mod status;
 mod target;
 
-pub use conn::{CloseReason, Conn, Content, Event, Exchange, Reading, Stage, Writing};
+pub use conn::{Conn, Event};
 pub use decode::{ChunkDecoder, Decoder, Piece};
 pub use encode::{Encoder, FieldError, Length};
 pub use error::Reject;
@@ -68,5 +70,6 @@ pub use field::{Fields, is_token};
 pub use framing::{Body, Framing, Persist};
 pub use limits::Limits;
 pub use request::{Head, Slots, Version, reparse, trailers};
+pub use stage::{CloseReason, Content, Exchange, Reading, Stage, Writing};
 pub use status::reason;
 pub use target::{Form, Target};

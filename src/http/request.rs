@@ -132,9 +132,8 @@ pub(super) fn parse<'h, 'i: 'h>(
 ) -> Parsed<'h> {
     // What lies beyond the limit is not looked at, so that the verdict does not depend on how much of it is here.
     let window = &input[..input.len().min(limits.head_bytes_max)];
-    let fields_max = limits.fields_max.min(SLOTS);
     let mut request = httparse::Request::new(&mut []);
-    match request.parse_with_uninit_headers(window, &mut slots.fields[..fields_max]) {
+    match request.parse_with_uninit_headers(window, &mut slots.fields[..limits.fields()]) {
         Ok(httparse::Status::Complete(used)) => {
             if let (Some(method), Some(target), Some(minor)) =
                 (request.method, request.path, request.version)
@@ -183,7 +182,7 @@ fn parse_doubtful<'h, 'i: 'h>(
         Verdict::Sound { line_end } => line_end,
     };
     slots.clear();
-    slots.resize(limits.fields_max.min(SLOTS), httparse::EMPTY_HEADER);
+    slots.resize(limits.fields(), httparse::EMPTY_HEADER);
     let line = core::str::from_utf8(&window[..line_end]).unwrap_or_default();
     let mut words = line.split(' ');
     let (method, target) = (
@@ -245,7 +244,7 @@ pub fn reparse<'h, 'i: 'h>(
 }
 
 /// Reads a trailer section that the decoder has found sound, and leaves out what must not come in trailers: framing,
-/// routing, authentication and what changes how the content is read (RFC 9110 §6.5.1).
+/// routing, authentication, conditions, and what changes how the content is read (RFC 9110 §6.5.1).
 pub fn trailers<'h, 'i: 'h>(section: &'i [u8], slots: &'h mut Slots<'i>) -> Fields<'h> {
     slots.newer.clear();
     slots.newer.resize(SLOTS, httparse::EMPTY_HEADER);
@@ -264,7 +263,7 @@ pub fn trailers<'h, 'i: 'h>(section: &'i [u8], slots: &'h mut Slots<'i>) -> Fiel
     Fields(&slots.newer)
 }
 
-const FORBIDDEN_TRAILERS: [&str; 22] = [
+const FORBIDDEN_TRAILERS: [&str; 29] = [
     "authorization",
     "cache-control",
     "connection",
@@ -277,16 +276,23 @@ const FORBIDDEN_TRAILERS: [&str; 22] = [
     "forwarded",
     "host",
     "if-match",
+    "if-modified-since",
     "if-none-match",
+    "if-range",
+    "if-unmodified-since",
     "keep-alive",
     "max-forwards",
     "proxy-authorization",
+    "proxy-connection",
     "range",
     "set-cookie",
     "te",
     "trailer",
     "transfer-encoding",
     "upgrade",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
 ];
 
 #[cfg(test)]

@@ -41,7 +41,7 @@ registry! {
 
 /// Whether an answer with this status never has content: 1xx, 204 and 304 (RFC 9110 §6.4.1).
 pub(super) fn is_bodiless(status: u16) -> bool {
-    status < 200 || status == 204 || status == 304
+    matches!(status, 100..200 | 204 | 304)
 }
 
 #[cfg(test)]

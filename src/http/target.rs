@@ -134,9 +134,17 @@ fn split(raw: &str, question: Option<usize>) -> (&str, Option<&str>) {
 /// Looks at every octet once: where the first `?` is.
 #[inline]
 fn check_octets(raw: &[u8]) -> Result<Option<usize>, Reject> {
+    match raw.iter().position(|byte| octet(*byte) != Octet::Plain) {
+        None => Ok(None),
+        Some(at) => check_octets_from(raw, at),
+    }
+}
+
+/// The same, all octets before `begin` being plain.
+fn check_octets_from(raw: &[u8], begin: usize) -> Result<Option<usize>, Reject> {
     let mut question = None;
-    for (at, byte) in raw.iter().enumerate() {
-        match OCTETS[*byte as usize] {
+    for (at, byte) in raw.iter().enumerate().skip(begin) {
+        match octet(*byte) {
             Octet::Plain => {}
             Octet::Outside => return Err(Reject::Target),
             Octet::Question if question.is_none() => question = Some(at),
@@ -181,7 +189,18 @@ pub(super) fn octet(byte: u8) -> Octet {
     OCTETS[byte as usize]
 }
 
-/// unreserved and sub-delims of RFC 3986: what a registered name has, besides percent-encoded octets.
+/// Octets that a registered name has, besides percent-encoded ones.
+static HOST: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = is_host_byte(byte as u8);
+        byte += 1;
+    }
+    table
+};
+
+/// unreserved and sub-delims of RFC 3986.
 const fn is_host_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(
@@ -205,31 +224,40 @@ const fn is_host_byte(byte: u8) -> bool {
 
 /// Whether the bytes are `uri-host [":" port]` (RFC 9110 §7.2), the empty host among them.
 pub(super) fn is_authority(bytes: &[u8]) -> bool {
-    let rest = if let [b'[', inside @ ..] = bytes {
-        let Some(end) = inside.iter().position(|byte| *byte == b']') else {
-            return false;
-        };
-        let (literal, rest) = (&inside[..end], &inside[end + 1..]);
-        if !is_ip_literal(literal) {
-            return false;
-        }
-        rest
-    } else {
-        let mut rest = bytes;
-        loop {
-            match rest {
-                [byte, more @ ..] if is_host_byte(*byte) => rest = more,
-                [b'%', a, b, more @ ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => {
-                    rest = more
-                }
-                _ => break rest,
+    let mut at = match bytes {
+        [b'[', inside @ ..] => {
+            let Some(end) = inside.iter().position(|byte| *byte == b']') else {
+                return false;
+            };
+            if !is_ip_literal(&inside[..end]) {
+                return false;
             }
+            end + 2
         }
+        _ => registered_name(bytes),
     };
-    match rest {
-        [] => true,
-        [b':', port @ ..] => port.len() <= 5 && port.iter().all(u8::is_ascii_digit),
-        [_, ..] => false,
+    // The port: what follows the host's colon, at most five digits.
+    if bytes.get(at) == Some(&b':') {
+        at += 1;
+        let digits = bytes[at..].iter().take_while(|byte| byte.is_ascii_digit());
+        at += digits.take(5).count();
+    }
+    at == bytes.len()
+}
+
+/// How many bytes of a registered name there are at the beginning.
+fn registered_name(bytes: &[u8]) -> usize {
+    let mut at = 0;
+    loop {
+        let plain = bytes[at..].iter().position(|byte| !HOST[*byte as usize]);
+        let Some(plain) = plain else {
+            return bytes.len();
+        };
+        at += plain;
+        match bytes[at..] {
+            [b'%', a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => at += 3,
+            _ => return at,
+        }
     }
 }
 
@@ -248,7 +276,7 @@ fn is_ip_literal(literal: &[u8]) -> bool {
                     .all(|byte| is_host_byte(*byte) || *byte == b':')
         }
         _ => {
-            literal.iter().filter(|byte| **byte == b':').count() >= 2
+            literal.split(|byte| *byte == b':').count() > 2
                 && literal
                     .iter()
                     .all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.'))
@@ -260,11 +288,10 @@ fn is_ip_literal(literal: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    fn check(
-        method: &str,
-        raw: &str,
-        expected: Result<(Form, Option<&str>, &str, Option<&str>), Reject>,
-    ) {
+    /// Form, authority, path and query.
+    type Parts<'r> = (Form, Option<&'r str>, &'r str, Option<&'r str>);
+
+    fn check(method: &str, raw: &str, expected: Result<Parts<'_>, Reject>) {
         let got = Target::parse(method, raw).map(|t| (t.form, t.authority, t.path, t.query));
         assert_eq!(got, expected, "{method} {raw}");
     }
