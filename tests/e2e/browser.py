@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env -S python3 -B
 """Chromium reads examples/site from the release binary; the page's own script says what the browser saw.
 
 Asserts on the document after the scripts ran. Two screenshots are left in target/e2e/.

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env -S python3 -B
 """Fetches every regular file below a directory from the server and compares it with the file on disk.
 
     tree.py DIR [--cores N] [--binary PATH] [--connections K] [--depth D]
