@@ -39,6 +39,7 @@ pass() {
 start() {
     local out=$work/server.$servers.out err=$work/server.$servers.err
     said="$*"
+    : >"$out" # now, since the shell that opens it below may come late
     "$@" >"$out" 2>"$err" </dev/null &
     pid=$!
     alive[$pid]=1
