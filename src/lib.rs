@@ -1,7 +1,64 @@
-//! edgeloop
+//! An HTTP/1.1 server for Linux that is one thread and one edge-triggered epoll loop.
+//!
+//! Bytes become events in [`http`], readiness becomes turns in [`reactor`], and [`server`] is the short bridge between
+//! them; [`sys`] is the only place that touches the kernel.
+//!
+//! ```text
+//!            readable                                                 written
+//!               │                                                        ▲
+//!  kernel ──────┼────────────────────────────────────────────────────────┼───────
+//!  sys          │ epoll_wait          recv ─► the worker's buffer        │ send, once
+//!  reactor    turn ─► token, what is ready     │                         │
+//!  server       └───► Session::drive ──────────┤                    the worker's buffer
+//!  http                                        ▼                         ▲
+//!                                          Conn::next ─► Request ─► Handler, ResponseWriter
+//! ```
+//!
+//! A connection is an entry of a slab and a state machine that parses requests as their bytes come. One that waits for its
+//! next request holds no buffer; one whose client reads slowly holds what the kernel does not take, and is not read from.
+//! With more cores the loop is replicated, one per core, and nothing is shared.
+//!
+//! # Hello, world
+//!
+//! ```no_run
+//! use edgeloop::{Reply, Request, ResponseWriter, Server};
+//!
+//! fn hello(req: &Request, res: ResponseWriter) -> Reply {
+//!     match (req.method(), req.path()) {
+//!         ("GET", "/") => res.status(200).text("Hello, world!\n"),
+//!         ("POST", "/echo") => res.status(200).body(req.body()),
+//!         _ => res.status(404).text("not found\n"),
+//!     }
+//! }
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     Server::bind("[::]:8080")?.cores(4).serve_fn(hello)?.run()?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! A [`Reply`] can only be had from the [`ResponseWriter`], which makes one and is gone: a handler that forgets to answer,
+//! or answers twice, does not compile. One that can't answer yet calls [`defer`](ResponseWriter::defer), gives the
+//! [`Completer`] to whoever will know, on any thread, and returns.
+//!
+//! # What a request costs
+//!
+//! One receive and one send, or a share of them when requests are pipelined; a share of one epoll_wait(2). No allocation,
+//! no lock, no other system call; the clock is read once per turn of the loop. Tests hold it to that.
+//!
+//! # In a loop of your own
+//!
+//! [`Server::event_loop`] gives an [`EventLoop`], which is a descriptor to watch and a [`turn`](EventLoop::turn) to call.
+//! The library installs no signal handler, reads no environment, prints nothing, starts no thread unless asked for more
+//! than one core, and never exits.
+//!
+//! # Features
+//!
+//! Without any it is the engine, on libc, nix, httparse and slab. `web` adds what applications use: static files. `cli`
+//! (the default) adds the `edgeloop` program.
 
 #[cfg(not(target_os = "linux"))]
-compile_error!("edgeloop is built on epoll, and so runs on Linux only");
+compile_error!("edgeloop is built on epoll(7), and so it runs on Linux only");
 
 pub mod http;
 pub mod reactor;

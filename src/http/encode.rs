@@ -2,7 +2,7 @@
 //!
 //! Framing fields are written here and nowhere else (RFC 9112 §6).
 
-use super::field::{is_token, is_value_byte};
+use super::field::{is_token, is_value};
 use super::status;
 
 /// How the end of an answer's content is marked.
@@ -71,7 +71,7 @@ pub fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) -> Result<(), FieldErr
     if is_reserved(name) {
         return Err(FieldError::Reserved);
     }
-    if !value.iter().all(|byte| is_value_byte(*byte)) {
+    if !is_value(value) {
         return Err(FieldError::Value);
     }
     out.reserve(name.len() + value.len() + 4);

@@ -45,26 +45,45 @@ pub(super) fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// Whether the byte may be part of a token (RFC 9110 §5.6.2).
 #[inline]
 pub(super) fn is_token_byte(byte: u8) -> bool {
-    TOKEN[byte as usize]
+    CLASSES[byte as usize] & TOKEN != 0
 }
 
 /// Whether the bytes are a token: field names and methods are.
+#[inline]
 pub fn is_token(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && bytes.iter().all(|byte| is_token_byte(*byte))
+    !bytes.is_empty() && all_are(TOKEN, bytes)
 }
 
 /// Whether the byte may be part of a field value: HTAB, SP, visible ASCII, and anything above (RFC 9110 §5.5).
 #[inline]
 pub(super) fn is_value_byte(byte: u8) -> bool {
-    byte == b'\t' || (byte >= b' ' && byte != 0x7f)
+    CLASSES[byte as usize] & VALUE != 0
 }
 
-static TOKEN: [bool; 256] = {
-    let mut table = [false; 256];
+/// Whether the bytes may be a field value.
+#[inline]
+pub(super) fn is_value(bytes: &[u8]) -> bool {
+    all_are(VALUE, bytes)
+}
+
+/// Whether all bytes are of this class. Nearly always they are, so no byte is worth a branch.
+#[inline]
+fn all_are(class: u8, bytes: &[u8]) -> bool {
+    bytes
+        .iter()
+        .fold(class, |all, byte| all & CLASSES[*byte as usize])
+        != 0
+}
+
+const TOKEN: u8 = 1;
+const VALUE: u8 = 2;
+
+static CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
     let mut byte = 0;
     while byte < 256 {
         let it = byte as u8;
-        table[byte] = it.is_ascii_alphanumeric()
+        if it.is_ascii_alphanumeric()
             || matches!(
                 it,
                 b'!' | b'#'
@@ -81,10 +100,16 @@ static TOKEN: [bool; 256] = {
                     | b'`'
                     | b'|'
                     | b'~'
-            );
+            )
+        {
+            classes[byte] |= TOKEN;
+        }
+        if it == b'\t' || (it >= b' ' && it != 0x7f) {
+            classes[byte] |= VALUE;
+        }
         byte += 1;
     }
-    table
+    classes
 };
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ impl<T: Transport> Session<T> {
         cx.observer.head(cx.token, head);
         let framing = head.framing();
         if framing.body == Body::None {
-            self.answer(cx, &Request::new(*head, &[], Fields::default()));
+            self.answer(cx, &Request::new(head, &[], Fields::default()));
             return 0;
         }
         self.begin_body(cx, head, framing.body, head_bytes, rest)
@@ -84,7 +84,7 @@ impl<T: Transport> Session<T> {
         };
         let (_, event) = self.conn.next_data(limits, &rest[used..]);
         debug_assert!(matches!(event, Event::End), "a length was wholly there");
-        self.answer(cx, &Request::new(*head, body, Fields::default()));
+        self.answer(cx, &Request::new(head, body, Fields::default()));
         used
     }
 
@@ -272,7 +272,7 @@ impl<T: Transport> Session<T> {
             http::trailers(section, &mut trailer_slots)
         };
         let head = head.expect("a head that was sound is sound");
-        self.answer(cx, &Request::new(head, body, trailers));
+        self.answer(cx, &Request::new(&head, body, trailers));
         cx.shared.pool.give_back(bytes);
     }
 

@@ -8,13 +8,13 @@ use crate::http::{Fields, Head};
 /// A request that has come whole.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'r> {
-    head: Head<'r>,
+    head: &'r Head<'r>,
     body: &'r [u8],
     trailers: Fields<'r>,
 }
 
 impl<'r> Request<'r> {
-    pub(super) fn new(head: Head<'r>, body: &'r [u8], trailers: Fields<'r>) -> Self {
+    pub(super) fn new(head: &'r Head<'r>, body: &'r [u8], trailers: Fields<'r>) -> Self {
         Request {
             head,
             body,
@@ -38,7 +38,7 @@ impl<'r> Deref for Request<'r> {
     type Target = Head<'r>;
 
     fn deref(&self) -> &Head<'r> {
-        &self.head
+        self.head
     }
 }
 
