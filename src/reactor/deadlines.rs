@@ -182,16 +182,13 @@ mod tests {
         let (mut deadlines, mut model) = (Deadlines::default(), std::collections::BTreeMap::new());
         for now in 0..20_000u64 {
             let token = Token::new(draw(8) as u32, 1);
-            match draw(4) {
-                0 => {
-                    deadlines.clear(token);
-                    model.remove(&token.index());
-                }
-                _ => {
-                    let when = now + 1 + draw(50);
-                    deadlines.set(token, at(when));
-                    model.insert(token.index(), when);
-                }
+            if draw(4) == 0 {
+                deadlines.clear(token);
+                model.remove(&token.index());
+            } else {
+                let when = now + 1 + draw(50);
+                deadlines.set(token, at(when));
+                model.insert(token.index(), when);
             }
             let mut got: Vec<_> = expired(&mut deadlines, now)
                 .iter()

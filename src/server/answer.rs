@@ -155,7 +155,7 @@ impl<T: Transport> Session<T> {
         match kind {
             Kind::Whole if answered => self.observe(cx, status, None),
             Kind::Tail(tail) if answered => {
-                self.pending = Pending::Output(Output::tail(tail));
+                self.pending = Pending::Output(Box::new(Output::new(tail)));
                 self.observe(cx, status, None);
             }
             Kind::Broken if answered => self.conn.fail(),

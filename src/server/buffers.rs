@@ -79,10 +79,10 @@ mod tests {
         let mut pool = Pool::new(1 << 20);
         let mut buffers: Vec<_> = (0..200).map(|n| pool.keep(&vec![0; n * 7])).collect();
         assert!(pool.lent_bytes() >= buffers.iter().map(Vec::len).sum());
-        pool.extend(&mut buffers[3], &[0; 100_000]);
-        buffers
-            .into_iter()
-            .for_each(|buffer| pool.give_back(buffer));
+        pool.extend(&mut buffers[3], &vec![0; 100_000]);
+        for buffer in buffers {
+            pool.give_back(buffer);
+        }
         assert_eq!(pool.lent_bytes(), 0);
         assert!(
             pool.spare.len() <= SPARE

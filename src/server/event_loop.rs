@@ -8,7 +8,7 @@ use super::defer::Message;
 use super::handler::Handler;
 use super::limits::Limits;
 use super::observer::Observer;
-use super::server::Handle;
+use super::serving::Handle;
 use super::worker::Worker;
 use crate::reactor::{Reactor, Turn};
 

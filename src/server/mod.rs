@@ -11,7 +11,7 @@
 //!                 kernel ◄── send ◄── flush ◄── ResponseWriter ◄── Handler ◄── Conn ◄── recv ◄── kernel
 //! ```
 //!
-//! `server` and `event_loop` start and stop; `worker` and `accept` are what happens in a turn; `session`, `answer`, `flush`
+//! `start`, `serving` and `event_loop` start and stop; `worker` and `accept` are what happens in a turn; `session`, `answer`, `flush`
 //! and `closing` are one connection; `patience` is its deadline; `handler`, `response`, `output` and `defer` are what
 //! applications see; `buffers`, `preamble` and `shared` are what all sessions of a worker use.
 
@@ -29,9 +29,10 @@ mod output;
 mod patience;
 mod preamble;
 mod response;
-mod server;
+mod serving;
 mod session;
 mod shared;
+mod start;
 mod transport;
 mod worker;
 
@@ -42,4 +43,5 @@ pub use limits::{Limits, Linger, Progress};
 pub use observer::{CloseReason, Observer, Summary, Trouble};
 pub use output::{BodyWriter, Pull, Source};
 pub use response::{HeadWriter, Reply, ResponseWriter};
-pub use server::{Handle, Report, Server, Serving, StartError};
+pub use serving::{Handle, Report, Serving};
+pub use start::{Server, StartError};

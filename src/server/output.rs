@@ -26,11 +26,11 @@ pub(super) struct Output {
 }
 
 impl Output {
-    pub(super) fn tail(tail: Tail) -> Box<Output> {
-        Box::new(Output {
+    pub(super) fn new(tail: Tail) -> Output {
+        Output {
             tail: Some(tail),
             ..Output::default()
-        })
+        }
     }
 
     /// Encoded bytes that were not sent.

@@ -158,7 +158,7 @@ mod tests {
         patience.wait(Waiting::Write, 1, &limits, at(0));
         let (mut now, mut asked) = (patience.until(), at(0));
         let mut times = 0;
-        while patience.forgive(now.since(asked).as_secs_f64() as u64 * 100, &limits, now) {
+        while patience.forgive(now.since(asked).as_secs() * 100, &limits, now) {
             (asked, now, times) = (now, patience.until(), times + 1);
             assert!(times < 20, "{now:?}");
         }

@@ -42,6 +42,7 @@ impl Instant {
     /// The first multiple of `step` that is not earlier; [`NEVER`](Instant::NEVER) stays. Many deadlines then expire in
     /// one wake.
     #[inline]
+    #[must_use]
     pub const fn round_up(self, step: Duration) -> Instant {
         let step = step.as_nanos() as u64;
         match self.0.checked_next_multiple_of(step) {

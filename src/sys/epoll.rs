@@ -174,6 +174,9 @@ impl Events {
     #[inline]
     pub fn at(&self, index: usize) -> (u64, Ready) {
         let event = &self.list[..self.len][index];
-        (event.data(), Ready(event.events().bits() as u16))
+        (
+            event.data(),
+            Ready(event.events().bits().cast_unsigned() as u16),
+        )
     }
 }

@@ -1,0 +1,149 @@
+//! Running: a thread for each core, and how to stop them.
+
+use core::fmt;
+use std::io;
+
+use super::defer::Message;
+use super::handler::Handler;
+use super::observer::Observer;
+use super::start::Parts;
+use crate::reactor::Mailbox;
+use crate::sys::{Address, process, socket};
+
+/// A server that listens: clients can connect, and are served once it [runs](Serving::run).
+pub struct Serving<F> {
+    pub(super) parts: Vec<Parts>,
+    pub(super) factory: F,
+    pub(super) handle: Handle,
+    pub(super) addresses: Vec<Address>,
+    pub(super) pinned: bool,
+}
+
+impl<F> Serving<F> {
+    /// Stops it, from any thread.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// The addresses that it listens on.
+    pub fn addresses(&self) -> &[Address] {
+        &self.addresses
+    }
+}
+
+impl<H, O, F> Serving<F>
+where
+    H: Handler,
+    O: Observer,
+    F: Fn(usize) -> (H, O) + Send + Sync,
+{
+    /// Serves until it is stopped: on this thread, and on as many more as there are cores beyond one. Errors: a thread
+    /// that can't be started, a processor that can't be pinned to, and what epoll_wait(2) has.
+    pub fn run(self) -> io::Result<Report> {
+        let Serving {
+            parts,
+            factory,
+            handle,
+            addresses,
+            pinned,
+        } = self;
+        let processors = if pinned {
+            process::processors()?
+        } else {
+            Vec::new()
+        };
+        let mut parts = parts.into_iter().enumerate();
+        let (_, first) = parts.next().expect("at least one core");
+        let leader = first.reactor.mailbox();
+        let work = |core: usize, parts: Parts| {
+            if !processors.is_empty() {
+                process::pin(processors[core % processors.len()])?;
+            }
+            let (handler, observer) = factory(core);
+            parts.build(handler, observer)?.run()
+        };
+        let work = &work;
+        let result = std::thread::scope(|scope| {
+            let mut threads = Vec::new();
+            for (core, parts) in parts {
+                let last_word = LastWord(leader.clone());
+                let body = move || {
+                    let _last_word = last_word;
+                    work(core, parts)
+                };
+                match process::spawn(scope, format!("edgeloop-{core}"), body) {
+                    Ok(thread) => threads.push(thread),
+                    Err(error) => {
+                        handle.stop();
+                        return Err(error);
+                    }
+                }
+            }
+            let mut cut = work(0, first);
+            if cut.is_err() {
+                handle.stop();
+            }
+            for thread in threads {
+                let panicked = |_| io::Error::other("a worker's thread panicked");
+                let other = thread.join().map_err(panicked).and_then(|cut| cut);
+                cut = cut.and_then(|sum| Ok(sum + other?));
+            }
+            cut
+        });
+        for address in &addresses {
+            // Somebody may have removed it before, or taken it over.
+            let _ = socket::remove(address);
+        }
+        result.map(|cut| Report { cut })
+    }
+}
+
+/// Tells the leading worker that this thread is over, however it ends.
+struct LastWord(Mailbox<Message>);
+
+impl Drop for LastWord {
+    fn drop(&mut self) {
+        // A leader that has stopped waits for nobody.
+        let _ = self.0.post(Message::PeerStopped);
+    }
+}
+
+impl<F> fmt::Debug for Serving<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Serving")
+            .field("addresses", &self.addresses)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is to be said of a server that has stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Connections that were cut, because the drain took too long or was told to end.
+    pub cut: usize,
+}
+
+/// Stops a server, from any thread. It can be cloned, and does nothing to one that has stopped.
+#[derive(Clone, Debug)]
+pub struct Handle(Vec<Mailbox<Message>>);
+
+impl Handle {
+    pub(super) fn new(workers: Vec<Mailbox<Message>>) -> Handle {
+        Handle(workers)
+    }
+
+    /// Stops gracefully: no connection is taken any more, what was asked is answered, idle connections get a short grace.
+    /// Ends after [`Limits::drain_time`] at the latest.
+    pub fn drain(&self) {
+        for worker in &self.0 {
+            let _ = worker.post(Message::Drain); // one that has stopped is drained
+        }
+    }
+
+    /// Stops at once: connections are cut.
+    pub fn stop(&self) {
+        for worker in &self.0 {
+            let _ = worker.post(Message::Stop); // one that has stopped is stopped
+        }
+    }
+}
