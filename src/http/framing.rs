@@ -53,7 +53,7 @@ impl Framing {
             // Most names are told apart by their length alone.
             match name.len() {
                 4 if name.eq_ignore_ascii_case("host") => said.host(value)?,
-                6 if name.eq_ignore_ascii_case("expect") => said.expect(version, value)?,
+                6 if name.eq_ignore_ascii_case("expect") => said.expect(value),
                 10 if name.eq_ignore_ascii_case("connection") => said.connection(value),
                 14 if name.eq_ignore_ascii_case("content-length") => said.content_length(value)?,
                 17 if name.eq_ignore_ascii_case("transfer-encoding") => {
@@ -88,9 +88,15 @@ impl Framing {
             (_, true, _) | (Version::Http10, false, false) => Persist::PeerCloses,
             (Version::Http11, false, _) | (Version::Http10, false, true) => Persist::KeepAlive,
         };
-        // RFC 9110 §10.1.1: with no body there is nothing to hold back. RFC 9112 §3.2.3: CONNECT has none.
-        let expects_continue =
-            said.expects_continue && body != Body::None && target.form() != Form::Authority;
+        // RFC 9110 §10.1.1: 1.0 has no expectations, and with no body there is nothing to hold back. RFC 9112 §3.2.3:
+        // CONNECT has none.
+        let counts =
+            version == Version::Http11 && body != Body::None && target.form() != Form::Authority;
+        let expects_continue = match said.expectation {
+            Expectation::Other if counts => return Err(Reject::Expectation),
+            Expectation::Continue => counts,
+            Expectation::Other | Expectation::None => false,
+        };
         Ok(Framing {
             body,
             persist,
@@ -107,7 +113,17 @@ struct Said {
     codings: Codings,
     close: bool,
     keep_alive: bool,
-    expects_continue: bool,
+    expectation: Expectation,
+}
+
+/// What the client expects before it sends its body.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Expectation {
+    #[default]
+    None,
+    Continue,
+    /// Something that is not known, perhaps among others.
+    Other,
 }
 
 /// The transfer codings, in the order in which they were applied.
@@ -134,18 +150,19 @@ impl Said {
         Ok(())
     }
 
-    /// RFC 9110 §10.1.1: known in 1.1 only.
-    fn expect(&mut self, version: Version, value: &[u8]) -> Result<(), Reject> {
-        if version == Version::Http10 {
-            return Ok(());
-        }
+    fn expect(&mut self, value: &[u8]) {
         for expectation in list(value) {
-            if !expectation.eq_ignore_ascii_case(b"100-continue") {
-                return Err(Reject::Expectation);
-            }
-            self.expects_continue = true;
+            self.expectation = match self.expectation {
+                Expectation::None | Expectation::Continue
+                    if expectation.eq_ignore_ascii_case(b"100-continue") =>
+                {
+                    Expectation::Continue
+                }
+                Expectation::None | Expectation::Continue | Expectation::Other => {
+                    Expectation::Other
+                }
+            };
         }
-        Ok(())
     }
 
     fn connection(&mut self, value: &[u8]) {
