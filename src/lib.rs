@@ -64,6 +64,8 @@ pub mod http;
 pub mod reactor;
 pub mod server;
 pub mod sys;
+#[cfg(feature = "web")]
+pub mod web;
 
 pub use server::{
     Client, Completer, EventLoop, Handle, Handler, HeadWriter, Intake, Limits, Observer, Reply,

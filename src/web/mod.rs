@@ -1,0 +1,17 @@
+//! What applications use.
+//!
+//! This layer knows files, media types and what clients remember of an earlier answer. It stands on the public API of
+//! the layers below, and has never heard of connections, readiness or framing.
+//!
+//! # Where to look
+//!
+//! For static files, `path` turns the path of a target into the path of a file, `validator` says what state the file is
+//! in, `precondition` and `range` what of it the client needs, `media_type` what it is.
+
+#![forbid(unsafe_code)]
+
+mod media_type;
+mod path;
+mod precondition;
+mod range;
+mod validator;

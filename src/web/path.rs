@@ -1,0 +1,234 @@
+//! From the path of a target to the path of a file below the root.
+//!
+//! The path is decoded once, segment by segment, and dot segments are resolved here, before any file is looked for. What
+//! comes out has neither `.` nor `..` in it, no empty segment, no NUL, and does not begin with a slash.
+
+use percent_encoding::percent_decode_str;
+
+/// What a directory is answered with.
+pub(super) const INDEX: &[u8] = b"index.html";
+
+/// Whether files whose name begins with a dot are served, or what lies in directories of such a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dotfiles {
+    /// They are as if they were not there, but for `.well-known` (RFC 8615).
+    Hidden,
+    /// They are files like others.
+    Served,
+}
+
+/// What a path asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// What has this very name.
+    Name,
+    /// The [`INDEX`] of a directory: the path ends in a slash, or as if in one.
+    Index,
+}
+
+/// Why a path is no path of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// It leads out of the root, or a segment decodes to something that can't be a name.
+    Malformed,
+    /// It has the name of a dotfile.
+    Hidden,
+}
+
+/// Writes the path of the file that `path` asks for into `into`, instead of what was there. An empty path is the name of
+/// the root: nothing is written.
+pub(super) fn resolve(
+    path: &str,
+    dotfiles: Dotfiles,
+    into: &mut Vec<u8>,
+) -> Result<Asked, Refused> {
+    into.clear();
+    if path.is_empty() {
+        return Ok(Asked::Name);
+    }
+    let mut asked = Asked::Index;
+    for segment in path.split('/') {
+        asked = match segment {
+            "" | "." => Asked::Index,
+            ".." => {
+                leave(into)?;
+                Asked::Index
+            }
+            segment => {
+                enter(segment, dotfiles, into)?;
+                Asked::Name
+            }
+        };
+    }
+    if asked == Asked::Index {
+        separate(into);
+        into.extend_from_slice(INDEX);
+    }
+    Ok(asked)
+}
+
+fn separate(into: &mut Vec<u8>) {
+    if !into.is_empty() {
+        into.push(b'/');
+    }
+}
+
+fn enter(segment: &str, dotfiles: Dotfiles, into: &mut Vec<u8>) -> Result<(), Refused> {
+    separate(into);
+    let begin = into.len();
+    if segment.contains('%') {
+        into.extend(percent_decode_str(segment));
+    } else {
+        into.extend_from_slice(segment.as_bytes());
+    }
+    match &into[begin..] {
+        // Whoever encodes a dot segment hides it from somebody: clients and proxies resolve the plain ones.
+        b"." | b".." => Err(Refused::Malformed),
+        name if name.iter().any(|byte| matches!(byte, 0 | b'/')) => Err(Refused::Malformed),
+        b".well-known" => Ok(()),
+        [b'.', ..] if dotfiles == Dotfiles::Hidden => Err(Refused::Hidden),
+        _ => Ok(()),
+    }
+}
+
+fn leave(into: &mut Vec<u8>) -> Result<(), Refused> {
+    if into.is_empty() {
+        return Err(Refused::Malformed);
+    }
+    let parent = into.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+    into.truncate(parent);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(path: &str, expected: Result<&[u8], Refused>) {
+        let mut into = b"what was there".to_vec();
+        let resolved = resolve(path, Dotfiles::Hidden, &mut into).map(|_| into.as_slice());
+        assert_eq!(resolved, expected, "{path}");
+    }
+
+    #[test]
+    fn a_path_is_decoded_once() {
+        check("/a.txt", Ok(b"a.txt"));
+        check("/a%20b", Ok(b"a b"));
+        check("/a%2520b", Ok(b"a%20b"));
+        check("/%252e%252e/b", Ok(b"%2e%2e/b"));
+        check("/%E2%82%AC", Ok("€".as_bytes()));
+        check("/%ff", Ok(b"\xff"));
+        check("/a+b", Ok(b"a+b"));
+        check("/a%5cb", Ok(b"a\\b"));
+    }
+
+    #[test]
+    fn a_slash_at_the_end_asks_for_the_index() {
+        check("/", Ok(b"index.html"));
+        check("//", Ok(b"index.html"));
+        check("/a/", Ok(b"a/index.html"));
+        check("/a/.", Ok(b"a/index.html"));
+        check("/a/b/..", Ok(b"a/index.html"));
+        check("/a/..", Ok(b"index.html"));
+    }
+
+    #[test]
+    fn a_name_is_not_the_index_even_if_it_is_called_so() {
+        let mut into = Vec::new();
+        for (path, expected) in [
+            ("/a/", Asked::Index),
+            ("/a/.", Asked::Index),
+            ("/a/index.html", Asked::Name),
+            ("/a", Asked::Name),
+            ("", Asked::Name),
+        ] {
+            let asked = resolve(path, Dotfiles::Hidden, &mut into);
+            assert_eq!(asked, Ok(expected), "{path}");
+        }
+        check("/index.html", Ok(b"index.html"));
+    }
+
+    #[test]
+    fn below_a_prefix_a_path_needs_no_slash_in_front() {
+        check("", Ok(b""));
+        check("a", Ok(b"a"));
+        check("a/b", Ok(b"a/b"));
+    }
+
+    #[test]
+    fn empty_segments_and_dot_segments_are_resolved() {
+        check("//evil", Ok(b"evil"));
+        check("/a///b", Ok(b"a/b"));
+        check("/a/./b", Ok(b"a/b"));
+        check("/a/../b", Ok(b"b"));
+        check("/a/b/../../c", Ok(b"c"));
+        check("/a//../b", Ok(b"b"));
+    }
+
+    #[test]
+    fn no_path_leads_out_of_the_root() {
+        for path in [
+            "/..",
+            "/../",
+            "/../etc/passwd",
+            "/a/../../b",
+            "//..",
+            "/./..",
+            "..",
+            "/%2e%2e/etc/passwd",
+            "/.%2e/etc/passwd",
+            "/%2e./etc/passwd",
+            "/a/%2E%2E/b",
+            "/a/%2e/b",
+            "/..%2fetc",
+            "/%2fetc/passwd",
+            "/a%2Fb",
+            "/a%00.txt",
+            "/%00",
+        ] {
+            check(path, Err(Refused::Malformed));
+        }
+    }
+
+    #[test]
+    fn dotfiles_are_hidden_but_for_well_known() {
+        for path in [
+            "/.git/config",
+            "/.env",
+            "/%2eenv",
+            "/a/.htaccess",
+            "/...",
+            "/.git/..",
+            "/.well-known/.a",
+            "/.well-known2",
+        ] {
+            check(path, Err(Refused::Hidden));
+        }
+        check("/.well-known/security.txt", Ok(b".well-known/security.txt"));
+        let mut into = Vec::new();
+        let served = resolve("/.git/config", Dotfiles::Served, &mut into);
+        assert_eq!(served, Ok(Asked::Name));
+        assert_eq!(into, b".git/config");
+    }
+
+    #[test]
+    fn what_comes_out_has_only_names_in_it() {
+        // All paths of up to six of these pieces.
+        const PIECES: [&str; 8] = ["/", ".", "..", "a", "%2e", "%2f", "%00", ".b"];
+        let mut into = Vec::new();
+        for length in 1..=6 {
+            for number in 0..PIECES.len().pow(length) {
+                let path: String = (0..length)
+                    .map(|place| PIECES[number / PIECES.len().pow(place) % PIECES.len()])
+                    .collect();
+                if resolve(&path, Dotfiles::Served, &mut into).is_err() || into.is_empty() {
+                    continue;
+                }
+                for name in into.split(|byte| *byte == b'/') {
+                    assert!(!matches!(name, b"" | b"." | b".."), "{path}");
+                    assert!(!name.contains(&0), "{path}");
+                }
+            }
+        }
+    }
+}
