@@ -127,7 +127,9 @@ impl Tail {
                 *offset += sent as u64;
                 *left -= sent as u64;
                 conn.sent_body(limits, sent as u64);
-                Ok(Step::Sent(sent, asked))
+                // Short can mean that the socket is full or that the file has shrunk, and for the latter no edge would
+                // come. The next call tells: EAGAIN or 0.
+                Ok(Step::Sent(sent, sent))
             }
             Tail::File(file, offset, left) => {
                 let asked =
