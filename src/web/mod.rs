@@ -5,13 +5,16 @@
 //!
 //! # Where to look
 //!
-//! For static files, `path` turns the path of a target into the path of a file, `validator` says what state the file is
+//! [`Files`] in `files` serves what lies below a directory: `path` turns the path of a target into the path of a file, `validator` says what state the file is
 //! in, `precondition` and `range` what of it the client needs, `media_type` what it is.
 
 #![forbid(unsafe_code)]
 
+mod files;
 mod media_type;
 mod path;
 mod precondition;
 mod range;
 mod validator;
+
+pub use files::Files;

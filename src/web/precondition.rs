@@ -178,11 +178,9 @@ mod tests {
     }
 
     fn with_fields<T>(lines: &[(&str, &str)], read: impl FnOnce(Fields<'_>) -> T) -> T {
-        let mut head = "GET / HTTP/1.1\r\nHost: a\r\n".to_owned();
-        for (name, value) in lines {
-            head += &format!("{name}: {value}\r\n");
-        }
-        head += "\r\n";
+        let mut head = vec!["GET / HTTP/1.1".to_owned(), "Host: a".to_owned()];
+        head.extend(lines.iter().map(|(name, value)| format!("{name}: {value}")));
+        let head = head.join("\r\n") + "\r\n\r\n";
         let mut slots = Slots::new();
         let head = reparse(&Limits::default(), head.as_bytes(), &mut slots).expect("a head");
         read(head.fields())
