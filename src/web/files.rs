@@ -248,7 +248,5 @@ fn not_found(res: ResponseWriter<'_>) -> Reply {
 }
 
 fn explain(head: HeadWriter<'_>, text: &str) -> Reply {
-    head.field("Content-Type", "text/plain; charset=utf-8")
-        .field("X-Content-Type-Options", "nosniff")
-        .body(text)
+    head.field("X-Content-Type-Options", "nosniff").text(text)
 }

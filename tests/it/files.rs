@@ -478,6 +478,71 @@ fn what_may_not_be_read_is_forbidden() {
     site.check("GET /open", &[], 200);
 }
 
+/// Has the calling thread be told `errno` whenever it calls openat2 (seccomp(2)).
+fn refuse_openat2(errno: i32) {
+    let op = |code: u32, jf: u8, k: u32| libc::sock_filter {
+        code: u16::try_from(code).expect("a small number"),
+        jt: 0,
+        jf,
+        k,
+    };
+    let number = u32::try_from(libc::SYS_openat2).expect("a small number");
+    let refusal = libc::SECCOMP_RET_ERRNO | errno.unsigned_abs();
+    // The number of the system call is what seccomp_data begins with.
+    let mut program = [
+        op(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0),
+        op(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 1, number),
+        op(libc::BPF_RET, 0, refusal),
+        op(libc::BPF_RET, 0, libc::SECCOMP_RET_ALLOW),
+    ];
+    let filter = libc::sock_fprog {
+        len: 4,
+        filter: program.as_mut_ptr(),
+    };
+    // SAFETY: the first call takes numbers only; the second reads the filter, which outlives it.
+    let done = unsafe {
+        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+            | libc::prctl(
+                libc::PR_SET_SECCOMP,
+                libc::SECCOMP_MODE_FILTER,
+                &raw const filter,
+            )
+    };
+    assert_eq!(done, 0);
+}
+
+#[test]
+fn what_the_kernel_says_is_what_the_client_is_told() {
+    for (errno, status) in [
+        (libc::EMFILE, 503),
+        (libc::ENFILE, 503),
+        (libc::EAGAIN, 503),
+        (libc::EINTR, 503),
+        (libc::EIO, 500),
+        (libc::EACCES, 403),
+        (libc::EXDEV, 404),
+        // There is no openat2: it goes without.
+        (libc::ENOSYS, 200),
+        (libc::EPERM, 200),
+    ] {
+        let root = directory(&[("a/b", b"content")]);
+        let files = Files::new(&root).expect("a directory");
+        let mut refused = false;
+        let handler = move |req: &Request<'_>, res: ResponseWriter<'_>| -> Reply {
+            // On the server's thread, which ends with the test.
+            if !std::mem::replace(&mut refused, true) {
+                refuse_openat2(errno);
+            }
+            files.clone().on_request(req, res)
+        };
+        let site = Site::serve(root, handler);
+        site.check("GET /a/b", &[], status);
+        // It goes on, whatever it was.
+        site.check("GET /a/b", &[], status);
+        site.check("POST /a/b", &[], 405);
+    }
+}
+
 #[test]
 fn a_client_that_has_the_file_is_told_so() {
     let site = Site::new(&[("a", b"content")]);
