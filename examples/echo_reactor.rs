@@ -8,7 +8,7 @@ impl Driver for Echo {
         let (Some(peer), mut bytes) = (self.1.get(token), [0; 4096]) else {
             let accepted = socket::accept(&self.0).map(|peer| self.1.insert(peer));
             return accepted.map_or((), |(token, peer)| {
-                drop(reactor.register(peer, token, Interest::STREAM))
+                drop(reactor.register(peer, token, Interest::STREAM));
             });
         };
         while let Ok(count @ 1..) = socket::recv(peer, &mut bytes) {

@@ -1,6 +1,6 @@
 //! A few endpoints, as benchmarks of HTTP servers ask for them.
 //!
-//! `cargo run --release --example endpoints -- [--listen ADDR]… [--cores N]`
+//! `cargo run --release --example endpoints -- [--listen ADDR]… [--cores N] [--root DIR]`
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -8,16 +8,18 @@ use std::io::Write as _;
 
 use edgeloop::http::Length;
 use edgeloop::server::{BodyWriter, Pull, Source};
+use edgeloop::web::Files;
 use edgeloop::{Handler, HeadWriter, Reply, Request, ResponseWriter, Server, Signals};
 use lexopt::ValueExt;
 
 const HELLO: &str = "Hello, World!";
 static MIB: [u8; 1 << 20] = [b'x'; 1 << 20];
 
-/// One per core: it needs no lock, and it is not `Send`.
-#[derive(Default)]
+/// One per core: it needs no lock, and need not be `Send`.
 struct App {
     json: String,
+    /// What is served below `/static/`.
+    files: Option<Files>,
 }
 
 impl Handler for App {
@@ -28,6 +30,11 @@ impl Handler for App {
             "/json" => only(req, res, "GET", |res| self.json(res)),
             "/echo" => only(req, res, "POST", |res| binary(res).body(req.body())),
             _ => {
+                if let Some(files) = &mut self.files
+                    && let Some(below) = path.strip_prefix("/static/")
+                {
+                    return files.serve(req, below, res);
+                }
                 if let Some(count) = path.strip_prefix("/bytes/")
                     && let Ok(count) = count.parse()
                 {
@@ -111,12 +118,13 @@ impl Source for Repeat {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let (mut listen, mut cores) = (Vec::new(), 1);
+    let (mut listen, mut cores, mut files) = (Vec::new(), 1, None);
     let mut words = lexopt::Parser::from_env();
     while let Some(word) = words.next()? {
         match word {
             lexopt::Arg::Long("listen") => listen.push(words.value()?.string()?),
             lexopt::Arg::Long("cores") => cores = words.value()?.parse()?,
+            lexopt::Arg::Long("root") => files = Some(Files::new(words.value()?)?),
             other => return Err(other.unexpected().into()),
         }
     }
@@ -128,10 +136,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     for address in &listen[1..] {
         server = server.and_bind(address)?;
     }
-    let serving = server
-        .cores(cores)
-        .drain_on(signals)
-        .serve(|_core| App::default())?;
+    let serving = server.cores(cores).drain_on(signals).serve(|_core| App {
+        json: String::new(),
+        files: files.clone(),
+    })?;
     for address in serving.addresses() {
         println!("listening on {address}");
     }

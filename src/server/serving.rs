@@ -133,7 +133,7 @@ impl Handle {
     }
 
     /// Stops gracefully: no connection is taken any more, what was asked is answered, idle connections get a short grace.
-    /// Ends after [`Limits::drain_time`] at the latest.
+    /// Ends after [`Limits::drain_time`](super::Limits::drain_time) at the latest.
     pub fn drain(&self) {
         for worker in &self.0 {
             let _ = worker.post(Message::Drain); // one that has stopped is drained
