@@ -28,6 +28,14 @@ pub enum Address {
 pub struct AddressError {
     text: String,
     why: String,
+    unresolved: bool,
+}
+
+impl AddressError {
+    /// Whether the text is in order, but the host name in it could not be found: that may be different in a minute.
+    pub fn is_unresolved(&self) -> bool {
+        self.unresolved
+    }
 }
 
 impl fmt::Display for AddressError {
@@ -49,6 +57,11 @@ impl FromStr for Address {
         let error = |why: &str| AddressError {
             text: text.to_owned(),
             why: why.to_owned(),
+            unresolved: false,
+        };
+        let unresolved = |why: &str| AddressError {
+            unresolved: true,
+            ..error(why)
         };
         if let Some(path) = text.strip_prefix("unix:") {
             return match path.len() {
@@ -78,8 +91,10 @@ impl FromStr for Address {
         }
         let mut found = (host, port)
             .to_socket_addrs()
-            .map_err(|why| error(&format!("the host is not found ({why})")))?;
-        let first = found.next().ok_or_else(|| error("the host is not found"))?;
+            .map_err(|why| unresolved(&format!("the host is not found ({why})")))?;
+        let first = found
+            .next()
+            .ok_or_else(|| unresolved("the host is not found"))?;
         Ok(Address::Ip(first))
     }
 }
@@ -125,8 +140,16 @@ mod tests {
             ("fd:-1", "descriptor"),
             (&format!("unix:/{}", "a".repeat(107)), "107"),
         ] {
-            let error = text.parse::<Address>().expect_err(text).to_string();
-            assert!(error.contains(why), "{error}");
+            let error = text.parse::<Address>().expect_err(text);
+            assert!(error.to_string().contains(why), "{error}");
+            assert!(!error.is_unresolved());
         }
+    }
+
+    #[test]
+    fn a_host_that_is_not_found_is_no_fault_of_the_text() {
+        // RFC 6761 §6.4: this name is in no zone.
+        let error = "host.invalid:80".parse::<Address>().expect_err("no host");
+        assert!(error.is_unresolved(), "{error}");
     }
 }
