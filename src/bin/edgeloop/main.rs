@@ -1,3 +1,97 @@
-//! The edgeloop program.
+//! The edgeloop program: what it can be told to do, and how it ends.
+//!
+//! | exit status | meaning |
+//! |---|---|
+//! | 0 | it did what was asked; also after a drain |
+//! | 1 | it failed: an address is taken, a directory is not there |
+//! | 2 | it was not told in words that it knows |
+//!
+//! Whenever the status is not 0 there is exactly one line on stderr that says why and what to do. It begins with
+//! `edgeloop: `.
+//!
+//! `settings` is the table of what can be set, `serve` serves, `complain` writes to stderr.
 
-fn main() {}
+mod complain;
+mod serve;
+mod settings;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use edgeloop::Signals;
+
+use settings::{Asked, see_help};
+
+const USAGE: &str = "\
+An HTTP/1.1 server for Linux: one thread, one edge-triggered epoll loop.
+
+Usage:
+  edgeloop serve [DIR] [OPTION]...    serves the files of a directory
+  edgeloop serve --help               says what can be set
+  edgeloop --version
+  edgeloop --help
+";
+
+/// Why it ends otherwise than well, in one line.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Nothing was begun: what was asked for can't be meant.
+    Usage(String),
+    /// It was begun, or tried.
+    Running(String),
+}
+
+fn main() -> ExitCode {
+    // Before anything else: a signal that comes now is not lost, and any thread that is started later inherits the mask.
+    let signals = Signals::block();
+    match run(signals) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Running(why)) => {
+            complain::say(&why);
+            ExitCode::from(1)
+        }
+        Err(Failure::Usage(why)) => {
+            complain::say(&why);
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(signals: io::Result<Signals>) -> Result<(), Failure> {
+    let mut words = lexopt::Parser::from_env();
+    let unknown = match words.next().map_err(|error| see_help(&error, ""))? {
+        Some(lexopt::Arg::Value(command)) if command == "serve" => {
+            return match settings::parse(&mut words)? {
+                Asked::Help => print(&settings::help()),
+                Asked::Run(settings) => {
+                    let signals = signals.map_err(|error| {
+                        Failure::Running(format!("cannot take over the signals: {error}"))
+                    })?;
+                    serve::serve(&settings, signals)
+                }
+            };
+        }
+        Some(lexopt::Arg::Long("version") | lexopt::Arg::Short('V')) => {
+            return print(concat!("edgeloop ", env!("CARGO_PKG_VERSION"), "\n"));
+        }
+        Some(lexopt::Arg::Long("help") | lexopt::Arg::Short('h')) => return print(USAGE),
+        Some(lexopt::Arg::Value(command)) => {
+            format!("unknown command '{}'", command.to_string_lossy())
+        }
+        Some(lexopt::Arg::Long(name)) => format!("unknown option '--{name}'"),
+        Some(lexopt::Arg::Short(name)) => format!("unknown option '-{name}'"),
+        None => "no command".to_owned(),
+    };
+    Err(see_help(&unknown, ""))
+}
+
+/// Writes what was asked for. Whoever stops reading early has read enough.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::Running(format!("cannot write to stdout: {error}")))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}

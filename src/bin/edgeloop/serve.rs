@@ -1,0 +1,69 @@
+//! `edgeloop serve`: from settings to a server that has stopped.
+
+use std::fmt::Write;
+
+use edgeloop::server::StartError;
+use edgeloop::sys::process;
+use edgeloop::web::Files;
+use edgeloop::{Server, Signals};
+
+use crate::Failure;
+use crate::complain::{self, Complaints};
+use crate::settings::{Settings, see_help};
+
+/// Serves until a signal stops it. Says where it listens on stdout, and on stderr what an operator has to know.
+pub(crate) fn serve(settings: &Settings, signals: Signals) -> Result<(), Failure> {
+    if let Err(error) = process::raise_descriptors_max() {
+        // It serves with those that it has.
+        complain::say(&format!("cannot raise the limit of open files: {error}"));
+    }
+    let files = Files::new(&settings.dir).map_err(|error| {
+        let dir = settings.dir.display();
+        Failure::Running(format!("cannot serve '{dir}': {error}; name a directory"))
+    })?;
+    let complaints = Complaints::default();
+    let observer = complaints.clone();
+    let serving = bind(&settings.listen)?
+        .cores(settings.cores)
+        .drain_on(signals)
+        .serve_with(move |_core| (files.clone(), observer.clone()))
+        .map_err(failure)?;
+    // Clients can connect by now: what they ask is answered as soon as it runs.
+    let mut lines = String::new();
+    for address in serving.addresses() {
+        let _ = writeln!(lines, "listening on {address}"); // a String takes everything
+    }
+    crate::print(&lines)?;
+    let report = serving
+        .run()
+        .map_err(|error| Failure::Running(format!("cannot go on: {error}")))?;
+    match complaints.untold() {
+        0 => {}
+        untold => complain::say(&format!("{untold} more troubles were not told one by one")),
+    }
+    match report.cut {
+        0 => {}
+        cut => complain::say(&format!("stopped; {cut} connections were cut")),
+    }
+    Ok(())
+}
+
+fn bind(addresses: &[String]) -> Result<Server, Failure> {
+    let (first, more) = addresses
+        .split_first()
+        .expect("the settings have an address");
+    let mut server = Server::bind(first).map_err(failure)?;
+    for address in more {
+        server = server.and_bind(address).map_err(failure)?;
+    }
+    Ok(server)
+}
+
+fn failure(error: StartError) -> Failure {
+    match error {
+        StartError::Address(error) if !error.is_unresolved() => see_help(&error, " serve"),
+        StartError::Address(_) | StartError::Bind(..) | StartError::System(..) => {
+            Failure::Running(error.to_string())
+        }
+    }
+}

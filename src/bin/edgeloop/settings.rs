@@ -1,0 +1,273 @@
+//! What can be set: one table, from which the arguments are read and the help is written.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt::{Display, Write};
+use std::path::PathBuf;
+
+use edgeloop::sys::Address;
+use lexopt::Arg;
+
+use crate::Failure;
+
+/// What `edgeloop serve` is told.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Settings {
+    pub(crate) dir: PathBuf,
+    pub(crate) listen: Vec<String>,
+    pub(crate) cores: usize,
+}
+
+/// A row of the table.
+struct Setting {
+    /// Of the flag, without its hyphens.
+    name: &'static str,
+    form: Form,
+    /// What its value is called in the help.
+    value: &'static str,
+    /// In the form in which a value is given.
+    default: &'static str,
+    help: &'static str,
+    /// Takes one value. The error says what is wrong with it and what would be right.
+    take: fn(&mut Settings, &OsStr) -> Result<(), String>,
+}
+
+/// How a setting stands among the arguments.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// As a word of its own.
+    Word,
+    /// Behind its name.
+    Flag,
+}
+
+const TABLE: &[Setting] = &[
+    Setting {
+        name: "dir",
+        form: Form::Word,
+        value: "DIR",
+        default: ".",
+        help: "The directory whose files are served.",
+        take: |settings, value| {
+            if value.is_empty() {
+                return Err("'' is no directory".to_owned());
+            }
+            settings.dir = value.into();
+            Ok(())
+        },
+    },
+    Setting {
+        name: "listen",
+        form: Form::Flag,
+        value: "ADDR",
+        default: "127.0.0.1:8080",
+        help: "Where to listen; may be given more than once.\n\
+               host:port    a name or an IP address; port 0 is any free one\n\
+               :port        all addresses of the machine, IPv6 and IPv4\n\
+               unix:/path   a Unix socket\n\
+               fd:N         a listening socket that was inherited",
+        take: |settings, value| {
+            let text = value.to_str().ok_or("an address is UTF-8")?;
+            match text.parse::<Address>() {
+                // A name server that is not there yet is no fault of usage.
+                Err(error) if !error.is_unresolved() => return Err(error.to_string()),
+                Ok(_) | Err(_) => settings.listen.push(text.to_owned()),
+            }
+            Ok(())
+        },
+    },
+    Setting {
+        name: "cores",
+        form: Form::Flag,
+        value: "N",
+        default: "1",
+        help: "How many threads serve, each with a loop of its own.",
+        take: |settings, value| {
+            let text = value.to_string_lossy();
+            let number = text.parse().ok().filter(|n| (1..=1024).contains(n));
+            settings.cores = number.ok_or_else(|| {
+                format!("'{text}' is no number of cores; write one from 1 to 1024")
+            })?;
+            Ok(())
+        },
+    },
+];
+
+/// What the arguments of `serve` ask for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// To be told what can be set.
+    Help,
+    /// To serve.
+    Run(Settings),
+}
+
+/// Reads the arguments that follow `serve`.
+pub(crate) fn parse(words: &mut lexopt::Parser) -> Result<Asked, Failure> {
+    let usage = |why: &dyn Display| see_help(why, " serve");
+    let mut settings = Settings::default();
+    let mut given = [false; TABLE.len()];
+    while let Some(word) = words.next().map_err(|error| usage(&error))? {
+        let (found, value) = match word {
+            Arg::Long("help") | Arg::Short('h') => return Ok(Asked::Help),
+            Arg::Long(name) => {
+                let found = find(|row| row.form == Form::Flag && row.name == name)
+                    .ok_or_else(|| usage(&format_args!("unknown option '--{name}'")))?;
+                (found, None)
+            }
+            Arg::Short(name) => return Err(usage(&format_args!("unknown option '-{name}'"))),
+            Arg::Value(value) => {
+                let found = find(|row| row.form == Form::Word)
+                    .filter(|found| !given[*found])
+                    .ok_or_else(|| {
+                        let value = value.to_string_lossy();
+                        usage(&format_args!("'{value}' is one word too many"))
+                    })?;
+                (found, Some(value))
+            }
+        };
+        let row = &TABLE[found];
+        let value: OsString = match value {
+            Some(value) => value,
+            None => words
+                .value()
+                .map_err(|_| usage(&format_args!("{} lacks its value", row.usage())))?,
+        };
+        (row.take)(&mut settings, &value).map_err(|why| usage(&why))?;
+        given[found] = true;
+    }
+    // One more source of settings goes before this, and sets what was not given.
+    for (row, given) in TABLE.iter().zip(given) {
+        if !given {
+            (row.take)(&mut settings, row.default.as_ref())
+                .unwrap_or_else(|why| panic!("the default of {}: {why}", row.name));
+        }
+    }
+    Ok(Asked::Run(settings))
+}
+
+fn find(fits: impl Fn(&Setting) -> bool) -> Option<usize> {
+    TABLE.iter().position(fits)
+}
+
+/// A fault of usage, and where to read on.
+pub(crate) fn see_help(why: &dyn Display, command: &str) -> Failure {
+    Failure::Usage(format!("{why}; see edgeloop{command} --help"))
+}
+
+impl Setting {
+    /// As it stands among the arguments.
+    fn usage(&self) -> String {
+        match self.form {
+            Form::Word => self.value.to_owned(),
+            Form::Flag => format!("--{} {}", self.name, self.value),
+        }
+    }
+}
+
+/// What `edgeloop serve --help` says.
+pub(crate) fn help() -> String {
+    let mut text = "\
+Serves the files of a directory, until INT, TERM or QUIT comes: then what was asked is
+answered, and a second signal ends it at once. When it accepts connections it prints one
+line for each address on stdout, such as `listening on http://127.0.0.1:8080/`.
+
+Usage:
+  edgeloop serve [DIR] [OPTION]...
+
+"
+    .to_owned();
+    for row in TABLE {
+        let mut lead = row.usage();
+        for line in row.help.lines() {
+            // Writing to a String does not fail.
+            let _ = writeln!(text, "  {lead:<15} {line}");
+            lead.clear();
+        }
+        let _ = writeln!(text, "  {lead:<15} Default: {}", row.default);
+    }
+    let _ = writeln!(text, "  {:<15} Says this.", "--help");
+    text.push_str(
+        "\nExit status: 0 after a clean end or a drain, 1 when it failed, 2 for wrong arguments.\n",
+    );
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(words: &[&str]) -> Result<Asked, String> {
+        parse(&mut lexopt::Parser::from_args(words)).map_err(|failure| match failure {
+            Failure::Usage(why) => why,
+            Failure::Running(why) => panic!("nothing runs here: {why}"),
+        })
+    }
+
+    fn settings(dir: &str, listen: &[&str], cores: usize) -> Asked {
+        Asked::Run(Settings {
+            dir: dir.into(),
+            listen: listen.iter().map(ToString::to_string).collect(),
+            cores,
+        })
+    }
+
+    #[test]
+    fn what_is_not_given_has_its_default() {
+        assert_eq!(parsed(&[]), Ok(settings(".", &["127.0.0.1:8080"], 1)));
+        assert_eq!(
+            parsed(&["--cores=2", "site"]),
+            Ok(settings("site", &["127.0.0.1:8080"], 2))
+        );
+    }
+
+    #[test]
+    fn addresses_add_up_and_the_last_number_of_cores_counts() {
+        let words = "--listen [::1]:0 --cores 1 a --listen=unix:/b --cores 8";
+        let words: Vec<_> = words.split(' ').collect();
+        assert_eq!(
+            parsed(&words),
+            Ok(settings("a", &["[::1]:0", "unix:/b"], 8))
+        );
+        assert_eq!(
+            parsed(&["--", "--cores"]),
+            Ok(settings("--cores", &["127.0.0.1:8080"], 1))
+        );
+    }
+
+    #[test]
+    fn what_is_not_understood_is_said() {
+        for (words, why) in [
+            (
+                &["--foo"] as &[&str],
+                "unknown option '--foo'; see edgeloop serve --help",
+            ),
+            (&["--dir", "a"], "unknown option '--dir'"),
+            (&["-x"], "unknown option '-x'"),
+            (&["a", "b"], "'b' is one word too many"),
+            (&[""], "'' is no directory"),
+            (&["--listen"], "--listen ADDR lacks its value"),
+            (&["--listen", "8080"], "it has no port"),
+            (
+                &["--cores", "0"],
+                "'0' is no number of cores; write one from 1 to 1024",
+            ),
+            (&["--cores", "-1"], "'-1' is no number of cores"),
+            (&["--cores", "1025"], "'1025' is no"),
+        ] {
+            let said = parsed(words).expect_err(why);
+            assert!(said.contains(why), "{words:?}: {said}");
+            assert!(said.ends_with("; see edgeloop serve --help"), "{said}");
+        }
+    }
+
+    #[test]
+    fn help_names_every_setting_and_its_default_in_lines_of_a_terminal() {
+        let help = help();
+        for row in TABLE {
+            assert!(help.contains(&row.usage()), "{}", row.name);
+            assert!(help.contains(&format!("Default: {}\n", row.default)));
+        }
+        assert!(help.lines().all(|line| line.len() <= 90), "{help}");
+        assert_eq!(parsed(&["--help", "--foo"]), Ok(Asked::Help));
+    }
+}
