@@ -1,8 +1,8 @@
 //! When whom to wake.
 //!
 //! Every slot has one deadline, which is moved by a store. Behind it stands a heap whose entries may be too early: one
-//! that comes up looks at the slot's deadline and goes back if that was moved. So a deadline that is moved at every
-//! request costs the heap one entry now and then. What an entry knows belongs to the slot, not to who is in it: a
+//! that comes up looks at the slot's deadline and goes back if that was moved. So a deadline that is moved again and
+//! again costs the heap one entry now and then. What an entry knows belongs to the slot, not to who is in it: a
 //! connection that comes and goes leaves no entry behind, the next one in its slot uses it.
 
 use core::cmp::Reverse;
