@@ -20,7 +20,8 @@ impl Driver for Echo {
     }
 }
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let listener = socket::listen_on(&"127.0.0.1:7777".parse()?)?;
+    let address = std::env::args().nth(1).unwrap_or("127.0.0.1:7777".into());
+    let listener = socket::listen_on(&address.parse()?)?;
     let mut reactor = Reactor::new()?;
     reactor.register(&listener, Token::fixed(0), Interest::READ)?;
     Ok(reactor.run(&mut Echo(listener, Table::new()))?)

@@ -1,8 +1,14 @@
 //! The integration tests: one binary, one module a theme.
 
 mod alloc;
+#[cfg(feature = "cli")]
+mod binary;
 mod dependencies;
+#[cfg(feature = "cli")]
+mod examples;
 #[cfg(feature = "web")]
 mod files;
 mod http;
 mod layers;
+#[cfg(feature = "cli")]
+mod process;
