@@ -307,13 +307,21 @@ impl<H: Handler, O: Observer> Worker<H, O> {
                 // A queue has no more than its backlog, and nobody joins it now.
                 let queued = self.listeners.len() * (usize::from(BACKLOG) + 1);
                 self.accept(reactor, queued);
-                self.listeners.clear();
+                self.close_listeners(reactor);
                 self.phase = Phase::Draining;
                 reactor.set_deadline(DRAIN, reactor.now() + self.shared.limits.drain_time);
                 self.stop_when_done(reactor);
             }
             Phase::Draining => self.stop(reactor),
             Phase::Serving | Phase::Stopped => {}
+        }
+    }
+
+    /// A socket that was inherited, or that another worker has too, stays open elsewhere, and would go on waking this loop.
+    fn close_listeners(&mut self, reactor: &Reactor<Message>) {
+        for listener in self.listeners.drain(..) {
+            // One that was broken is not registered any more.
+            let _ = reactor.deregister(&listener.fd);
         }
     }
 
@@ -327,7 +335,7 @@ impl<H: Handler, O: Observer> Worker<H, O> {
 
     /// Cuts what is left.
     fn stop(&mut self, reactor: &mut Reactor<Message>) {
-        self.listeners.clear();
+        self.close_listeners(reactor);
         self.shared.draining = true;
         self.phase = Phase::Draining;
         self.cut += self.sessions.len();

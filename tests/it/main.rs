@@ -8,6 +8,7 @@ mod dependencies;
 mod examples;
 #[cfg(feature = "web")]
 mod files;
+mod handover;
 mod http;
 mod layers;
 #[cfg(feature = "cli")]
