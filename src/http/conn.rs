@@ -377,6 +377,52 @@ impl Conn {
         status: u16,
         length: Length,
     ) -> Content {
+        let (exchange, encoder) = self.encode_head(limits, out, status, length);
+        match (encoder, exchange.content) {
+            (None | Some(Encoder::Length(0)), _) | (_, Content::Omitted) => {
+                exchange.writing = Writing::Done;
+                self.settle(limits);
+                Content::Omitted
+            }
+            (Some(encoder), Content::Sent) => {
+                exchange.writing = Writing::Body(encoder);
+                Content::Sent
+            }
+        }
+    }
+
+    /// Ends the answer whose content is here whole: appends the framing fields, the blank line, and the content if it is
+    /// to be sent.
+    ///
+    /// # Panics
+    /// As [`finish_head`](Conn::finish_head).
+    #[inline]
+    pub fn finish_whole(
+        &mut self,
+        limits: &Limits,
+        out: &mut Vec<u8>,
+        status: u16,
+        content: &[u8],
+    ) {
+        let length = Length::Known(content.len() as u64);
+        let (exchange, encoder) = self.encode_head(limits, out, status, length);
+        if encoder.is_some() && exchange.content == Content::Sent {
+            out.extend_from_slice(content);
+        }
+        exchange.writing = Writing::Done;
+        self.settle(limits);
+    }
+
+    /// Decides how the end of the content is marked, if this status can have any, and what becomes of the connection; and
+    /// says both.
+    #[inline]
+    fn encode_head(
+        &mut self,
+        limits: &Limits,
+        out: &mut Vec<u8>,
+        status: u16,
+        length: Length,
+    ) -> (&mut Exchange, Option<Encoder>) {
         let Stage::Exchange(exchange) = &mut self.stage else {
             panic!("an answer without a request");
         };
@@ -409,19 +455,9 @@ impl Conn {
             (Persist::KeepAlive, Version::Http10) => Connection::KeepAlive,
             (Persist::PeerCloses | Persist::WeClose, _) => Connection::Close,
         };
-        let framing = if bodiless { None } else { Some(encoder) };
-        encode::end_of_head(out, framing, connection);
-        match (framing, exchange.content) {
-            (None | Some(Encoder::Length(0)), _) | (_, Content::Omitted) => {
-                exchange.writing = Writing::Done;
-                self.settle(limits);
-                Content::Omitted
-            }
-            (Some(encoder), Content::Sent) => {
-                exchange.writing = Writing::Body(encoder);
-                Content::Sent
-            }
-        }
+        let encoder = (!bodiless).then_some(encoder);
+        encode::end_of_head(out, encoder, connection);
+        (exchange, encoder)
     }
 
     /// Appends content.

@@ -155,9 +155,9 @@ impl HeadWriter<'_> {
     /// Ends the answer with this content, copied into the output.
     #[inline]
     pub fn body(self, content: impl AsRef<[u8]>) -> Reply {
-        let content = content.as_ref();
-        self.finish(Length::Known(content.len() as u64), |conn, shared| {
-            conn.write_body(&shared.limits.http, &mut shared.out, content);
+        self.finish(|conn, shared, status| {
+            let (limits, out) = (&shared.limits.http, &mut shared.out);
+            conn.finish_whole(limits, out, status, content.as_ref());
             Kind::Whole
         })
     }
@@ -176,27 +176,27 @@ impl HeadWriter<'_> {
 
     /// Ends the answer with content that is sent from where it is: worth it from some 10 KiB on.
     pub fn constant(self, content: &'static [u8]) -> Reply {
-        self.finish(Length::Known(content.len() as u64), |_, _| {
+        self.followed_by(Length::Known(content.len() as u64), |_, _| {
             Kind::Tail(Tail::Static(content))
         })
     }
 
     /// Ends the answer with content that others share, sent from where it is.
     pub fn shared(self, content: Arc<[u8]>) -> Reply {
-        self.finish(Length::Known(content.len() as u64), |_, _| {
+        self.followed_by(Length::Known(content.len() as u64), |_, _| {
             Kind::Tail(Tail::Shared(content, 0))
         })
     }
 
     /// Ends the answer with content that is made while it is sent. Allocates once, for the source.
     pub fn stream(self, length: Length, source: impl Source + 'static) -> Reply {
-        self.finish(length, |_, _| Kind::Tail(Tail::Source(Box::new(source))))
+        self.followed_by(length, |_, _| Kind::Tail(Tail::Source(Box::new(source))))
     }
 
     /// Ends the answer with `length` bytes of a regular file from `offset` on. A file that turns out shorter breaks the
     /// connection rather than be padded.
     pub fn file(self, file: Fd, offset: u64, length: u64) -> Reply {
-        self.finish(Length::Known(length), |conn, shared| {
+        self.followed_by(Length::Known(length), |conn, shared| {
             if length > SMALL_FILE_BYTES {
                 return Kind::Tail(Tail::File(file, offset, length));
             }
@@ -214,9 +214,25 @@ impl HeadWriter<'_> {
         })
     }
 
-    /// The one end of all answers: framing fields, blank line, and the content if any is to be sent.
+    /// Ends the head; the content, if any is to be sent, is made by `content`.
     #[inline]
-    fn finish(self, length: Length, content: impl FnOnce(&mut Conn, &mut Shared) -> Kind) -> Reply {
+    fn followed_by(
+        self,
+        length: Length,
+        content: impl FnOnce(&mut Conn, &mut Shared) -> Kind,
+    ) -> Reply {
+        self.finish(|conn, shared, status| {
+            let (limits, out) = (&shared.limits.http, &mut shared.out);
+            match conn.finish_head(limits, out, status, length) {
+                Content::Sent => content(conn, shared),
+                Content::Omitted => Kind::Whole,
+            }
+        })
+    }
+
+    /// The one end of all answers.
+    #[inline]
+    fn finish(self, end: impl FnOnce(&mut Conn, &mut Shared, u16) -> Kind) -> Reply {
         let HeadWriter {
             conn,
             shared,
@@ -233,10 +249,7 @@ impl HeadWriter<'_> {
                 kind: Kind::Fault(fault),
             };
         }
-        let kind = match conn.finish_head(&shared.limits.http, &mut shared.out, status, length) {
-            Content::Sent => content(conn, shared),
-            Content::Omitted => Kind::Whole,
-        };
+        let kind = end(conn, shared, status);
         Reply {
             exchange,
             status,
