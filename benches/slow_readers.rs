@@ -97,7 +97,7 @@ fn round(size: &Size) -> Duration {
             waits[waits.len() - 1],
             held.len(),
             most >> 10,
-            held.iter().sum::<usize>() / held.len().max(1) >> 10
+            (held.iter().sum::<usize>() / held.len().max(1)) >> 10
         );
         waits[waits.len() - 1]
     })
