@@ -6,6 +6,7 @@ mod binary;
 mod dependencies;
 #[cfg(feature = "cli")]
 mod examples;
+mod edge;
 #[cfg(feature = "web")]
 mod files;
 mod handover;
