@@ -55,24 +55,29 @@ impl Evictor {
         sessions: &Table<Session<Socket>>,
         now: Instant,
     ) -> Option<Token> {
-        loop {
-            while let Some((token, waiting, until)) = self.candidates.pop_front() {
-                if let Some(session) = sessions.get(token)
-                    && idle(session) == Some((waiting, until))
-                    && session.has_unread() == Some(false)
-                {
-                    return Some(token);
-                }
-            }
-            if self.fruitless == Some(now) {
-                return None;
-            }
-            self.look(sessions);
-            if self.candidates.is_empty() {
-                self.fruitless = Some(now);
-                return None;
+        let remembered = self.next_candidate(sessions);
+        if remembered.is_some() || self.fruitless == Some(now) {
+            return remembered;
+        }
+        self.look(sessions);
+        let found = self.next_candidate(sessions);
+        if found.is_none() {
+            self.fruitless = Some(now);
+        }
+        found
+    }
+
+    /// The next candidate that still is one.
+    fn next_candidate(&mut self, sessions: &Table<Session<Socket>>) -> Option<Token> {
+        while let Some((token, waiting, until)) = self.candidates.pop_front() {
+            if let Some(session) = sessions.get(token)
+                && idle(session) == Some((waiting, until))
+                && session.has_unread() == Some(false)
+            {
+                return Some(token);
             }
         }
+        None
     }
 
     fn look(&mut self, sessions: &Table<Session<Socket>>) {

@@ -17,4 +17,30 @@ use super::serve::{
     watched,
 };
 
-
+/// Nobody could be evicted, and the worker looked for somebody without end.
+#[test]
+fn when_every_connection_has_unread_bytes_the_next_one_is_turned_away() {
+    let limits = Limits {
+        connections_max: Some(2),
+        ..Limits::default()
+    };
+    let serving = Server::bind("127.0.0.1:0").expect("a free port");
+    let serving = serving.limits(limits).serve_fn(app).expect("starts");
+    let address = super::serve::ip(serving.addresses().first());
+    // All of them have sent their request before the first is accepted.
+    let mut clients: Vec<Client> = (0..3).map(|_| Client::connect(address)).collect();
+    clients.iter_mut().for_each(|client| client.get("/"));
+    let (handle, (tell, over)) = (serving.handle(), std::sync::mpsc::channel());
+    std::thread::spawn(move || tell.send(serving.run().is_ok()));
+    wait_until("an answer for everybody", || {
+        clients.iter_mut().all(|client| {
+            client.receive();
+            client.answers().len() == 1
+        })
+    });
+    let mut statuses: Vec<u16> = clients.iter().map(|client| client.statuses()[0]).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 200, 503]);
+    handle.stop();
+    assert_eq!(over.recv_timeout(PATIENCE), Ok(true));
+}
