@@ -310,7 +310,10 @@ impl<T: Transport> Session<T> {
             if self.deferred.is_some() || !matches!(self.pending, Pending::Nothing) {
                 return (at, Parsed::Paused);
             }
-            if cx.shared.out.len() >= OUTPUT_BYTES || budget.requests == 0 {
+            // Only between requests: the rest of a body belongs to what is held of it.
+            if matches!(self.conn.stage(), Stage::Head { .. })
+                && (cx.shared.out.len() >= OUTPUT_BYTES || budget.requests == 0)
+            {
                 return (at, Parsed::Enough);
             }
             let mut slots = Slots::new();

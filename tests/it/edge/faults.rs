@@ -44,3 +44,39 @@ fn when_every_connection_has_unread_bytes_the_next_one_is_turned_away() {
     handle.stop();
     assert_eq!(over.recv_timeout(PATIENCE), Ok(true));
 }
+
+/// What was kept of the body was forgotten, and what came behind it was looked at without end.
+#[test]
+fn a_budget_of_requests_that_ends_at_a_request_with_a_body_loses_nothing() {
+    for budget in 1..4 {
+        let server = running(
+            Limits {
+                request_budget: budget,
+                ..Limits::default()
+            },
+            app,
+        );
+        let mut client = Client::connect(server.address);
+        let batch = [
+            get("/").into_bytes(),
+            post_chunked("/", b"first"),
+            post("/", b"second"),
+            post_chunked("/", b"third"),
+            get("/").into_bytes(),
+        ];
+        client.send(batch.concat());
+        wait_until("all answers", || {
+            client.receive();
+            client.answers().len() == 5
+        });
+        let contents: Vec<&[u8]> = client
+            .answers()
+            .iter()
+            .map(|(_, content)| *content)
+            .collect();
+        assert_eq!(
+            contents,
+            [b"hello" as &[u8], b"first", b"second", b"third", b"hello"]
+        );
+    }
+}
