@@ -155,7 +155,13 @@ impl<T: Transport> Session<T> {
         match kind {
             Kind::Whole if answered => self.observe(cx, status, None),
             Kind::Tail(tail) if answered => {
-                self.pending = Pending::Output(Box::new(Output::new(tail)));
+                match &mut self.pending {
+                    // What a late answer finds unsent is of those before it, and goes first.
+                    Pending::Output(output) => output.tail = Some(tail),
+                    Pending::Nothing | Pending::Linger(_) => {
+                        self.pending = Pending::Output(Box::new(Output::new(tail)));
+                    }
+                }
                 self.observe(cx, status, None);
             }
             Kind::Broken if answered => self.conn.fail(),

@@ -80,3 +80,38 @@ fn a_budget_of_requests_that_ends_at_a_request_with_a_body_loses_nothing() {
         );
     }
 }
+
+/// The content took the place of what was not sent of the answer before.
+#[test]
+fn a_late_answer_from_memory_stands_behind_what_is_still_unsent() {
+    let waiting = Waiting::default();
+    let mut hand = hand(Limits::default(), deferring(&waiting));
+    let mut client = hand.connect();
+    // However much the kernel takes: some answer before a late one is not sent at once.
+    let (before, rounds) = (60 << 10, 150);
+    for _ in 0..rounds {
+        client.send(get(&format!("/body/{before}")) + &get("/later"));
+    }
+    let mut expected = Vec::new();
+    for _ in 0..rounds {
+        expected.extend([before, 1000]);
+    }
+    hand.until("all of it", |_| {
+        if let Some(completer) = waiting.borrow_mut().pop() {
+            completer.finish(|res| res.status(200).constant(&CONTENT[..1000]));
+        } else {
+            client.receive_most(16 << 10);
+        }
+        client.end.is_some() || client.received.len() > rounds * (before + 1000) + rounds * 2 * 90
+    });
+    hand.settle();
+    client.receive();
+    let lengths: Vec<usize> = client.answers().iter().map(|(_, it)| it.len()).collect();
+    assert_eq!(lengths, expected);
+    assert!(
+        client
+            .answers()
+            .iter()
+            .all(|(_, content)| CONTENT.starts_with(content))
+    );
+}
