@@ -37,8 +37,7 @@ impl<T: Transport> Session<T> {
         self.flush_output(shared, budget)
     }
 
-    /// Sends what one send was not enough for: kept bytes, then what is encoded behind them, then the content that
-    /// follows.
+    /// Sends what one send was not enough for.
     #[cold]
     fn flush_output(
         &mut self,
@@ -49,13 +48,31 @@ impl<T: Transport> Session<T> {
         else {
             return Ok(Flushed::All);
         };
-        let flushed = loop {
+        let flushed = self.send_output(&mut output, shared, budget);
+        match flushed {
+            Ok(Flushed::All) => output.forget_bytes(&mut shared.pool),
+            // Whoever ends the session gives its bytes back.
+            Ok(Flushed::Blocked | Flushed::Enough) | Err(_) => {
+                self.pending = Pending::Output(output);
+            }
+        }
+        flushed
+    }
+
+    /// Kept bytes, then what is encoded behind them, then the content that follows.
+    fn send_output(
+        &mut self,
+        output: &mut Output,
+        shared: &mut Shared,
+        budget: &mut Budget,
+    ) -> Result<Flushed, CloseReason> {
+        loop {
             if !self.ready.contains(Ready::WRITE) {
-                break Flushed::Blocked;
+                return Ok(Flushed::Blocked);
             }
             let allowance = budget.send.min(shared.send_budget);
             if allowance == 0 {
-                break Flushed::Enough;
+                return Ok(Flushed::Enough);
             }
             let more = output
                 .tail
@@ -83,7 +100,7 @@ impl<T: Transport> Session<T> {
                         }
                     }
                     Ok(Step::Encoded) => {}
-                    Ok(Step::Idle) => break Flushed::Enough,
+                    Ok(Step::Idle) => return Ok(Flushed::Enough),
                     Ok(Step::End) => output.tail = None,
                     Err(error) => match error.kind() {
                         io::ErrorKind::WouldBlock => self.ready.remove(Ready::WRITE),
@@ -99,14 +116,9 @@ impl<T: Transport> Session<T> {
                     },
                 }
             } else {
-                break Flushed::All;
+                return Ok(Flushed::All);
             }
-        };
-        match flushed {
-            Flushed::All => output.forget_bytes(&mut shared.pool),
-            Flushed::Blocked | Flushed::Enough => self.pending = Pending::Output(output),
         }
-        Ok(flushed)
     }
 
     /// One send. A short one means that the kernel's buffer is full: an edge will follow.

@@ -115,3 +115,24 @@ fn a_late_answer_from_memory_stands_behind_what_is_still_unsent() {
             .all(|(_, content)| CONTENT.starts_with(content))
     );
 }
+
+/// The buffers of answers that were cut off counted as lent for ever.
+#[test]
+fn clients_that_go_away_in_the_middle_of_an_answer_leave_no_buffer_lent() {
+    let limits = Limits {
+        buffers_bytes_max: 20 << 20,
+        ..Limits::default()
+    };
+    let mut hand = hand(limits, app);
+    for _ in 0..4 {
+        let mut client = hand.connect();
+        client.get("/body/8000000");
+        hand.settle();
+        client.reset();
+        hand.until("it has gone", |hand| hand.event_loop.connections() == 0);
+    }
+    let mut client = hand.connect();
+    client.send(post_chunked("/", &[b'x'; 100_000]));
+    hand.answers(&mut client, 1);
+    assert_eq!(client.statuses(), [200]);
+}
