@@ -6,10 +6,10 @@
 //! # A turn
 //!
 //! ```text
-//!   wait ──► on_turn ──► on_ready … ──► on_resume … ──► on_settled ──► on_deadline … ──► on_message …
-//!            the clock   descriptors    the run queue   once: what     deadlines that    mail from
-//!            was read    with events    as it was       comes after    are over          other threads
-//!                                       at the start    the work
+//!   wait ──► on_turn ──► on_resume … ──► on_ready … ──► on_settled ──► on_deadline … ──► on_message …
+//!            the clock   the run queue   descriptors    once: what     deadlines that    mail from
+//!            was read    as it was       with events    comes after    are over          other threads
+//!                        at the start                   the work
 //! ```
 //!
 //! A driver keeps what it works on in a [`Table`]: that is the only way from a [`Token`] to a value, and it knows which

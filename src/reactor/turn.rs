@@ -24,11 +24,16 @@ pub trait Driver {
     /// A turn begins: [`Reactor::now`] has moved.
     fn on_turn(&mut self, _reactor: &mut Reactor<Self::Message>) {}
 
-    /// A registered descriptor is ready. The token may be stale: events are not taken back.
-    fn on_ready(&mut self, reactor: &mut Reactor<Self::Message>, token: Token, ready: Ready);
+    /// Whether the run queue goes on in this turn. If not, what is left of it stands first in the next one.
+    fn goes_on(&self) -> bool {
+        true
+    }
 
     /// A token that was put into the run queue in an earlier turn. It may be stale.
     fn on_resume(&mut self, _reactor: &mut Reactor<Self::Message>, _token: Token) {}
+
+    /// A registered descriptor is ready. The token may be stale: events are not taken back.
+    fn on_ready(&mut self, reactor: &mut Reactor<Self::Message>, token: Token, ready: Ready);
 
     /// Whoever was ready has had its turn.
     fn on_settled(&mut self, _reactor: &mut Reactor<Self::Message>) {}
@@ -189,6 +194,15 @@ impl<M> Reactor<M> {
         let count = *waited.as_ref().unwrap_or(&0);
 
         driver.on_turn(self);
+        // First those who have waited already: what a turn may spend would never be left for them otherwise.
+        for _ in 0..leftover {
+            if !driver.goes_on() {
+                break;
+            }
+            if let Some(token) = self.run_queue.pop_front() {
+                driver.on_resume(self, token);
+            }
+        }
         for index in 0..count {
             let (data, ready) = events.at(index);
             let token = Token::from_bits(data);
@@ -197,11 +211,6 @@ impl<M> Reactor<M> {
             }
         }
         self.events = Some(events);
-        for _ in 0..leftover {
-            if let Some(token) = self.run_queue.pop_front() {
-                driver.on_resume(self, token);
-            }
-        }
         driver.on_settled(self);
         while let Some(token) = self.deadlines.expired(self.now) {
             driver.on_deadline(self, token);

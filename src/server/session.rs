@@ -109,6 +109,14 @@ pub(super) struct Budget {
     pub(super) requests: usize,
 }
 
+impl Budget {
+    /// Whether a next request has to wait.
+    #[inline]
+    fn answers_are_spent(&self) -> bool {
+        self.requests == 0 || self.send == 0
+    }
+}
+
 /// Why parsing stopped.
 enum Parsed {
     /// More bytes are needed.
@@ -157,7 +165,7 @@ impl<T: Transport> Session<T> {
         let limits = &cx.shared.limits;
         let mut budget = Budget {
             receive: limits.receive_budget,
-            send: limits.send_budget,
+            send: limits.send_budget.min(cx.shared.send_budget),
             requests: limits.request_budget,
         };
         let mut input = std::mem::take(&mut cx.shared.input);
@@ -217,7 +225,7 @@ impl<T: Transport> Session<T> {
                 self.finish_input(cx);
             } else if !self.ready.contains(Ready::READ) {
                 return Ok(Next::Wait);
-            } else if budget.receive == 0 {
+            } else if budget.receive == 0 || budget.answers_are_spent() {
                 return Ok(Next::Again);
             } else {
                 let received = self.receive(input, &mut budget.receive)?;
@@ -312,7 +320,7 @@ impl<T: Transport> Session<T> {
             }
             // Only between requests: the rest of a body belongs to what is held of it.
             if matches!(self.conn.stage(), Stage::Head { .. })
-                && (cx.shared.out.len() >= OUTPUT_BYTES || budget.requests == 0)
+                && (cx.shared.out.len() >= OUTPUT_BYTES || budget.answers_are_spent())
             {
                 return (at, Parsed::Enough);
             }

@@ -376,7 +376,8 @@ impl<H: Handler, O: Observer> Driver for Worker<H, O> {
     fn on_ready(&mut self, reactor: &mut Reactor<Message>, token: Token, ready: Ready) {
         match token.as_fixed() {
             None => self.with_session(reactor, token, |session, cx| {
-                if session.queued {
+                // Who comes when the turn's budget is spent stands behind those who came before.
+                if session.queued || cx.shared.send_budget == 0 {
                     session.note(ready);
                     Next::Again
                 } else {
@@ -392,6 +393,11 @@ impl<H: Handler, O: Observer> Driver for Worker<H, O> {
                 }
             }
         }
+    }
+
+    #[inline]
+    fn goes_on(&self) -> bool {
+        self.shared.send_budget > 0
     }
 
     fn on_resume(&mut self, reactor: &mut Reactor<Message>, token: Token) {

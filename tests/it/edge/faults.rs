@@ -136,3 +136,74 @@ fn clients_that_go_away_in_the_middle_of_an_answer_leave_no_buffer_lent() {
     hand.answers(&mut client, 1);
     assert_eq!(client.statuses(), [200]);
 }
+
+/// Who stood first in the run queue took the whole budget, and stood first again.
+#[test]
+fn the_budget_of_a_turn_goes_round() {
+    let limits = Limits {
+        send_budget: 8 << 10,
+        turn_send_budget: 16 << 10,
+        ..Limits::default()
+    };
+    let mut hand = hand(limits, app);
+    let mut clients: Vec<Client> = (0..6).map(|_| hand.connect()).collect();
+    for client in &mut clients {
+        client.get("/constant/8000000");
+    }
+    for _ in 0..60 {
+        hand.turn();
+        for client in &mut clients {
+            client.receive();
+        }
+    }
+    let sums: Vec<usize> = clients.iter().map(|client| client.received.len()).collect();
+    let (least, most) = (sums.iter().min(), sums.iter().max());
+    let (least, most) = (*least.expect("six"), *most.expect("six"));
+    assert!(most <= 2 * least, "{sums:?}");
+}
+
+/// The budget was spent by who had events, before the run queue had its turn.
+#[test]
+fn a_crowd_of_small_answers_does_not_starve_a_download() {
+    let limits = Limits {
+        send_budget: 8 << 10,
+        turn_send_budget: 16 << 10,
+        ..Limits::default()
+    };
+    let mut hand = hand(limits, app);
+    let mut download = hand.connect();
+    let mut crowd: Vec<Client> = (0..20).map(|_| hand.connect()).collect();
+    download.get("/constant/8000000");
+    for _ in 0..50 {
+        for client in &mut crowd {
+            client.received.clear();
+            client.get("/body/4000");
+        }
+        hand.turn();
+        download.receive();
+        crowd.iter_mut().for_each(|client| {
+            client.receive();
+        });
+    }
+    assert!(
+        download.received.len() > 20_000,
+        "{}",
+        download.received.len()
+    );
+}
+
+/// Answers that are copied into the output were no concern of the budget.
+#[test]
+fn a_pipeline_of_copied_answers_is_others_turn_after_its_budget() {
+    let mut hand = hand(Limits::default(), app);
+    let mut client = hand.connect();
+    client.send(get("/body/30000").repeat(200));
+    let mut most = 0;
+    for _ in 0..10 {
+        hand.turn();
+        most = most.max(client.receive());
+    }
+    let budget = hand.event_loop.limits().send_budget;
+    assert!(most <= budget + (128 << 10), "{most} in a turn");
+    hand.answers(&mut client, 200);
+}
