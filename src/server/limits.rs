@@ -101,6 +101,22 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// With budgets of at least one: with none, there would be work left for ever, and none of it done.
+    pub(super) fn with_budgets(mut self) -> Limits {
+        for budget in [
+            &mut self.receive_budget,
+            &mut self.send_budget,
+            &mut self.request_budget,
+            &mut self.turn_send_budget,
+            &mut self.accept_budget,
+        ] {
+            *budget = (*budget).max(1);
+        }
+        self
+    }
+}
+
 /// How many connections `descriptors` open files allow: some are kept for files, logs and whatever else the process
 /// opens.
 pub(super) fn connections_within(descriptors: u64) -> usize {

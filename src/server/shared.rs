@@ -35,6 +35,7 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(limits: Limits, settings: Settings, mailbox: Mailbox<Message>) -> Shared {
+        let limits = limits.with_budgets();
         Shared {
             pool: Pool::new(limits.buffers_bytes_max),
             preamble: Preamble::new(settings),

@@ -207,3 +207,19 @@ fn a_pipeline_of_copied_answers_is_others_turn_after_its_budget() {
     assert!(most <= budget + (128 << 10), "{most} in a turn");
     hand.answers(&mut client, 200);
 }
+
+#[test]
+fn a_budget_of_nothing_still_moves() {
+    let limits = Limits {
+        receive_budget: 0,
+        send_budget: 0,
+        request_budget: 0,
+        turn_send_budget: 0,
+        accept_budget: 0,
+        ..Limits::default()
+    };
+    let mut hand = hand(limits, app);
+    let mut client = hand.connect();
+    client.send(get("/").repeat(3) + &get("/constant/100000"));
+    hand.answers(&mut client, 4);
+}
