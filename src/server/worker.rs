@@ -165,19 +165,26 @@ impl<H: Handler, O: Observer> Worker<H, O> {
 
 /// Accepting.
 impl<H: Handler, O: Observer> Worker<H, O> {
-    /// Takes connections from all listeners that have some, at most `budget`. Whoever waits beyond it is taken in the
-    /// next turn.
-    fn accept(&mut self, reactor: &mut Reactor<Message>, mut budget: usize) {
-        for number in 0..self.listeners.len() {
-            while budget > 0 && self.listeners[number].state == Accepting::Ready {
-                budget -= 1;
-                match socket::accept(&self.listeners[number].fd) {
-                    Ok(fd) => {
-                        self.accept_errors = 0;
-                        self.admit(reactor, fd);
+    /// Takes connections from all listeners that have some, one each in turn, and about `budget` in all. Whoever waits
+    /// beyond it is taken in the next turn.
+    fn accept(&mut self, reactor: &mut Reactor<Message>, budget: usize) {
+        let mut taken = 0;
+        while taken < budget {
+            let before = taken;
+            for number in 0..self.listeners.len() {
+                if self.listeners[number].state == Accepting::Ready {
+                    taken += 1;
+                    match socket::accept(&self.listeners[number].fd) {
+                        Ok(fd) => {
+                            self.accept_errors = 0;
+                            self.admit(reactor, fd);
+                        }
+                        Err(error) => self.accept_failed(reactor, number, error),
                     }
-                    Err(error) => self.accept_failed(reactor, number, error),
                 }
+            }
+            if taken == before {
+                break;
             }
         }
     }

@@ -208,6 +208,28 @@ fn a_pipeline_of_copied_answers_is_others_turn_after_its_budget() {
     hand.answers(&mut client, 200);
 }
 
+/// The first listener had the whole budget, turn after turn.
+#[test]
+fn a_crowd_at_one_listener_does_not_shut_out_the_other() {
+    let limits = Limits {
+        accept_budget: 2,
+        ..Limits::default()
+    };
+    let server = Server::bind("127.0.0.1:0")
+        .and_then(|server| server.and_bind("127.0.0.1:0"))
+        .expect("free ports");
+    let other = super::serve::ip(server.addresses().nth(1));
+    let mut hand = Hand::of(server.limits(limits), app, ());
+    let _crowd: Vec<Client> = (0..40).map(|_| Client::connect(hand.address)).collect();
+    let mut client = Client::connect(other);
+    client.get("/");
+    for _ in 0..5 {
+        hand.turn();
+    }
+    client.receive();
+    assert_eq!(client.statuses(), [200]);
+}
+
 #[test]
 fn a_budget_of_nothing_still_moves() {
     let limits = Limits {
