@@ -21,6 +21,16 @@ pub(super) struct Listener {
     pub(super) fd: Fd,
     pub(super) token: Token,
     pub(super) state: Accepting,
+    pub(super) origin: Origin,
+}
+
+/// Whose socket it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// Opened here, and it ends here.
+    Ours,
+    /// Others may hold it too, and go on accepting when this server stops: nothing is done to it that would last.
+    Inherited,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -16,6 +16,8 @@ pub struct Serving<F> {
     pub(super) factory: F,
     pub(super) handle: Handle,
     pub(super) addresses: Vec<Address>,
+    /// Those that nobody else has.
+    pub(super) ours: Vec<Address>,
     pub(super) pinned: bool,
 }
 
@@ -44,7 +46,8 @@ where
             parts,
             factory,
             handle,
-            addresses,
+            addresses: _,
+            ours,
             pinned,
         } = self;
         let processors = if pinned {
@@ -90,7 +93,7 @@ where
             }
             cut
         });
-        for address in &addresses {
+        for address in &ours {
             // Somebody may have removed it before, or taken it over.
             let _ = socket::remove(address);
         }

@@ -3,7 +3,7 @@
 use core::fmt;
 use std::io;
 
-use super::accept::{Accepting, Listener};
+use super::accept::{Accepting, Listener, Origin};
 use super::defer::Message;
 use super::event_loop::EventLoop;
 use super::handler::Handler;
@@ -38,12 +38,21 @@ use crate::sys::{Address, Fd, process};
 /// ```
 #[derive(Debug)]
 pub struct Server {
-    bound: Vec<(Address, Fd)>,
+    bound: Vec<Bound>,
     cores: usize,
     pinned: bool,
     limits: Limits,
     settings: Settings,
     signals: Option<Signals>,
+}
+
+/// An address that it has.
+#[derive(Debug)]
+struct Bound {
+    /// What the socket says, which need not be what it was asked for.
+    address: Address,
+    fd: Fd,
+    origin: Origin,
 }
 
 /// Why a server can't start.
@@ -102,11 +111,17 @@ impl Server {
 
     /// Takes one more address.
     pub fn and_bind(mut self, address: &str) -> Result<Server, StartError> {
-        let address: Address = address.parse().map_err(StartError::Address)?;
-        let failed = |error| StartError::Bind(address.clone(), error);
-        let fd = socket::bind(&address, Sharing::Alone).map_err(failed)?;
-        let address = socket::local_address(&fd).map_err(failed)?;
-        self.bound.push((address, fd));
+        let asked: Address = address.parse().map_err(StartError::Address)?;
+        let failed = |error| StartError::Bind(asked.clone(), error);
+        let fd = socket::bind(&asked, Sharing::Alone).map_err(failed)?;
+        self.bound.push(Bound {
+            address: socket::local_address(&fd).map_err(failed)?,
+            fd,
+            origin: match asked {
+                Address::Ip(_) | Address::Unix(_) => Origin::Ours,
+                Address::Inherited(_) => Origin::Inherited,
+            },
+        });
         Ok(self)
     }
 
@@ -160,7 +175,7 @@ impl Server {
 
     /// The addresses that it has, with the ports that the system chose.
     pub fn addresses(&self) -> impl Iterator<Item = &Address> {
-        self.bound.iter().map(|(address, _)| address)
+        self.bound.iter().map(|bound| &bound.address)
     }
 
     /// Serves with a function. See [`Handler`].
@@ -186,10 +201,14 @@ impl Server {
         factory: F,
     ) -> Result<Serving<F>, StartError> {
         let (pinned, addresses) = (self.pinned, self.addresses().cloned().collect());
+        let ours = |bound: &&Bound| bound.origin == Origin::Ours;
+        let ours = self.bound.iter().filter(ours);
+        let ours = ours.map(|bound| bound.address.clone()).collect();
         let parts = self.listen()?;
         Ok(Serving {
             handle: Handle::new(parts.iter().map(|it| it.reactor.mailbox()).collect()),
             addresses,
+            ours,
             factory,
             parts,
             pinned,
@@ -233,9 +252,10 @@ impl Server {
                 control: Control::default(),
             })
             .collect();
-        for (number, (address, fd)) in (0..).zip(self.bound) {
-            let failed = |error| StartError::Bind(address.clone(), error);
-            for (fd, part) in replicate(&address, fd, self.cores)
+        for (number, bound) in (0..).zip(self.bound) {
+            let (address, origin) = (bound.address.clone(), bound.origin);
+            let failed = |error| StartError::Bind(address, error);
+            for (fd, part) in replicate(bound, self.cores)
                 .map_err(failed)?
                 .into_iter()
                 .zip(&mut parts)
@@ -244,6 +264,7 @@ impl Server {
                     fd,
                     token: Token::fixed(number),
                     state: Accepting::Idle,
+                    origin,
                 });
             }
         }
@@ -256,17 +277,23 @@ impl Server {
     }
 }
 
-/// A listening socket for each core. On TCP each has a queue of its own; others are shared.
-fn replicate(address: &Address, fd: Fd, cores: usize) -> io::Result<Vec<Fd>> {
+/// A listening socket for each core. On TCP each has a queue of its own; others are shared, and so is one that was
+/// inherited.
+fn replicate(bound: Bound, cores: usize) -> io::Result<Vec<Fd>> {
+    let Bound {
+        address,
+        fd,
+        origin,
+    } = bound;
     let mut listeners = Vec::with_capacity(cores);
-    match address {
-        Address::Ip(_) if cores > 1 => {
+    match (&address, origin) {
+        (Address::Ip(_), Origin::Ours) if cores > 1 => {
             drop(fd); // it has shown that nobody else is there
             for _ in 0..cores {
-                listeners.push(socket::bind(address, Sharing::Shared)?);
+                listeners.push(socket::bind(&address, Sharing::Shared)?);
             }
         }
-        Address::Ip(_) | Address::Unix(_) | Address::Inherited(_) => {
+        (Address::Ip(_) | Address::Unix(_) | Address::Inherited(_), _) => {
             for _ in 1..cores {
                 listeners.push(socket::duplicate(&fd)?);
             }

@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::io;
 
-use super::accept::{Accepting, Evictor, Listener, PAUSE, TURNED_AWAY_MAX};
+use super::accept::{Accepting, Evictor, Listener, Origin, PAUSE, TURNED_AWAY_MAX};
 use super::defer::{Finish, Message};
 use super::handler::Handler;
 use super::limits::Limits;
@@ -287,8 +287,10 @@ impl<H: Handler, O: Observer> Worker<H, O> {
         self.shared.draining = true;
         self.phase = Phase::LastCalls;
         for listener in &self.listeners {
-            // On a Unix socket it does nothing: there, a connection is whole when connect(2) returns.
-            let _ = socket::drop_new_connections(&listener.fd);
+            if listener.origin == Origin::Ours {
+                // On a Unix socket it does nothing: there, a connection is whole when connect(2) returns.
+                let _ = socket::drop_new_connections(&listener.fd);
+            }
         }
         let tokens: Vec<Token> = self.sessions.iter().map(|(token, _)| token).collect();
         for token in tokens {

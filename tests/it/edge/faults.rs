@@ -3,7 +3,8 @@
 use core::cell::Cell;
 use std::fs::File;
 use std::net::{TcpListener, TcpStream};
-use std::os::fd::{IntoRawFd, OwnedFd};
+use std::os::fd::{AsFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::rc::Rc;
 
 use edgeloop::http::{Head, Length};
@@ -228,6 +229,54 @@ fn a_crowd_at_one_listener_does_not_shut_out_the_other() {
     }
     client.receive();
     assert_eq!(client.statuses(), [200]);
+}
+
+/// Its address was bound anew, and its path removed.
+#[test]
+fn an_inherited_listener_is_shared_by_all_cores_and_lives_on() {
+    let path = std::env::temp_dir().join(format!("edgeloop-inherited-{}", std::process::id()));
+    let tcp = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let unix = UnixListener::bind(&path).expect("a free path");
+    let address = tcp.local_addr().expect("it has one");
+    let server = Server::bind(&format!("fd:{}", descriptor(&tcp)))
+        .and_then(|server| server.and_bind(&format!("fd:{}", descriptor(&unix))))
+        .expect("they listen");
+    let serving = server.cores(2).serve_fn(app).expect("starts");
+    let (handle, (tell, over)) = (serving.handle(), std::sync::mpsc::channel());
+    std::thread::spawn(move || tell.send(serving.run().is_ok()));
+    let mut client = Client::connect(address);
+    client.get("/");
+    wait_until("an answer", || {
+        client.receive();
+        client.answers().len() == 1
+    });
+    handle.stop();
+    assert_eq!(over.recv_timeout(PATIENCE), Ok(true));
+    UnixStream::connect(&path).expect("the other holder still listens");
+    std::fs::remove_file(path).expect("it is there");
+}
+
+/// A copy that is given away.
+fn descriptor(fd: &impl AsFd) -> RawFd {
+    let copy = fd.as_fd().try_clone_to_owned();
+    copy.expect("a descriptor").into_raw_fd()
+}
+
+/// A listener that somebody else holds as well stayed deaf for ever.
+#[test]
+fn a_drain_leaves_an_inherited_listener_as_it_was() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("it has one");
+    let server = Server::bind(&format!("fd:{}", descriptor(&listener))).expect("it listens");
+    let mut event_loop = server.event_loop(app, ()).expect("starts");
+    event_loop.handle().drain();
+    wait_until("the end of the drain", || {
+        event_loop
+            .turn(Some(core::time::Duration::ZERO))
+            .expect("epoll works");
+        event_loop.is_stopped()
+    });
+    TcpStream::connect_timeout(&address, PATIENCE).expect("the other holder still listens");
 }
 
 #[test]
