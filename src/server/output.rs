@@ -1,6 +1,7 @@
 //! Answers that are longer than one send.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::buffers::Pool;
@@ -155,7 +156,9 @@ impl Tail {
                     room: PIECE_BYTES,
                     overrun: false,
                 };
-                match (source.pull(&mut body), body.overrun) {
+                // A panic is a failure of this answer, as it is in a handler.
+                let pulled = catch_unwind(AssertUnwindSafe(|| source.pull(&mut body)));
+                match (pulled.unwrap_or(Pull::Failed), body.overrun) {
                     (Pull::More, false) if shared.out.len() > before => Ok(Step::Encoded),
                     (Pull::More, false) => Ok(Step::Idle),
                     (Pull::End, false) => {

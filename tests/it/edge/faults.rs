@@ -279,6 +279,29 @@ fn a_drain_leaves_an_inherited_listener_as_it_was() {
     TcpStream::connect_timeout(&address, PATIENCE).expect("the other holder still listens");
 }
 
+struct Panics;
+
+impl Source for Panics {
+    fn pull(&mut self, _: &mut BodyWriter<'_>) -> Pull {
+        panic!("a source that panics, for a test")
+    }
+}
+
+#[test]
+fn a_source_that_panics_costs_its_connection_and_not_the_worker() {
+    let handler = |req: &Request<'_>, res: ResponseWriter<'_>| match req.path() {
+        "/panics" => res.status(200).stream(Length::Unknown, Panics),
+        _ => app(req, res),
+    };
+    let mut hand = hand(Limits::default(), handler);
+    let (mut client, mut other) = (hand.connect(), hand.connect());
+    client.get("/panics");
+    hand.end(&mut client);
+    assert_eq!(client.end, Some(End::Reset));
+    other.get("/");
+    hand.answers(&mut other, 1);
+}
+
 #[test]
 fn a_budget_of_nothing_still_moves() {
     let limits = Limits {
