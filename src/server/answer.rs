@@ -136,7 +136,8 @@ impl<T: Transport> Session<T> {
         let handler = &mut *cx.handler;
         match catch_unwind(AssertUnwindSafe(move || answer(handler, writer))) {
             Ok(Some(reply)) => self.take(cx, begin, reply),
-            Ok(None) if owes_head(self.conn.stage()) => {}
+            // An answer that was begun and dropped is none.
+            Ok(None) if owes_head(self.conn.stage()) => cx.shared.out.truncate(begin),
             Ok(None) => self.answer_fault(cx, begin, &Trouble::NoAnswer),
             Err(_) => self.answer_fault(cx, begin, &Trouble::HandlerPanicked),
         }

@@ -302,6 +302,28 @@ fn a_source_that_panics_costs_its_connection_and_not_the_worker() {
     hand.answers(&mut other, 1);
 }
 
+struct Undecided;
+
+impl Handler for Undecided {
+    fn on_request(&mut self, req: &Request<'_>, res: ResponseWriter<'_>) -> Reply {
+        app(req, res)
+    }
+
+    fn intake(&mut self, _: &Head<'_>, res: ResponseWriter<'_>) -> Intake {
+        let _ = res.status(403).field("X-Begun", "and dropped");
+        Intake::Buffer(1000)
+    }
+}
+
+#[test]
+fn an_answer_that_was_begun_and_dropped_leaves_nothing_in_the_output() {
+    let mut hand = hand(Limits::default(), Undecided);
+    let mut client = hand.connect();
+    client.send(post("/", b"content"));
+    hand.answers(&mut client, 1);
+    assert_eq!(client.answers(), [(200, b"content" as &[u8])]);
+}
+
 #[test]
 fn a_budget_of_nothing_still_moves() {
     let limits = Limits {
