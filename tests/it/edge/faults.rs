@@ -324,6 +324,38 @@ fn an_answer_that_was_begun_and_dropped_leaves_nothing_in_the_output() {
     assert_eq!(client.answers(), [(200, b"content" as &[u8])]);
 }
 
+/// A source that has nothing never sends, and so it never learned.
+#[test]
+fn an_idle_source_whose_client_has_gone_is_dropped() {
+    struct Idle(Rc<Cell<bool>>);
+    impl Source for Idle {
+        fn pull(&mut self, _: &mut BodyWriter<'_>) -> Pull {
+            Pull::More
+        }
+    }
+    impl Drop for Idle {
+        fn drop(&mut self) {
+            self.0.set(true);
+        }
+    }
+    let gone = Rc::new(Cell::new(false));
+    let it_goes = Rc::clone(&gone);
+    let mut hand = hand(
+        Limits::default(),
+        move |_: &Request<'_>, res: ResponseWriter<'_>| {
+            let source = Idle(Rc::clone(&it_goes));
+            res.status(200).stream(Length::Unknown, source)
+        },
+    );
+    let mut client = hand.connect();
+    client.get("/");
+    hand.turn();
+    hand.turn();
+    client.receive();
+    client.reset();
+    hand.until("it is dropped", |_| gone.get());
+}
+
 #[test]
 fn a_budget_of_nothing_still_moves() {
     let limits = Limits {
