@@ -356,6 +356,39 @@ fn an_idle_source_whose_client_has_gone_is_dropped() {
     hand.until("it is dropped", |_| gone.get());
 }
 
+/// A send that is short because the file is has left room in the socket, so no edge follows.
+#[test]
+fn a_file_that_shrinks_while_it_is_sent_breaks_the_answer_at_once() {
+    let path = std::env::temp_dir().join(format!("edgeloop-shrinks-{}", std::process::id()));
+    let length = 16 << 20;
+    let file = File::create(&path).expect("a place for files");
+    file.set_len(length).expect("room");
+    let served = path.clone();
+    let watch = Watch::default();
+    let mut hand = watched(
+        Limits::default(),
+        move |_: &Request<'_>, res: ResponseWriter<'_>| {
+            let file = File::open(&served).expect("it is there");
+            res.status(200)
+                .file(Fd::from(OwnedFd::from(file)), 0, length)
+        },
+        watch.clone(),
+    );
+    let mut client = hand.connect();
+    client.get("/");
+    hand.settle(); // the kernel takes no more, and is asked to say when it does
+    file.set_len(6 << 20).expect("shorter");
+    hand.end(&mut client);
+    std::fs::remove_file(path).expect("it is there");
+    assert_eq!(client.end, Some(End::Reset));
+    assert!(
+        watch
+            .0
+            .borrow()
+            .contains(&Happened::Closed(CloseReason::Failed))
+    );
+}
+
 #[test]
 fn a_budget_of_nothing_still_moves() {
     let limits = Limits {
