@@ -64,6 +64,12 @@ impl Deadlines {
         }
     }
 
+    /// As many deadlines are there at most.
+    #[inline]
+    pub(super) fn entries(&self) -> usize {
+        self.heap.len()
+    }
+
     /// No deadline is over before this moment.
     #[inline]
     pub(super) fn next(&self) -> Option<Instant> {

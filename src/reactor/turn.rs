@@ -212,7 +212,11 @@ impl<M> Reactor<M> {
         }
         self.events = Some(events);
         driver.on_settled(self);
-        while let Some(token) = self.deadlines.expired(self.now) {
+        // A deadline that is set to the present here may be met again, but not for ever: the next turn goes on with it.
+        for _ in 0..self.deadlines.entries() {
+            let Some(token) = self.deadlines.expired(self.now) else {
+                break;
+            };
             driver.on_deadline(self, token);
         }
         if self.mailbox.last_look() {
