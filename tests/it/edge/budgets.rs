@@ -1,1 +1,117 @@
-//! TODO
+//! Nobody takes more than their turn: rules 4 and 9.
+
+use edgeloop::Limits;
+
+use super::client::{Client, get, post};
+use super::serve::{app, hand};
+
+#[test]
+fn rule_4_more_connections_than_the_accept_budget_are_all_taken_without_a_new_event() {
+    let limits = Limits {
+        accept_budget: 4,
+        ..Limits::default()
+    };
+    let mut hand = hand(limits, app);
+    let mut clients: Vec<Client> = (0..41).map(|_| Client::connect(hand.address)).collect();
+    for taken in 1..=10 {
+        hand.turn();
+        assert_eq!(hand.event_loop.connections(), 4 * taken, "a budget is kept");
+    }
+    hand.settle();
+    assert_eq!(hand.event_loop.connections(), 41);
+    for client in &mut clients {
+        client.get("/");
+    }
+    for client in &mut clients {
+        hand.answers(client, 1);
+    }
+}
+
+#[test]
+fn rule_4_a_new_connection_is_heard_after_the_queue_was_emptied() {
+    let mut hand = hand(Limits::default(), app);
+    for round in 1..=5 {
+        let mut clients: Vec<Client> = (0..round).map(|_| hand.connect()).collect();
+        for client in &mut clients {
+            client.get("/");
+            hand.answers(client, 1);
+        }
+    }
+}
+
+#[test]
+fn rule_9_a_greedy_pipeliner_does_not_keep_others_from_their_answers() {
+    let mut hand = hand(Limits::default(), app);
+    let (mut greedy, mut modest) = (hand.connect(), hand.connect());
+    let budget = hand.event_loop.limits().request_budget;
+    let (mut sent, mut before) = (0, 0);
+    for round in 1..=20 {
+        while sent < before + 1000 {
+            greedy.send(get("/").repeat(100));
+            sent += 100;
+        }
+        modest.get("/");
+        let turn = hand.turn();
+        modest.receive();
+        assert_eq!(modest.answers().len(), round, "in the same turn");
+        greedy.receive();
+        let after = greedy.answers().len();
+        assert!(after - before <= budget, "{} in a turn", after - before);
+        assert!(turn.more, "what is left waits for no event");
+        before = after;
+    }
+    hand.answers(&mut greedy, sent);
+}
+
+#[test]
+fn rule_9_a_greedy_sender_does_not_keep_others_from_their_answers() {
+    let limits = Limits {
+        receive_budget: 1,
+        ..Limits::default()
+    };
+    let mut hand = hand(limits, app);
+    let (mut greedy, mut modest) = (hand.connect(), hand.connect());
+    greedy.send(post("/", &vec![b'x'; 300_000]));
+    modest.get("/");
+    assert!(hand.turn().more, "one receive is not enough");
+    modest.receive();
+    assert_eq!(modest.answers().len(), 1);
+    hand.answers(&mut greedy, 1);
+}
+
+#[test]
+fn rule_9_a_connection_sends_no_more_than_its_budget_in_a_turn() {
+    let mut hand = hand(Limits::default(), app);
+    let budget = hand.event_loop.limits().send_budget;
+    for path in ["/constant/8000000", "/stream/8000000"] {
+        let mut client = hand.connect();
+        client.get(path);
+        for turns in 1..=20 {
+            hand.turn();
+            client.receive();
+            let slack = 128 << 10; // a piece that was encoded at the end of the budget
+            assert!(client.received.len() <= turns * budget + slack, "{path}");
+        }
+        assert!(client.received.len() > 2 * budget, "it gets on");
+    }
+}
+
+#[test]
+fn rule_9_all_connections_together_send_no_more_than_a_mebibyte_in_a_turn() {
+    let mut hand = hand(Limits::default(), app);
+    let budget = hand.event_loop.limits().turn_send_budget;
+    assert_eq!(budget, 1 << 20);
+    let paths = ["/constant/8000000", "/stream/8000000", "/body/300000"];
+    let mut clients: Vec<Client> = (0..30).map(|_| hand.connect()).collect();
+    for (number, client) in clients.iter_mut().enumerate() {
+        client.get(paths[number % 3]);
+    }
+    let mut sum = 0;
+    for turns in 1..=15 {
+        hand.turn();
+        sum += clients.iter_mut().map(Client::receive).sum::<usize>();
+        // The last one to be asked may send one answer too many.
+        assert!(sum <= turns * (budget + (300 << 10)), "{sum} in {turns}");
+    }
+    assert!(sum > 4 * budget, "it gets on: {sum}");
+}

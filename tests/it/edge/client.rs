@@ -66,7 +66,7 @@ impl Client {
 
     /// Receives what is there, up to so many bytes: how much.
     pub(super) fn receive_most(&mut self, most: usize) -> usize {
-        let (mut buffer, mut sum) = ([0; 64 << 10], 0);
+        let (mut buffer, mut sum) = ([0; 16 << 10], 0);
         while sum < most && self.end.is_none() {
             let part = buffer.len().min(most - sum);
             match self.stream.read(&mut buffer[..part]) {
@@ -88,8 +88,8 @@ impl Client {
     /// Status and content of each whole answer so far.
     pub(super) fn answers(&self) -> Vec<(u16, &[u8])> {
         let (mut rest, mut answers) = (self.received.as_slice(), Vec::new());
-        while let Some((answer, behind)) = split_answer(rest) {
-            answers.push(answer);
+        while let Some((status, content, behind)) = split_answer(rest) {
+            answers.push((status, content));
             rest = behind;
         }
         answers
@@ -116,8 +116,8 @@ pub(super) fn post_chunked(path: &str, body: &[u8]) -> Vec<u8> {
     [head.as_bytes(), size.as_bytes(), body, b"\r\n0\r\n\r\n"].concat()
 }
 
-/// The first answer and what is behind it, once it is whole. Its length has to be said.
-fn split_answer(bytes: &[u8]) -> Option<((u16, &[u8]), &[u8])> {
+/// Status and content of the first answer, and what is behind it, once it is whole. Its length has to be said.
+fn split_answer(bytes: &[u8]) -> Option<(u16, &[u8], &[u8])> {
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
     let head = std::str::from_utf8(&bytes[..end]).expect("a head is text");
     let status = head
@@ -129,5 +129,5 @@ fn split_answer(bytes: &[u8]) -> Option<((u16, &[u8]), &[u8])> {
         .find_map(|line| line.strip_prefix("Content-Length: "))
         .map_or(0, |length| length.parse().expect("a length"));
     let content = bytes.get(end..end + length)?;
-    Some(((status, content), &bytes[end + length..]))
+    Some((status, content, &bytes[end + length..]))
 }

@@ -30,7 +30,9 @@ fn when_every_connection_has_unread_bytes_the_next_one_is_turned_away() {
     let address = super::serve::ip(serving.addresses().first());
     // All of them have sent their request before the first is accepted.
     let mut clients: Vec<Client> = (0..3).map(|_| Client::connect(address)).collect();
-    clients.iter_mut().for_each(|client| client.get("/"));
+    for client in &mut clients {
+        client.get("/");
+    }
     let (handle, (tell, over)) = (serving.handle(), std::sync::mpsc::channel());
     std::thread::spawn(move || tell.send(serving.run().is_ok()));
     wait_until("an answer for everybody", || {
@@ -133,7 +135,7 @@ fn clients_that_go_away_in_the_middle_of_an_answer_leave_no_buffer_lent() {
         hand.until("it has gone", |hand| hand.event_loop.connections() == 0);
     }
     let mut client = hand.connect();
-    client.send(post_chunked("/", &[b'x'; 100_000]));
+    client.send(post_chunked("/", &CONTENT[..100_000]));
     hand.answers(&mut client, 1);
     assert_eq!(client.statuses(), [200]);
 }
@@ -182,9 +184,9 @@ fn a_crowd_of_small_answers_does_not_starve_a_download() {
         }
         hand.turn();
         download.receive();
-        crowd.iter_mut().for_each(|client| {
+        for client in &mut crowd {
             client.receive();
-        });
+        }
     }
     assert!(
         download.received.len() > 20_000,

@@ -136,6 +136,7 @@ impl<H: Handler, O: Observer> Hand<H, O> {
 
     /// A client, accepted.
     pub(super) fn connect(&mut self) -> Client {
+        self.settle(); // whoever has gone is counted no more
         let client = Client::connect(self.address);
         let before = self.event_loop.connections();
         self.until("it is accepted", |hand| {
