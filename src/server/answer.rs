@@ -273,7 +273,8 @@ impl<T: Transport> Session<T> {
         let (body, section) = rest.split_at(body);
         let (mut slots, mut trailer_slots) = (Slots::new(), Slots::new());
         let head = http::reparse(&cx.shared.limits.http, head_bytes, &mut slots);
-        let trailers = if section.is_empty() {
+        // Of a chunked body without trailers it is an empty line.
+        let trailers = if section.len() <= 2 {
             Fields::default()
         } else {
             http::trailers(section, &mut trailer_slots)
