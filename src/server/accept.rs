@@ -117,5 +117,5 @@ impl Evictor {
 fn idle(session: &Session<Socket>) -> Option<(Waiting, Instant)> {
     let waiting = session.waiting();
     let idle = matches!(waiting, Waiting::FirstByte | Waiting::Idle) && !session.queued;
-    idle.then(|| (waiting, session.patience.until()))
+    idle.then(|| (waiting, session.patience.until_exactly()))
 }

@@ -54,6 +54,11 @@ impl Patience {
         self.until.round_up(GRANULARITY)
     }
 
+    /// When it ends to the nanosecond: tells which of two connections has waited longer.
+    pub(super) fn until_exactly(&self) -> Instant {
+        self.until
+    }
+
     /// The connection has moved so many bytes.
     #[inline]
     pub(super) fn moved(&mut self, bytes: usize) {
