@@ -20,7 +20,7 @@ impl<T: Transport> Session<T> {
         budget: &mut Budget,
         reason: http::CloseReason,
     ) -> Result<Next, CloseReason> {
-        let done = Err(reason.into());
+        let done = Err(self.reason(reason));
         match reason {
             http::CloseReason::PeerFinished => return done,
             http::CloseReason::PeerAsked => {
@@ -72,7 +72,7 @@ impl<T: Transport> Session<T> {
             Waiting::FirstByte | Waiting::Idle => return Next::Close(CloseReason::Idle),
             Waiting::Linger => {
                 return Next::Close(match self.conn.stage() {
-                    Stage::Closing(reason) => reason.into(),
+                    Stage::Closing(reason) => self.reason(reason),
                     Stage::Head { .. } | Stage::Exchange(_) => CloseReason::Failed,
                 });
             }
@@ -113,9 +113,19 @@ impl<T: Transport> Session<T> {
 
     /// Answers 503 to a connection for which there is no room.
     pub(super) fn turn_away<H: Handler, O: Observer>(&mut self, cx: &mut Cx<'_, H, O>) -> Next {
+        self.turned_away = true;
         self.conn.refuse(Reject::NoRoom);
         self.answer_reject(cx, Reject::NoRoom);
         self.drive(cx, Ready::EMPTY)
+    }
+
+    /// What is said of the end to whoever observes it.
+    fn reason(&self, reason: http::CloseReason) -> CloseReason {
+        if self.turned_away {
+            CloseReason::Refused
+        } else {
+            reason.into()
+        }
     }
 
     /// The server stops: the answer that is owed is the last one, and an idle connection has only a grace left.

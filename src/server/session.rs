@@ -37,6 +37,8 @@ pub(super) struct Session<T> {
     pub(super) queued: bool,
     /// The client has finished sending, and everything it sent was received.
     pub(super) ended: bool,
+    /// There was no room for it, and it has been told so.
+    pub(super) turned_away: bool,
     pub(super) conn: Conn,
     pub(super) held: Held,
     pub(super) pending: Pending,
@@ -145,6 +147,7 @@ impl<T: Transport> Session<T> {
             watched: Watched::Reading,
             queued: false,
             ended: false,
+            turned_away: false,
             conn: Conn::new(),
             held: Held::Nothing,
             pending: Pending::Nothing,
