@@ -353,6 +353,17 @@ impl Conn {
         }
     }
 
+    /// Takes an answer back of which nothing was sent: another one is owed, without content, and it is the last.
+    pub fn retract(&mut self) {
+        self.stage = Stage::Exchange(Exchange {
+            reading: Reading::Done,
+            writing: Writing::Head,
+            persist: Persist::WeClose,
+            content: Content::Omitted,
+            version: Version::Http11,
+        });
+    }
+
     /// Makes the answer that is owed the last one. Does nothing between requests.
     pub fn close_after_answer(&mut self) {
         if let Stage::Exchange(exchange) = &mut self.stage

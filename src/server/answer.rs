@@ -186,16 +186,19 @@ impl<T: Transport> Session<T> {
     ) {
         cx.observer.trouble(trouble);
         cx.shared.out.truncate(begin);
-        if !owes_head(self.conn.stage()) {
-            // A head that was counted as written is gone from the output.
-            self.conn.fail();
-            return;
-        }
-        if matches!(trouble, Trouble::HandlerPanicked) {
+        // A head that counts as written stood in the output until now: nothing of it was sent.
+        let taken_back = !owes_head(self.conn.stage());
+        if taken_back {
+            self.conn.retract();
+        } else if matches!(trouble, Trouble::HandlerPanicked) {
             self.conn.close_after_answer();
         }
-        let res = ResponseWriter::new(&mut self.conn, cx.shared, cx.token);
-        let reply = res.status(500).text("the server failed to answer\n");
+        let res = ResponseWriter::new(&mut self.conn, cx.shared, cx.token).status(500);
+        let reply = if taken_back {
+            res.empty()
+        } else {
+            res.text("the server failed to answer\n")
+        };
         self.observe(cx, reply.status, None);
     }
 
