@@ -69,6 +69,10 @@ impl<T: Transport> Session<T> {
     /// Its deadline is over.
     pub(super) fn expire<H: Handler, O: Observer>(&mut self, cx: &mut Cx<'_, H, O>) -> Next {
         let reject = match self.waiting() {
+            // A request that came after this turn's events is not cut off by the close.
+            Waiting::FirstByte | Waiting::Idle if self.has_unread() == Some(true) => {
+                return self.drive(cx, Ready::READ);
+            }
             Waiting::FirstByte | Waiting::Idle => return Next::Close(CloseReason::Idle),
             Waiting::Linger => {
                 return Next::Close(match self.conn.stage() {
