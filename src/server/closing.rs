@@ -143,6 +143,15 @@ impl<T: Transport> Session<T> {
         }
     }
 
+    /// The server stops now. An answer that is not sent whole ends in a reset: where its content ends with the connection,
+    /// a FIN would be its end.
+    pub(super) fn cut(&mut self) {
+        if matches!(self.pending, Pending::Output(_)) {
+            // If it can't be had, a close has to do.
+            let _ = self.transport.reset();
+        }
+    }
+
     /// Its memory goes back to the worker, and whoever still works for it can know.
     pub(super) fn end(mut self, shared: &mut Shared) {
         self.drop_held(shared);
