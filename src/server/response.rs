@@ -19,14 +19,14 @@ const SMALL_FILE_BYTES: u64 = 32 << 10;
 /// Only the consuming methods of [`ResponseWriter`] and [`HeadWriter`] make one: a handler that forgets to answer does
 /// not compile,
 ///
-/// ```compile_fail
+/// ```compile_fail,E0308
 /// use edgeloop::{Reply, Request, ResponseWriter};
 /// fn forgetful(_: &Request, _: ResponseWriter) -> Reply {} // mismatched types
 /// ```
 ///
 /// nor does one that answers twice:
 ///
-/// ```compile_fail
+/// ```compile_fail,E0382
 /// use edgeloop::{Reply, Request, ResponseWriter};
 /// fn twice(_: &Request, res: ResponseWriter) -> Reply {
 ///     res.status(200).body("once");
