@@ -4,9 +4,9 @@ mod alloc;
 #[cfg(feature = "cli")]
 mod binary;
 mod dependencies;
+mod edge;
 #[cfg(feature = "cli")]
 mod examples;
-mod edge;
 #[cfg(feature = "web")]
 mod files;
 mod handover;
