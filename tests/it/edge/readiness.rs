@@ -280,7 +280,6 @@ fn rule_8_what_stands_behind_a_late_answer_is_answered_when_that_is_given() {
     client.send((get("/later") + &get("/") + &get("/")).repeat(20));
     client.send(post("/later", &CONTENT[..100_000]));
     client.get("/");
-    client.finish();
     for answered in 0..=20 {
         hand.settle();
         client.receive();
@@ -289,6 +288,8 @@ fn rule_8_what_stands_behind_a_late_answer_is_answered_when_that_is_given() {
         assert!(waiting.borrow().is_empty());
         completer.finish(|res| res.status(200).body("late"));
     }
+    hand.answers(&mut client, 62);
+    client.finish();
     hand.end(&mut client);
     assert_eq!(client.answers().len(), 62);
     assert_eq!(client.end, Some(End::Finished));
