@@ -8,6 +8,7 @@ mod client;
 mod serve;
 
 mod budgets;
+mod chaos;
 mod endings;
 mod exhausted;
 mod faults;
