@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Breaks the rules of edge-triggered epoll in a copy of the tree, one at a time, and shows that the tests notice.
 
-    tests/break_edge_rules.py [RULE…]        a RULE is a number, or `loop` for the reactor's own promises
+    tests/break_edge_rules.py [RULE…]        a RULE is a number, `loop` for the reactor's own promises, or `wake` for
+                                       that of a session: someone wakes it
 
 Each mutation replaces a text that has to be there exactly once; then the tests that are named for it have to fail.
 Exits with 1 when one of them does not, and when a text is not found any more. The work tree is left alone.
@@ -15,7 +16,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-BUILD_SECONDS, RUN_SECONDS = 600, 60
+BUILD_SECONDS, RUN_SECONDS = 600, 40
 
 SESSION, WORKER = "src/server/session.rs", "src/server/worker.rs"
 ADVANCE = "            match self.parse_held(cx, budget) {\n"
@@ -152,6 +153,18 @@ MUTATIONS = [
      "        match self.slots.get(token.index()) {\n            Some(slot) if slot.token == token => Some(&slot.value),\n            Some(_) | None => None,\n",
      "        match self.slots.get(token.index()) {\n            Some(slot) => Some(&slot.value),\n            None => None,\n",
      ["a_stale_token_finds_nothing"]),
+    ("wake", "a budget ends inside a request", SESSION,
+     "            if matches!(self.conn.stage(), Stage::Head { .. })\n                && (",
+     "            if true\n                && (",
+     ["a_budget_of_requests_that_ends", "a_loop_at_rest"]),
+    ("wake", "a late tail takes the place of what is unsent", "src/server/answer.rs",
+     "                    Pending::Output(output) => output.tail = Some(tail),\n",
+     "                    Pending::Output(_) => self.pending = Pending::Output(Box::new(Output::new(tail))),\n",
+     ["a_late_answer_from_memory", "a_loop_at_rest"]),
+    ("wake", "an answer that was encoded is not sent on", "src/server/flush.rs",
+     "            Ok(Flushed::Blocked | Flushed::Enough) | Err(_) => {\n",
+     "            Ok(Flushed::Enough) => drop(output),\n            Ok(Flushed::Blocked) | Err(_) => {\n",
+     ["a_loop_at_rest"]),
 ]
 
 
@@ -223,7 +236,7 @@ def run(scratch, environment, tests):
     return "passes" if status == 0 else "fails"
 
 
-MODULES = ["budgets", "endings", "exhausted", "faults", "reactor", "readiness"]
+MODULES = ["budgets", "chaos", "endings", "exhausted", "faults", "reactor", "readiness"]
 
 
 def bounded(command, directory, environment, seconds):

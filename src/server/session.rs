@@ -219,7 +219,13 @@ impl<T: Transport> Session<T> {
                 return Ok(Next::Wait);
             }
             match self.parse_held(cx, budget) {
-                Parsed::Paused => continue,
+                Parsed::Paused => {
+                    if self.is_lost() {
+                        debug_assert!(false, "somebody owes the answer that stands in the way");
+                        self.conn.fail(); // rather than go round for ever
+                    }
+                    continue;
+                }
                 Parsed::NeedInput | Parsed::Enough if !cx.shared.out.is_empty() => continue,
                 Parsed::Enough => return Ok(Next::Again),
                 Parsed::NeedInput => {}
@@ -235,6 +241,13 @@ impl<T: Transport> Session<T> {
                 self.parse_received(cx, &input[..received], budget);
             }
         }
+    }
+
+    /// Whether an answer is owed and nobody is there who would give it: no completer, no content that follows.
+    fn is_lost(&self) -> bool {
+        matches!(self.conn.stage(), Stage::Exchange(_))
+            && matches!(self.pending, Pending::Nothing)
+            && self.deferred.is_none()
     }
 
     /// One receive, and what it says about readiness.
