@@ -14,3 +14,4 @@ mod http;
 mod layers;
 #[cfg(feature = "cli")]
 mod process;
+mod server;

@@ -1,0 +1,126 @@
+//! A keep-alive request allocates nothing, on its whole way from the kernel and back.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use edgeloop::{Handler, Limits, Reply, Request, ResponseWriter};
+
+use super::hand::Hand;
+use crate::alloc::allocations;
+
+fn plaintext(req: &Request<'_>, res: ResponseWriter<'_>) -> Reply {
+    let res = res.status(200).field("Content-Type", "text/plain");
+    match req.method() {
+        "POST" => res.body(req.body()),
+        _ => res
+            .field_fmt("X-Length", format_args!("{}", req.path().len()))
+            .body("Hello, World!"),
+    }
+}
+
+fn rounds(batch: &[u8], answers: usize) -> u64 {
+    rounds_of(plaintext, batch, answers)
+}
+
+/// Sends a batch of requests again and again, and turns the loop until all are answered. How many allocations the last
+/// thousand rounds took, once everything has grown to its size.
+fn rounds_of(handler: impl Handler, batch: &[u8], answers: usize) -> u64 {
+    let mut hand = Hand::new(Limits::default(), handler, ());
+    let mut stream: TcpStream = hand.client().stream;
+    stream.set_nonblocking(true).expect("a socket");
+    let mut received = vec![0; 64 << 10];
+    let mut round = |length: Option<usize>| {
+        stream.write_all(batch).expect("there is room");
+        let mut at = 0;
+        loop {
+            hand.event_loop.turn(Some(super::ms(1))).expect("turns");
+            while let Ok(count @ 1..) = stream.read(&mut received[at..]) {
+                at += count;
+            }
+            let done = match length {
+                Some(length) => at >= length,
+                None => count_answers(&received[..at]) == answers,
+            };
+            if done {
+                return at;
+            }
+        }
+    };
+    let length = round(None);
+    (0..100).for_each(|_| _ = round(Some(length)));
+    allocations(|| (0..1000).for_each(|_| _ = round(Some(length))))
+}
+
+/// Whole answers, which all end alike.
+fn count_answers(received: &[u8]) -> usize {
+    received
+        .windows(13)
+        .filter(|bytes| bytes == b"Hello, World!")
+        .count()
+}
+
+#[test]
+fn a_request_allocates_nothing() {
+    let get =
+        b"GET /plaintext HTTP/1.1\r\nHost: localhost:8080\r\nAccept: */*\r\nUser-Agent: it\r\n\r\n";
+    assert_eq!(rounds(get, 1), 0);
+}
+
+#[test]
+fn sixteen_pipelined_requests_allocate_nothing() {
+    let get = b"GET /plaintext HTTP/1.1\r\nHost: localhost:8080\r\n\r\n";
+    assert_eq!(rounds(&get.repeat(16), 16), 0);
+}
+
+#[test]
+fn a_request_with_a_small_body_allocates_nothing() {
+    let post =
+        b"POST /echo HTTP/1.1\r\nHost: localhost:8080\r\nContent-Length: 13\r\n\r\nHello, World!";
+    assert_eq!(rounds(post, 1), 0);
+    assert_eq!(rounds(&post.repeat(16), 16), 0);
+}
+
+#[test]
+fn a_request_that_comes_in_pieces_allocates_nothing() {
+    let mut hand = Hand::new(Limits::default(), plaintext, ());
+    let mut stream: TcpStream = hand.client().stream;
+    stream.set_nonblocking(true).expect("a socket");
+    let post =
+        b"POST /echo HTTP/1.1\r\nHost: localhost:8080\r\nContent-Length: 13\r\n\r\nHello, World!";
+    let chunked = b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nd\r\nHello, World!\r\n0\r\n\r\n";
+    let mut received = vec![0; 4096];
+    let mut round = |request: &[u8], cut: usize| {
+        for part in [&request[..cut], &request[cut..]] {
+            stream.write_all(part).expect("there is room");
+            hand.event_loop.turn(Some(super::ms(1))).expect("turns");
+        }
+        let mut at = 0;
+        while count_answers(&received[..at]) == 0 {
+            hand.event_loop.turn(Some(super::ms(1))).expect("turns");
+            while let Ok(count @ 1..) = stream.read(&mut received[at..]) {
+                at += count;
+            }
+        }
+    };
+    let mut all_cuts = || {
+        (1..post.len()).for_each(|cut| round(post, cut));
+        (1..chunked.len()).for_each(|cut| round(chunked, cut));
+    };
+    all_cuts();
+    assert_eq!(allocations(all_cuts), 0);
+}
+
+#[cfg(feature = "web")]
+#[test]
+fn a_small_file_allocates_nothing() {
+    let name = format!("edgeloop-it-{}-small", std::process::id());
+    let root = std::env::temp_dir().join(name);
+    std::fs::create_dir(&root).expect("a place for it");
+    let content = ["x".repeat(1024 - 13).as_str(), "Hello, World!"].concat();
+    std::fs::write(root.join("small.txt"), content).expect("room for it");
+    let files = edgeloop::web::Files::new(&root).expect("a directory");
+    let get = b"GET /small.txt HTTP/1.1\r\nHost: localhost:8080\r\n\r\n";
+    let asked = rounds_of(files, get, 1);
+    std::fs::remove_dir_all(&root).expect("it is ours");
+    assert_eq!(asked, 0);
+}
