@@ -58,6 +58,18 @@ impl Conn {
         self.stage
     }
 
+    /// Whether a request waits for its answer, of which nothing is written yet.
+    #[inline]
+    pub fn owes_head(&self) -> bool {
+        matches!(
+            self.stage,
+            Stage::Exchange(Exchange {
+                writing: Writing::Head,
+                ..
+            })
+        )
+    }
+
     /// Counts the exchanges (wrapping): tells one from the next where both are on the same connection.
     #[inline]
     pub fn serial(&self) -> u32 {

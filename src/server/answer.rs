@@ -8,7 +8,7 @@ use super::handler::{Handler, Intake, Request};
 use super::observer::{Observer, Summary, Trouble};
 use super::output::Output;
 use super::response::{Kind, Reply, ResponseWriter};
-use super::session::{Cx, Held, Next, Pending, Session, owes_head};
+use super::session::{Cx, Held, Next, Pending, Session};
 use super::shared::Shared;
 use super::transport::Transport;
 use crate::http::{self, Body, Event, Fields, Form, Head, Reject, Slots};
@@ -103,7 +103,7 @@ impl<T: Transport> Session<T> {
             Intake::Answer(reply) => Some(reply),
         });
         // Whoever has answered and wants the body all the same gets the connection closed, for nobody would read it.
-        body_max.filter(|_| owes_head(self.conn.stage()))
+        body_max.filter(|_| self.conn.owes_head())
     }
 
     #[inline]
@@ -137,7 +137,7 @@ impl<T: Transport> Session<T> {
         match catch_unwind(AssertUnwindSafe(move || answer(handler, writer))) {
             Ok(Some(reply)) => self.take(cx, begin, reply),
             // An answer that was begun and dropped is none.
-            Ok(None) if owes_head(self.conn.stage()) => cx.shared.out.truncate(begin),
+            Ok(None) if self.conn.owes_head() => cx.shared.out.truncate(begin),
             Ok(None) => self.answer_fault(cx, begin, &Trouble::NoAnswer),
             Err(_) => self.answer_fault(cx, begin, &Trouble::HandlerPanicked),
         }
@@ -151,7 +151,7 @@ impl<T: Transport> Session<T> {
             status,
             kind,
         } = reply;
-        let answered = !owes_head(self.conn.stage());
+        let answered = !self.conn.owes_head();
         let ours = exchange == self.conn.serial() || answered;
         match kind {
             Kind::Whole if answered => self.observe(cx, status, None),
@@ -187,7 +187,7 @@ impl<T: Transport> Session<T> {
         cx.observer.trouble(trouble);
         cx.shared.out.truncate(begin);
         // A head that counts as written stood in the output until now: nothing of it was sent.
-        let taken_back = !owes_head(self.conn.stage());
+        let taken_back = !self.conn.owes_head();
         if taken_back {
             self.conn.retract();
         } else if matches!(trouble, Trouble::HandlerPanicked) {

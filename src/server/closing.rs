@@ -4,7 +4,7 @@ use super::defer::Client;
 use super::handler::Handler;
 use super::observer::{CloseReason, Observer};
 use super::patience::Waiting;
-use super::session::{Budget, Cx, Held, Linger, Next, Pending, Session, owes_head};
+use super::session::{Budget, Cx, Held, Linger, Next, Pending, Session};
 use super::shared::Shared;
 use super::transport::Transport;
 use crate::http::{self, Reject, Stage};
@@ -92,7 +92,7 @@ impl<T: Transport> Session<T> {
                 };
                 self.conn.expire_head(&cx.shared.limits.http, rest)
             }
-            Waiting::Body if owes_head(self.conn.stage()) => self.conn.refuse(Reject::BodyTimeout),
+            Waiting::Body if self.conn.owes_head() => self.conn.refuse(Reject::BodyTimeout),
             Waiting::Body => return Next::Close(CloseReason::BodyTooSlow),
         };
         self.answer_reject(cx, reject);
@@ -134,7 +134,7 @@ impl<T: Transport> Session<T> {
 
     /// The server stops: the answer that is owed is the last one, and an idle connection has only a grace left.
     pub(super) fn drain(&mut self, shared: &Shared) {
-        if owes_head(self.conn.stage()) {
+        if self.conn.owes_head() {
             self.conn.close_after_answer();
         }
         if matches!(self.waiting(), Waiting::Idle | Waiting::FirstByte) {

@@ -24,7 +24,8 @@ impl<T: Transport> Session<T> {
             Pending::Output(_) => return self.flush_output(shared, budget),
             Pending::Linger(_) => return Ok(Flushed::All),
         }
-        let sent = self.send(&shared.out, More::No)?;
+        let part = &shared.out[..shared.out.len().min(budget.send)];
+        let sent = self.send(part, More::No)?;
         spend(shared, budget, sent);
         if sent == shared.out.len() {
             shared.out.clear();

@@ -36,7 +36,8 @@ pub struct Limits {
     pub send_budget: usize,
     /// Requests that one connection may have answered before it is others' turn (256).
     pub request_budget: usize,
-    /// Bytes that all connections of a worker may send in one turn of the loop (1 MiB).
+    /// Bytes that all connections of a worker may send in one turn of the loop (1 MiB). One that owes nothing may send
+    /// 16 KiB all the same.
     pub turn_send_budget: usize,
     /// Connections that are accepted in one turn (64).
     pub accept_budget: usize,

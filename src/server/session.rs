@@ -23,7 +23,7 @@ use super::output::Output;
 use super::patience::{Patience, Waiting};
 use super::shared::{OUTPUT_BYTES, Shared};
 use super::transport::Transport;
-use crate::http::{Conn, Event, Exchange, Reading, Slots, Stage, Writing};
+use crate::http::{Conn, Event, Exchange, Reading, Slots, Stage};
 use crate::reactor::Token;
 use crate::sys::{Instant, Ready};
 
@@ -104,6 +104,9 @@ pub(super) struct Cx<'w, H, O> {
     pub(super) token: Token,
 }
 
+/// What a connection may send beyond the budget of a turn, when it owed nothing before.
+const LITTLE_BYTES: usize = 16 << 10;
+
 /// What one drive may still do before it is others' turn.
 pub(super) struct Budget {
     pub(super) receive: usize,
@@ -168,7 +171,7 @@ impl<T: Transport> Session<T> {
         let limits = &cx.shared.limits;
         let mut budget = Budget {
             receive: limits.receive_budget,
-            send: limits.send_budget.min(cx.shared.send_budget),
+            send: limits.send_budget.min(self.allowance(cx.shared)),
             requests: limits.request_budget,
         };
         let mut input = std::mem::take(&mut cx.shared.input);
@@ -182,6 +185,16 @@ impl<T: Transport> Session<T> {
             self.wait(cx.shared);
         }
         next
+    }
+
+    /// What the turn has left for it to send. One that owes nothing may always send a little: who asks for little does not
+    /// wait behind those who ask for much.
+    #[inline]
+    pub(super) fn allowance(&self, shared: &Shared) -> usize {
+        match self.pending {
+            Pending::Nothing => shared.send_budget.max(LITTLE_BYTES),
+            Pending::Output(_) | Pending::Linger(_) => shared.send_budget,
+        }
     }
 
     /// Notes what the kernel has said; it is acted upon when the session is driven.
@@ -430,15 +443,4 @@ impl<T: Transport> Session<T> {
             Pending::Nothing => self.deferred.is_some() || !self.ready.contains(Ready::READ),
         }
     }
-}
-
-/// Whether an answer's head is still owed.
-pub(super) fn owes_head(stage: Stage) -> bool {
-    matches!(
-        stage,
-        Stage::Exchange(Exchange {
-            writing: Writing::Head,
-            ..
-        })
-    )
 }

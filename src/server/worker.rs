@@ -388,8 +388,8 @@ impl<H: Handler, O: Observer> Driver for Worker<H, O> {
     fn on_ready(&mut self, reactor: &mut Reactor<Message>, token: Token, ready: Ready) {
         match token.as_fixed() {
             None => self.with_session(reactor, token, |session, cx| {
-                // Who comes when the turn's budget is spent stands behind those who came before.
-                if session.queued || cx.shared.send_budget == 0 {
+                // Who has much to send when the turn's budget is spent stands behind those who came before.
+                if session.queued || session.allowance(cx.shared) == 0 {
                     session.note(ready);
                     Next::Again
                 } else {

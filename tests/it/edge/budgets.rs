@@ -117,3 +117,23 @@ fn rule_9_all_connections_together_send_no_more_than_a_mebibyte_in_a_turn() {
     }
     assert!(sum > 4 * budget, "it gets on: {sum}");
 }
+
+#[test]
+fn rule_9_who_asks_for_little_does_not_wait_behind_those_who_ask_for_much() {
+    let mut hand = hand(Limits::default(), app);
+    let mut many: Vec<Client> = (0..30).map(|_| hand.connect()).collect();
+    let mut modest = hand.connect();
+    for client in &mut many {
+        client.get("/constant/8000000");
+    }
+    for round in 1..=20 {
+        hand.turn();
+        many.iter_mut().for_each(|client| {
+            client.receive();
+        });
+        modest.get("/");
+        hand.turn();
+        modest.receive();
+        assert_eq!(modest.answers().len(), round, "in the same turn");
+    }
+}
