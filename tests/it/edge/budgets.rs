@@ -128,9 +128,9 @@ fn rule_9_who_asks_for_little_does_not_wait_behind_those_who_ask_for_much() {
     }
     for round in 1..=20 {
         hand.turn();
-        many.iter_mut().for_each(|client| {
+        for client in &mut many {
             client.receive();
-        });
+        }
         modest.get("/");
         hand.turn();
         modest.receive();
