@@ -9,3 +9,4 @@ mod random;
 mod spec;
 mod split;
 mod transcript;
+mod wire;
