@@ -181,7 +181,7 @@ def main():
         environment = dict(os.environ, CARGO_TARGET_DIR=str(base / "broken"), CARGO_PROFILE_DEV_DEBUG="0",
                            RUST_BACKTRACE="0")
         tests = sorted({test for one in mutations for test in one[5]})
-        if run(scratch, environment, tests) != "passes":
+        if run(scratch, environment, tests, verbose=True) != "passes":
             sys.exit("the tests do not pass on the tree as it is")
         rows = [(*one[:2], " ".join(one[5]), attempt(scratch, environment, one)) for one in mutations]
     table = [("rule", "mutation", "test", "caught"), *rows]
@@ -220,7 +220,7 @@ def attempt(scratch, environment, mutation):
     return {"fails": "yes", "hangs": "yes, hangs", "passes": "NO"}.get(result, f"NO: {result}")
 
 
-def run(scratch, environment, tests):
+def run(scratch, environment, tests, verbose=False):
     """Whether the tests pass, fail, hang, or can't be built. Ends everything that it starts."""
     command = ["cargo", "test", "--quiet", "--no-default-features", "--test", "it"]
     built, output = bounded(command + ["--no-run"], scratch, environment, BUILD_SECONDS)
@@ -233,6 +233,8 @@ def run(scratch, environment, tests):
         return "hangs"
     if status == 0 and "running 0 tests" in output:
         return "there is no such test"
+    if status != 0 and verbose:
+        print(output, file=sys.stderr)
     return "passes" if status == 0 else "fails"
 
 

@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 use std::io::{ErrorKind, Write};
 use std::rc::Rc;
 
-use edgeloop::{Completer, Handler, Limits, Request, ResponseWriter};
+use edgeloop::{Completer, Limits, Request, ResponseWriter};
 
 use super::client::{Client, End, get, post, post_chunked};
-use super::serve::{CONTENT, Hand, app, hand};
+use super::serve::{CONTENT, app, hand};
 
 /// Answers that were put off, and their content.
 type Late = Rc<RefCell<Vec<(Completer, &'static [u8])>>>;
@@ -35,7 +35,7 @@ struct Script {
 
 fn script(client: Client, random: &mut Random) -> Script {
     let (mut unsent, mut expected) = (VecDeque::new(), Vec::new());
-    for _ in 0..1 + random.below(12) {
+    for _ in 0..=random.below(12) {
         // Sizes on both sides of the buffers.
         let most = [10, 1000, 70_000, 300_000][random.below(4)];
         let length = 1 + random.below(most);
@@ -76,6 +76,30 @@ impl Script {
             self.client.finish();
         }
     }
+
+    fn is_served(&self) -> bool {
+        let end = if self.finishes {
+            Some(End::Finished)
+        } else {
+            None
+        };
+        self.unsent.is_empty()
+            && self.client.end == end
+            && self.client.answers().len() == self.expected.len()
+    }
+
+    fn check(&self, seed: u64) {
+        let answers = self.client.answers();
+        assert_eq!(answers.len(), self.expected.len(), "seed {seed}");
+        for ((status, content), expected) in answers.iter().zip(&self.expected) {
+            assert_eq!(
+                (*status, content.len()),
+                (200, expected.len()),
+                "seed {seed}"
+            );
+            assert!(content == expected, "seed {seed}");
+        }
+    }
 }
 
 fn check(seed: u64, limits: Limits) {
@@ -98,7 +122,7 @@ fn check(seed: u64, limits: Limits) {
         reply
     };
     let mut hand = hand(limits, handler);
-    let mut scripts: Vec<Script> = (0..1 + random.below(5))
+    let mut scripts: Vec<Script> = (0..=random.below(5))
         .map(|_| {
             let client = hand.connect();
             script(client, &mut random)
@@ -107,64 +131,43 @@ fn check(seed: u64, limits: Limits) {
     for _ in 0..random.below(300) {
         let number = random.below(scripts.len());
         match random.below(5) {
-            0 => drop(scripts[number].send(1 + random.below(60_000))),
-            1 => drop(
-                scripts[number]
-                    .client
-                    .receive_most(1 + random.below(60_000)),
-            ),
-            2 => drop(finish_one(&late, &mut random)),
-            _ => drop(hand.turn()),
+            0 => scripts[number].send(1 + random.below(60_000)),
+            1 => {
+                let client = &mut scripts[number].client;
+                client.receive_most(1 + random.below(60_000));
+            }
+            2 => finish_one(&late, &mut random),
+            _ => {
+                hand.turn();
+            }
         }
     }
-    bring_to_rest(&mut hand, &mut scripts, &late, &mut random);
-    for script in &scripts {
-        let answers = script.client.answers();
-        let lengths = |it: &[&[u8]]| it.iter().map(|it| it.len()).collect::<Vec<_>>();
-        let contents: Vec<&[u8]> = answers.iter().map(|(_, content)| *content).collect();
-        assert_eq!(lengths(&contents), lengths(&script.expected), "seed {seed}");
-        assert!(contents == script.expected, "seed {seed}");
-        assert!(answers.iter().all(|(status, _)| *status == 200));
-        let end = script.finishes.then_some(End::Finished);
-        assert_eq!(script.client.end, end, "seed {seed}");
+    // Everybody sends what is left and receives what comes. Whoever is forgotten now is woken by nothing else.
+    hand.until(&format!("seed {seed}"), |_| {
+        finish_one(&late, &mut random);
+        scripts.iter_mut().all(|script| {
+            script.send(usize::MAX);
+            script.client.receive();
+            script.is_served()
+        })
+    });
+    hand.settle();
+    for script in &mut scripts {
+        script.client.receive();
+        script.check(seed);
     }
 }
 
 /// One of the answers that were put off is given.
-fn finish_one(late: &Late, random: &mut Random) -> bool {
+fn finish_one(late: &Late, random: &mut Random) {
     let count = late.borrow().len();
     if count == 0 {
-        return false;
+        return;
     }
     let (completer, content) = late.borrow_mut().swap_remove(random.below(count));
     match random.below(2) {
         0 => completer.finish(move |res| res.status(200).body(content)),
         _ => completer.finish(move |res| res.status(200).constant(content)),
-    }
-    true
-}
-
-/// Everybody sends what is left and receives what comes, until neither they nor the loop have anything to do.
-fn bring_to_rest<H: Handler>(
-    hand: &mut Hand<H>,
-    scripts: &mut [Script],
-    late: &Late,
-    random: &mut Random,
-) {
-    let mut idle = 0;
-    while idle < 3 {
-        idle += 1;
-        for script in &mut *scripts {
-            let before = script.unsent.len();
-            script.send(usize::MAX);
-            if script.client.receive() > 0 || script.unsent.len() < before {
-                idle = 0;
-            }
-        }
-        if finish_one(late, random) {
-            idle = 0;
-        }
-        hand.settle();
     }
 }
 

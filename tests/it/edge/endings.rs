@@ -103,9 +103,11 @@ fn rule_6_a_late_answer_reaches_a_client_that_has_only_finished() {
             hand.settle();
         }
         client.finish();
-        hand.settle();
+        hand.until("it is asked", |_| !waiting.borrow().is_empty());
         let completer = waiting.borrow_mut().pop().expect("it was asked");
-        assert_eq!(completer.client(), Peer::HalfClosed);
+        hand.until("the end is known", |_| {
+            completer.client() == Peer::HalfClosed
+        });
         completer.finish(|res| res.status(200).body("late"));
         hand.end(&mut client);
         assert_eq!(client.answers(), [(200, b"late" as &[u8])]);
@@ -119,7 +121,7 @@ fn rule_6_a_late_answer_is_given_up_when_its_client_is_gone() {
     let mut hand = hand(Limits::default(), deferring(&waiting));
     let mut client = hand.connect();
     client.get("/later");
-    hand.settle();
+    hand.until("it is asked", |_| !waiting.borrow().is_empty());
     let completer = waiting.borrow_mut().pop().expect("it was asked");
     assert_eq!(completer.client(), Peer::Open);
     client.reset();

@@ -163,7 +163,7 @@ fn mail_wakes_a_waiting_loop_and_none_is_lost() {
         });
         tell.send(())
     });
-    assert!(over.recv_timeout(2 * PATIENCE).is_ok(), "mail was lost");
+    assert!(over.recv_timeout(PATIENCE).is_ok(), "mail was lost");
 }
 
 /// A ball goes to and fro between two loops that wait without end: each post finds its loop waiting, or about to.
@@ -195,7 +195,7 @@ fn two_loops_wake_each_other() {
         });
         tell.send(())
     });
-    assert!(over.recv_timeout(2 * PATIENCE).is_ok(), "a ball was lost");
+    assert!(over.recv_timeout(PATIENCE).is_ok(), "a ball was lost");
 }
 
 #[test]

@@ -19,7 +19,7 @@ use edgeloop::{
 use super::client::Client;
 
 /// How long what has to come is waited for.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// No two stretches of it look alike, so a byte that is lost or comes twice shows.
 pub(super) static CONTENT: LazyLock<&'static [u8]> = LazyLock::new(|| {
