@@ -1,20 +1,22 @@
-//! An echo server on the reactor, with no HTTP at all.
+//! An echo server on the reactor, with no HTTP at all. It hangs up on peers that do not read what they are sent.
 use edgeloop::reactor::{Driver, Reactor, Table, Token};
 use edgeloop::sys::{Fd, Interest, Ready, socket};
 struct Echo(Fd, Table<Fd>);
 impl Driver for Echo {
     type Message = ();
     fn on_ready(&mut self, reactor: &mut Reactor<()>, token: Token, ready: Ready) {
-        let (Some(peer), mut bytes) = (self.1.get(token), [0; 4096]) else {
-            let accepted = socket::accept(&self.0).map(|peer| self.1.insert(peer));
-            return accepted.map_or((), |(token, peer)| {
-                drop(reactor.register(peer, token, Interest::STREAM));
-            });
+        let Some(peer) = self.1.get(token) else {
+            let Ok(new) = socket::accept(&self.0) else {
+                return;
+            };
+            let (token, peer) = self.1.insert(new);
+            return drop(reactor.register(peer, token, Interest::STREAM));
         };
-        while let Ok(count @ 1..) = socket::recv(peer, &mut bytes) {
-            let _ = socket::send(peer, &bytes[..count], socket::More::No);
+        let (mut bytes, mut taken) = ([0; 4096], true);
+        while taken && let Ok(count @ 1..) = socket::recv(peer, &mut bytes) {
+            taken = socket::send(peer, &bytes[..count], socket::More::No).ok() == Some(count);
         }
-        if ready.intersects(Ready::END) {
+        if !taken || ready.intersects(Ready::END) {
             self.1.remove(token);
         }
     }

@@ -5,6 +5,7 @@
 use std::error::Error;
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::process::ExitCode;
 
 use edgeloop::http::Length;
 use edgeloop::server::{BodyWriter, Pull, Source};
@@ -45,7 +46,7 @@ impl Handler for App {
                 {
                     only(req, res, "GET", |res| plain(res).body(id))
                 } else {
-                    res.status(404).text("not found\n")
+                    res.no_route(req.method())
                 }
             }
         }
@@ -117,14 +118,28 @@ impl Source for Repeat {
     }
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    match serve() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("endpoints: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve() -> Result<(), Box<dyn Error>> {
     let (mut listen, mut cores, mut files) = (Vec::new(), 1, None);
     let mut words = lexopt::Parser::from_env();
     while let Some(word) = words.next()? {
         match word {
             lexopt::Arg::Long("listen") => listen.push(words.value()?.string()?),
             lexopt::Arg::Long("cores") => cores = words.value()?.parse()?,
-            lexopt::Arg::Long("root") => files = Some(Files::new(words.value()?)?),
+            lexopt::Arg::Long("root") => {
+                let root = words.value()?;
+                let opened = Files::new(&root);
+                files = Some(opened.map_err(|why| format!("{}: {why}", root.display()))?);
+            }
             other => return Err(other.unexpected().into()),
         }
     }

@@ -61,6 +61,7 @@ mod request;
 mod stage;
 mod status;
 mod target;
+mod trailers;
 
 pub use conn::{Conn, Event};
 pub use decode::{ChunkDecoder, Decoder, Piece};
@@ -69,7 +70,8 @@ pub use error::Reject;
 pub use field::{Fields, is_token};
 pub use framing::{Body, Framing, Persist};
 pub use limits::Limits;
-pub use request::{Head, Slots, Version, reparse, trailers};
+pub use request::{Head, Slots, Version, reparse};
 pub use stage::{CloseReason, Content, Exchange, Reading, Stage, Writing};
 pub use status::reason;
 pub use target::{Form, Target};
+pub use trailers::{TrailerSlots, trailers};

@@ -243,70 +243,9 @@ pub fn reparse<'h, 'i: 'h>(
     }
 }
 
-/// Reads a trailer section that the decoder has found sound, and leaves out what must not come in trailers: framing,
-/// routing, authentication, conditions, and what changes how the content is read (RFC 9110 §6.5.1).
-pub fn trailers<'h, 'i: 'h>(section: &'i [u8], slots: &'h mut Slots<'i>) -> Fields<'h> {
-    slots.newer.clear();
-    slots.newer.resize(SLOTS, httparse::EMPTY_HEADER);
-    let Ok(httparse::Status::Complete((_, fields))) =
-        httparse::parse_headers(section, &mut slots.newer)
-    else {
-        return Fields::default();
-    };
-    let count = fields.len();
-    slots.newer.truncate(count);
-    slots.newer.retain(|field| {
-        !FORBIDDEN_TRAILERS
-            .iter()
-            .any(|name| field.name.eq_ignore_ascii_case(name))
-    });
-    Fields(&slots.newer)
-}
-
-const FORBIDDEN_TRAILERS: [&str; 29] = [
-    "authorization",
-    "cache-control",
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-range",
-    "content-type",
-    "cookie",
-    "expect",
-    "forwarded",
-    "host",
-    "if-match",
-    "if-modified-since",
-    "if-none-match",
-    "if-range",
-    "if-unmodified-since",
-    "keep-alive",
-    "max-forwards",
-    "proxy-authorization",
-    "proxy-connection",
-    "range",
-    "set-cookie",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn trailers_leave_out_what_frames_routes_or_authenticates() {
-        let mut slots = Slots::new();
-        let section =
-            b"Digest: 1\r\nHost: a\r\nCONTENT-LENGTH: 3\r\nAuthorization: b\r\nX-Sum: 2\r\n\r\n";
-        let kept: Vec<_> = trailers(section, &mut slots).iter().collect();
-        assert_eq!(kept, [("Digest", b"1" as &[u8]), ("X-Sum", b"2")]);
-    }
 
     #[test]
     fn only_a_whole_head_is_read_again() {

@@ -11,7 +11,7 @@ use super::response::{Kind, Reply, ResponseWriter};
 use super::session::{Cx, Held, Next, Pending, Session};
 use super::shared::Shared;
 use super::transport::Transport;
-use crate::http::{self, Body, Event, Fields, Form, Head, Reject, Slots};
+use crate::http::{self, Body, Event, Fields, Form, Head, Reject, Slots, TrailerSlots};
 use crate::sys::Ready;
 
 impl<T: Transport> Session<T> {
@@ -274,13 +274,13 @@ impl<T: Transport> Session<T> {
         self.held = Held::Nothing;
         let (head_bytes, rest) = bytes.split_at(head);
         let (body, section) = rest.split_at(body);
-        let (mut slots, mut trailer_slots) = (Slots::new(), Slots::new());
+        let (mut slots, mut trailer_slots) = (Slots::new(), None);
         let head = http::reparse(&cx.shared.limits.http, head_bytes, &mut slots);
         // Of a chunked body without trailers it is an empty line.
         let trailers = if section.len() <= 2 {
             Fields::default()
         } else {
-            http::trailers(section, &mut trailer_slots)
+            http::trailers(section, trailer_slots.insert(TrailerSlots::new()))
         };
         let head = head.expect("a head that was sound is sound");
         self.answer(cx, &Request::new(&head, body, trailers));

@@ -101,11 +101,6 @@ impl<T: Transport> Session<T> {
                         }
                     }
                     Ok(Step::Encoded) => {}
-                    // It sends nothing that would tell that the client has gone.
-                    Ok(Step::Idle) if self.ready.intersects(Ready::HANGUP | Ready::ERROR) => {
-                        return Err(CloseReason::Reset);
-                    }
-                    Ok(Step::Idle) => return Ok(Flushed::Enough),
                     Ok(Step::End) => output.tail = None,
                     Err(error) => match error.kind() {
                         io::ErrorKind::WouldBlock => self.ready.remove(Ready::WRITE),

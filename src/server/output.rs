@@ -82,8 +82,6 @@ pub(super) enum Step {
     Sent(usize, usize),
     /// Bytes were encoded into the worker's buffer, perhaps the last ones.
     Encoded,
-    /// It has nothing at the moment.
-    Idle,
     /// It is over.
     End,
 }
@@ -160,12 +158,14 @@ impl Tail {
                 let pulled = catch_unwind(AssertUnwindSafe(|| source.pull(&mut body)));
                 match (pulled.unwrap_or(Pull::Failed), body.overrun) {
                     (Pull::More, false) if shared.out.len() > before => Ok(Step::Encoded),
-                    (Pull::More, false) => Ok(Step::Idle),
                     (Pull::End, false) => {
                         conn.end_body(limits, &mut shared.out, &[]);
                         Ok(Step::Encoded)
                     }
-                    (Pull::Failed, _) | (_, true) => Err(io::ErrorKind::UnexpectedEof.into()),
+                    // One that has nothing yet would be asked again at once, and for ever.
+                    (Pull::More | Pull::Failed, _) | (_, true) => {
+                        Err(io::ErrorKind::UnexpectedEof.into())
+                    }
                 }
             }
         }
@@ -232,8 +232,9 @@ impl core::fmt::Debug for Tail {
 ///
 /// A client that has gone drops it.
 pub trait Source {
-    /// Writes the next piece. The sizes are the source's choice, about the [room](BodyWriter::room) is best. One that
-    /// writes nothing is asked again in the next turn of the loop, which does not wait then.
+    /// Writes the next piece. The sizes are the source's choice, about the [room](BodyWriter::room) is best. It has to
+    /// have one: there is [more](Pull::More) but nothing now is a failure. An answer whose content is not known yet is
+    /// put off as a whole ([`defer`](super::ResponseWriter::defer)).
     fn pull(&mut self, body: &mut BodyWriter<'_>) -> Pull;
 }
 

@@ -94,6 +94,15 @@ impl<'a> ResponseWriter<'a> {
         }
     }
 
+    /// Ends a request that no route decides: 404, or 501 when its method is none that is registered (RFC 9110 §9.1).
+    pub fn no_route(self, method: &str) -> Reply {
+        if is_registered(method) {
+            self.status(404).text("not found\n")
+        } else {
+            self.status(501).text("unknown method\n")
+        }
+    }
+
     /// Puts the answer off. The [`Completer`] gives it, from this thread or any other.
     pub fn defer(self) -> (Completer, Reply) {
         let exchange = self.conn.serial();
@@ -113,6 +122,14 @@ impl<'a> ResponseWriter<'a> {
     pub fn limits(&self) -> &Limits {
         &self.shared.limits
     }
+}
+
+/// The methods of RFC 9110 §9.3, and PATCH of RFC 5789.
+fn is_registered(method: &str) -> bool {
+    matches!(
+        method,
+        "GET" | "HEAD" | "POST" | "PUT" | "DELETE" | "CONNECT" | "OPTIONS" | "TRACE" | "PATCH"
+    )
 }
 
 /// An answer whose status is written and whose fields are being written.

@@ -18,6 +18,9 @@ use crate::sys::signal::Signals;
 use crate::sys::socket::{self, BACKLOG, Sharing};
 use crate::sys::{Address, Fd, process};
 
+/// How many addresses a server may have: the tokens of its listeners are below those of other fixed ones.
+const LISTENERS_MAX: usize = 1000;
+
 /// A server that has its addresses and does not serve yet.
 ///
 /// ```no_run
@@ -111,6 +114,13 @@ impl Server {
 
     /// Takes one more address.
     pub fn and_bind(mut self, address: &str) -> Result<Server, StartError> {
+        if self.bound.len() == LISTENERS_MAX {
+            let error = io::Error::other("that are too many");
+            return Err(StartError::System(
+                "listen on more than 1000 addresses",
+                error,
+            ));
+        }
         let asked: Address = address.parse().map_err(StartError::Address)?;
         let failed = |error| StartError::Bind(asked.clone(), error);
         let fd = socket::bind(&asked, Sharing::Alone).map_err(failed)?;

@@ -65,6 +65,12 @@ fn endpoints_answers_each_of_its_endpoints() {
         ("GET /bytes/10", "", "200 OK", "xxxxxxxxxx"),
         ("GET /bytes/3145728", "", "200 OK", &large),
         ("GET /bytes/x", "", "404 Not Found", "not found\n"),
+        (
+            "BREW /coffee",
+            "",
+            "501 Not Implemented",
+            "unknown method\n",
+        ),
         ("GET /users/7", "", "200 OK", "7"),
         ("GET /users/7/8", "", "404 Not Found", "not found\n"),
         (

@@ -1,11 +1,9 @@
 //! Faults that were found by reading, each in its smallest form.
 
-use core::cell::Cell;
 use std::fs::File;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::rc::Rc;
 
 use edgeloop::http::{Head, Length};
 use edgeloop::server::{BodyWriter, CloseReason, Intake, Pull, Source};
@@ -326,34 +324,23 @@ fn an_answer_that_was_begun_and_dropped_leaves_nothing_in_the_output() {
     assert_eq!(client.answers(), [(200, b"content" as &[u8])]);
 }
 
-/// A source that has nothing never sends, and so it never learned.
+/// It would be asked again at once, and for ever.
 #[test]
-fn an_idle_source_whose_client_has_gone_is_dropped() {
-    struct Idle(Rc<Cell<bool>>);
-    impl Source for Idle {
+fn a_source_that_has_nothing_breaks_its_answer() {
+    struct Nothing;
+    impl Source for Nothing {
         fn pull(&mut self, _: &mut BodyWriter<'_>) -> Pull {
             Pull::More
         }
     }
-    impl Drop for Idle {
-        fn drop(&mut self) {
-            self.0.set(true);
-        }
-    }
-    let gone = Rc::new(Cell::new(false));
-    let it_goes = Rc::clone(&gone);
     let mut hand = hand(
         Limits::default(),
-        move |_: &Request<'_>, res: ResponseWriter<'_>| {
-            let source = Idle(Rc::clone(&it_goes));
-            res.status(200).stream(Length::Unknown, source)
-        },
+        |_: &Request<'_>, res: ResponseWriter<'_>| res.status(200).stream(Length::Unknown, Nothing),
     );
     let mut client = hand.connect();
     client.get("/");
-    hand.until("it is under way", |_| client.receive() > 0);
-    client.reset();
-    hand.until("it is dropped", |_| gone.get());
+    hand.end(&mut client);
+    assert_eq!(client.end, Some(End::Reset));
 }
 
 /// A send that is short because the file is has left room in the socket, so no edge follows.

@@ -12,7 +12,7 @@
 //! | any other | what was understood of the request |
 
 use edgeloop::http::{Body, CloseReason, Conn, Content, Event, Exchange, Head, Length, Limits};
-use edgeloop::http::{Reject, Slots, Stage, Version, Writing, encode, trailers};
+use edgeloop::http::{Reject, Slots, Stage, TrailerSlots, Version, Writing, encode, trailers};
 
 use super::corpus::Ending;
 
@@ -106,7 +106,7 @@ impl Asked {
             1..=40 => text.extend([b" body=", &self.body[..]].concat()),
             bytes => text.extend(format!(" body={bytes} bytes").bytes()),
         }
-        for (name, value) in trailers(&self.trailers, &mut Slots::new()).iter() {
+        for (name, value) in trailers(&self.trailers, &mut TrailerSlots::new()).iter() {
             text.extend([b" ", name.as_bytes(), b"=", value].concat());
         }
         text

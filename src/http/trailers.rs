@@ -1,0 +1,87 @@
+//! Trailer sections: fields behind the content (RFC 9110 §6.5).
+
+use super::field::Fields;
+use super::request::SLOTS;
+
+/// Room for the fields of one trailer section: 4 KiB on the stack.
+pub struct TrailerSlots<'i>([httparse::Header<'i>; SLOTS]);
+
+impl TrailerSlots<'_> {
+    /// Empty slots.
+    pub fn new() -> Self {
+        TrailerSlots([httparse::EMPTY_HEADER; SLOTS])
+    }
+}
+
+impl Default for TrailerSlots<'_> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Reads a trailer section that the decoder has found sound, and leaves out what must not come in trailers: framing,
+/// routing, authentication, conditions, and what changes how the content is read (RFC 9110 §6.5.1).
+pub fn trailers<'h, 'i: 'h>(section: &'i [u8], slots: &'h mut TrailerSlots<'i>) -> Fields<'h> {
+    let count = match httparse::parse_headers(section, &mut slots.0) {
+        Ok(httparse::Status::Complete((_, fields))) => fields.len(),
+        Ok(httparse::Status::Partial) | Err(_) => 0,
+    };
+    let mut kept = 0;
+    for at in 0..count {
+        if is_allowed(slots.0[at].name) {
+            slots.0[kept] = slots.0[at];
+            kept += 1;
+        }
+    }
+    Fields(&slots.0[..kept])
+}
+
+fn is_allowed(name: &str) -> bool {
+    !FORBIDDEN.iter().any(|it| it.eq_ignore_ascii_case(name))
+}
+
+const FORBIDDEN: [&str; 29] = [
+    "authorization",
+    "cache-control",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-range",
+    "content-type",
+    "cookie",
+    "expect",
+    "forwarded",
+    "host",
+    "if-match",
+    "if-modified-since",
+    "if-none-match",
+    "if-range",
+    "if-unmodified-since",
+    "keep-alive",
+    "max-forwards",
+    "proxy-authorization",
+    "proxy-connection",
+    "range",
+    "set-cookie",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trailers_leave_out_what_frames_routes_or_authenticates() {
+        let mut slots = TrailerSlots::new();
+        let section =
+            b"Digest: 1\r\nHost: a\r\nCONTENT-LENGTH: 3\r\nAuthorization: b\r\nX-Sum: 2\r\n\r\n";
+        let kept: Vec<_> = trailers(section, &mut slots).iter().collect();
+        assert_eq!(kept, [("Digest", b"1" as &[u8]), ("X-Sum", b"2")]);
+    }
+}
