@@ -12,11 +12,11 @@ impl Driver for Echo {
             let (token, peer) = self.1.insert(new);
             return drop(reactor.register(peer, token, Interest::STREAM));
         };
-        let (mut bytes, mut taken) = ([0; 4096], true);
-        while taken && let Ok(count @ 1..) = socket::recv(peer, &mut bytes) {
-            taken = socket::send(peer, &bytes[..count], socket::More::No).ok() == Some(count);
+        let (mut bytes, mut reads_on) = ([0; 4096], true);
+        while reads_on && let Ok(count @ 1..) = socket::recv(peer, &mut bytes) {
+            reads_on = socket::send(peer, &bytes[..count], socket::More::No).ok() == Some(count);
         }
-        if !taken || ready.intersects(Ready::END) {
+        if !reads_on || ready.intersects(Ready::END) {
             self.1.remove(token);
         }
     }

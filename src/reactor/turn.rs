@@ -47,8 +47,8 @@ pub trait Driver {
 
 /// An event loop. It owns no descriptors but its own two, and no state but who waits for what.
 ///
-/// Per turn: one epoll_wait(2), one look at the clock, no lock unless there is mail. No allocation once the run queue
-/// and the heap of deadlines have grown to their size.
+/// Per turn of [`run`](Reactor::run): one epoll_wait(2), one look at the clock, no lock unless there is mail. No
+/// allocation once the run queue and the heap of deadlines have grown to their size.
 #[derive(Debug)]
 pub struct Reactor<M> {
     epoll: Epoll,
@@ -100,12 +100,12 @@ impl<M> Reactor<M> {
         self.epoll.add(fd, interest, token.to_bits())
     }
 
-    /// Watches for something else. What is ready at present is told again.
+    /// Watches for something else. What is ready at present is told again. Errors: those of epoll_ctl(2).
     pub fn reregister(&self, fd: impl AsFd, token: Token, interest: Interest) -> io::Result<()> {
         self.epoll.modify(fd, interest, token.to_bits())
     }
 
-    /// Watches no longer. Only needed for a descriptor that lives on.
+    /// Watches no longer. Only needed for a descriptor that lives on. Errors: those of epoll_ctl(2).
     pub fn deregister(&self, fd: impl AsFd) -> io::Result<()> {
         self.epoll.delete(fd)
     }
@@ -157,8 +157,8 @@ impl<M> Reactor<M> {
         }
     }
 
-    /// Waits for work, at most for `timeout` and without end if there is none, and does it once around. Errors: those of
-    /// epoll_wait(2), which a loop in order does not meet.
+    /// Waits for work, at most for `timeout` and without end if there is none, and does it once around. Looks at the clock
+    /// before and after the wait. Errors: those of epoll_wait(2), which a loop in order does not meet.
     pub fn turn<D: Driver<Message = M>>(
         &mut self,
         driver: &mut D,

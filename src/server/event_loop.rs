@@ -39,7 +39,8 @@ impl<H: Handler, O: Observer> EventLoop<H, O> {
         self.reactor.next_deadline()
     }
 
-    /// Serves until it is stopped by its [`Handle`] or by a signal. How many connections were cut then.
+    /// Serves until it is stopped by its [`Handle`] or by a signal. How many connections were cut then. Errors: those of
+    /// epoll_wait(2).
     pub fn run(&mut self) -> io::Result<usize> {
         self.reactor.run(&mut self.worker)?;
         Ok(self.worker.cut())

@@ -96,7 +96,7 @@ impl Server {
     /// socket that was inherited. Port 0 is any free one.
     ///
     /// It is taken for this server alone, so one that somebody listens on is an error; nobody can connect before it
-    /// serves.
+    /// serves. Errors: a text that is no address, and an address that can't be had.
     pub fn bind(address: &str) -> Result<Server, StartError> {
         let server = Server {
             bound: Vec::new(),
@@ -112,7 +112,7 @@ impl Server {
         server.and_bind(address)
     }
 
-    /// Takes one more address.
+    /// Takes one more address. Errors: as [`bind`](Server::bind), and more than 1000 addresses.
     pub fn and_bind(mut self, address: &str) -> Result<Server, StartError> {
         if self.bound.len() == LISTENERS_MAX {
             let error = io::Error::other("that are too many");
@@ -188,7 +188,7 @@ impl Server {
         self.bound.iter().map(|bound| &bound.address)
     }
 
-    /// Serves with a function. See [`Handler`].
+    /// Serves with a function, or with a handler that can be cloned. Errors: as [`serve`](Server::serve).
     pub fn serve_fn<H: Handler + Clone + Send + Sync>(
         self,
         handler: H,
@@ -197,7 +197,7 @@ impl Server {
     }
 
     /// Serves with a handler for each core, made on its thread by a factory that is told its number: it need not be
-    /// `Send`.
+    /// `Send`. It listens from now on. Errors: an address that can't be had on several cores, no more descriptors.
     pub fn serve<H: Handler>(
         self,
         factory: impl Fn(usize) -> H + Send + Sync,
@@ -205,7 +205,7 @@ impl Server {
         self.serve_with(move |core| (factory(core), ()))
     }
 
-    /// Serves with a handler and an [`Observer`] for each core.
+    /// Serves with a handler and an [`Observer`] for each core. Errors: as [`serve`](Server::serve).
     pub fn serve_with<H: Handler, O: Observer, F: Fn(usize) -> (H, O) + Send + Sync>(
         self,
         factory: F,
@@ -225,7 +225,8 @@ impl Server {
         })
     }
 
-    /// One loop, for a thread of one's own or to be nested in another loop. It listens from now on.
+    /// One loop, for a thread of one's own or to be nested in another loop. It listens from now on. Errors: as
+    /// [`serve`](Server::serve).
     pub fn event_loop<H: Handler, O: Observer>(
         self,
         handler: H,

@@ -114,17 +114,18 @@ impl Epoll {
         Ok(self.0.add(fd, EpollEvent::new(interest.0, data))?)
     }
 
-    /// Changes a registration. What is ready already makes a new event.
+    /// Changes a registration. What is ready already makes a new event. Errors: those of epoll_ctl(2).
     pub fn modify(&self, fd: impl AsFd, interest: Interest, data: u64) -> io::Result<()> {
         Ok(self.0.modify(fd, &mut EpollEvent::new(interest.0, data))?)
     }
 
-    /// Ends a registration. Closing the only descriptor of a file does so too.
+    /// Ends a registration. Closing the only descriptor of a file does so too. Errors: those of epoll_ctl(2).
     pub fn delete(&self, fd: impl AsFd) -> io::Result<()> {
         Ok(self.0.delete(fd)?)
     }
 
     /// Waits for events, without end if there is no `timeout`. How many there are; none when a signal came between.
+    /// Errors: those of epoll_wait(2).
     ///
     /// The time-out is rounded up to milliseconds: rounded down, a loop would spin through the last one of them.
     #[inline]

@@ -17,7 +17,8 @@ impl EventFd {
         Ok(EventFd(eventfd::EventFd::from_flags(flags)?))
     }
 
-    /// Adds one, which makes a new edge for who watches. A counter that is full has been watched by nobody.
+    /// Adds one, which makes a new edge for who watches. A counter that is full has been watched by nobody. Errors: those
+    /// of write(2).
     pub fn notify(&self) -> io::Result<()> {
         match self.0.write(1) {
             Ok(_) | Err(Errno::EAGAIN) => Ok(()),

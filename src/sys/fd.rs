@@ -3,7 +3,8 @@
 use std::fmt;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
-/// An open descriptor, closed when dropped. It is never duplicated here, so closing it is all that deregisters it.
+/// An open descriptor, closed when dropped. That of a connection is never duplicated, so closing it deregisters it as
+/// well; only a listener that several loops accept from is ([`socket::duplicate`](super::socket::duplicate)).
 pub struct Fd(OwnedFd);
 
 impl Fd {

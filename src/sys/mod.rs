@@ -1,7 +1,9 @@
 //! System calls, thin and typed: the only place that touches the kernel, and the only one with unsafe code.
 //!
-//! Nothing here loops, retries, logs or decides. What the kernel says is returned as it was said, as an
-//! [`io::Result`](std::io::Result); `EAGAIN` is an error of kind `WouldBlock` like any other.
+//! No event loop, no log, no policy. What the kernel says is returned as it was said, as an
+//! [`io::Result`](std::io::Result); `EAGAIN` is an error of kind `WouldBlock` like any other. Two functions make more than
+//! one call, because what they promise takes more: [`socket::bind`] replaces the socket file of a server that is dead, and
+//! [`file::open_beneath`] walks the path where the kernel has no openat2(2).
 //!
 //! Everything above works on the types of this module: [`Fd`] is the one descriptor type, [`Instant`] the one clock,
 //! [`Address`] the one kind of address. A second kernel can so stand behind the same face, and nothing above is generic

@@ -7,12 +7,13 @@ use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::Pid;
 
-/// The number of descriptors that the process may have open (`RLIMIT_NOFILE`, the soft limit).
+/// The number of descriptors that the process may have open (`RLIMIT_NOFILE`, the soft limit). Errors: those of
+/// getrlimit(2).
 pub fn descriptors_max() -> io::Result<u64> {
     Ok(getrlimit(Resource::RLIMIT_NOFILE)?.0)
 }
 
-/// Raises the soft limit of open descriptors to the hard one. What it is then.
+/// Raises the soft limit of open descriptors to the hard one. What it is then. Errors: those of setrlimit(2).
 pub fn raise_descriptors_max() -> io::Result<u64> {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     if soft < hard {
@@ -21,7 +22,7 @@ pub fn raise_descriptors_max() -> io::Result<u64> {
     Ok(hard)
 }
 
-/// The processors that this thread may run on, in order.
+/// The processors that this thread may run on, in order. Errors: those of sched_getaffinity(2).
 pub fn processors() -> io::Result<Vec<usize>> {
     let set = sched_getaffinity(Pid::from_raw(0))?;
     Ok((0..CpuSet::count())
@@ -29,7 +30,7 @@ pub fn processors() -> io::Result<Vec<usize>> {
         .collect())
 }
 
-/// Has this thread run on one processor only (sched_setaffinity(2)).
+/// Has this thread run on one processor only. Errors: those of sched_setaffinity(2).
 pub fn pin(processor: usize) -> io::Result<()> {
     let mut set = CpuSet::new();
     set.set(processor)?;

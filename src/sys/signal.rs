@@ -13,7 +13,8 @@ pub struct Signals(SignalFd);
 
 impl Signals {
     /// Blocks these signals in this thread and in those that it starts from now on, and reads them instead. To be called
-    /// before any thread is started: a thread that does not block them would still be ended by them.
+    /// before any thread is started: a thread that does not block them would still be ended by them. Errors: those of
+    /// sigprocmask(2) and signalfd(2).
     pub fn block() -> io::Result<Signals> {
         let mut set = SigSet::empty();
         set.add(Signal::SIGINT);
@@ -24,7 +25,7 @@ impl Signals {
         Ok(Signals(SignalFd::with_flags(&set, flags)?))
     }
 
-    /// The number of the next signal that has come, if one has.
+    /// The number of the next signal that has come, if one has. Errors: those of read(2).
     pub fn next(&self) -> io::Result<Option<u32>> {
         Ok(self.0.read_signal()?.map(|signal| signal.ssi_signo))
     }

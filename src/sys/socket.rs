@@ -111,7 +111,7 @@ fn inherit(number: i32) -> io::Result<Fd> {
     Ok(fd)
 }
 
-/// Makes a descriptor that came from elsewhere non-blocking and close-on-exec.
+/// Makes a descriptor that came from elsewhere non-blocking and close-on-exec. Errors: those of fcntl(2).
 pub fn set_flags(fd: &Fd) -> io::Result<()> {
     use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
     let flags = OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL)?);
@@ -121,25 +121,26 @@ pub fn set_flags(fd: &Fd) -> io::Result<()> {
 }
 
 /// Begins to listen. `backlog` connections may wait, or what `net.core.somaxconn` says if that is less.
+/// Errors: those of listen(2).
 pub fn listen(fd: &Fd, backlog: u16) -> io::Result<()> {
     let backlog = Backlog::new(i32::from(backlog)).unwrap_or(Backlog::MAXCONN);
     Ok(socket::listen(fd, backlog)?)
 }
 
-/// Binds and listens, alone and with a long queue.
+/// Binds and listens, alone and with a long queue. Errors: those of [`bind`] and [`listen`].
 pub fn listen_on(address: &Address) -> io::Result<Fd> {
     let fd = bind(address, Sharing::Alone)?;
     listen(&fd, BACKLOG)?;
     Ok(fd)
 }
 
-/// Another descriptor of the same socket, for another loop to accept from.
+/// Another descriptor of the same socket, for another loop to accept from. Errors: those of fcntl(2).
 pub fn duplicate(fd: &Fd) -> io::Result<Fd> {
     use std::os::fd::AsFd;
     Ok(fd.as_fd().try_clone_to_owned()?.into())
 }
 
-/// Removes what a bound address leaves in the file system.
+/// Removes what a bound address leaves in the file system. Errors: those of unlink(2).
 pub fn remove(address: &Address) -> io::Result<()> {
     match address {
         Address::Unix(path) => fs::remove_file(path),
@@ -147,7 +148,7 @@ pub fn remove(address: &Address) -> io::Result<()> {
     }
 }
 
-/// The address that a socket has.
+/// The address that a socket has. Errors: those of getsockname(2).
 pub fn local_address(fd: &Fd) -> io::Result<Address> {
     let storage: SockaddrStorage = socket::getsockname(fd.raw())?;
     if let Some(address) = storage.as_sockaddr_in() {
@@ -200,7 +201,7 @@ pub fn accept(listener: &Fd) -> Result<Fd, AcceptError> {
 /// come into the queue.
 ///
 /// A packet filter drops the SYN; it sees the TCP header first (socket(7), `SO_ATTACH_FILTER`). Does nothing useful on
-/// a socket that is not TCP.
+/// a socket that is not TCP. Errors: those of setsockopt(2).
 pub fn drop_new_connections(listener: &Fd) -> io::Result<()> {
     const FLAGS_AT: u32 = 13;
     const SYN: u32 = 0x02;
@@ -258,12 +259,13 @@ pub fn send_file(fd: &Fd, file: &Fd, offset: u64, length: usize) -> io::Result<u
     Ok(sendfile64(fd, file, Some(&mut offset), length)?)
 }
 
-/// Says that nothing more will be sent (FIN).
+/// Says that nothing more will be sent (FIN). Errors: those of shutdown(2).
 pub fn shutdown_write(fd: &Fd) -> io::Result<()> {
     Ok(socket::shutdown(fd.raw(), Shutdown::Write)?)
 }
 
 /// Makes closing the socket a reset that drops what is unsent (`SO_LINGER` of zero seconds).
+/// Errors: those of setsockopt(2).
 pub fn set_linger_reset(fd: &Fd) -> io::Result<()> {
     let linger = libc::linger {
         l_onoff: 1,
@@ -272,17 +274,18 @@ pub fn set_linger_reset(fd: &Fd) -> io::Result<()> {
     set_option(fd, libc::SOL_SOCKET, libc::SO_LINGER, &linger)
 }
 
-/// Bytes that were sent and that the peer has not acknowledged, or not been sent at all (`SIOCOUTQ`).
+/// Bytes that were sent and that the peer has not acknowledged, or not been sent at all (`SIOCOUTQ`). Errors:
+/// those of ioctl(2).
 pub fn unacknowledged(fd: &Fd) -> io::Result<usize> {
     ask_count(fd, libc::TIOCOUTQ)
 }
 
-/// Bytes that have come and that nobody has received (`SIOCINQ`).
+/// Bytes that have come and that nobody has received (`SIOCINQ`). Errors: those of ioctl(2).
 pub fn unread(fd: &Fd) -> io::Result<usize> {
     ask_count(fd, libc::FIONREAD)
 }
 
-/// Two connected stream sockets, non-blocking and close-on-exec.
+/// Two connected stream sockets, non-blocking and close-on-exec. Errors: those of socketpair(2).
 pub fn pair() -> io::Result<(Fd, Fd)> {
     let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
     let (one, other) = socket::socketpair(AddressFamily::Unix, SockType::Stream, None, flags)?;
