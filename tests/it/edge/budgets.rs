@@ -138,7 +138,7 @@ fn rule_9_all_connections_together_send_no_more_than_a_mebibyte_in_a_turn() {
 #[test]
 fn rule_9_who_asks_for_little_does_not_wait_behind_those_who_ask_for_much() {
     let mut hand = hand(Limits::default(), app);
-    let mut many: Vec<Client> = (0..30).map(|_| hand.connect()).collect();
+    let mut many: Vec<Client> = (0..60).map(|_| hand.connect()).collect();
     let mut modest = hand.connect();
     for client in &mut many {
         client.get("/constant/8000000");
@@ -149,8 +149,11 @@ fn rule_9_who_asks_for_little_does_not_wait_behind_those_who_ask_for_much() {
             client.receive();
         }
         modest.get("/");
-        hand.turn();
-        modest.receive();
-        assert_eq!(modest.answers().len(), round, "in the same turn");
+        let turns = hand.until("its answer", |_| {
+            modest.receive();
+            modest.answers().len() == round
+        });
+        // The others need fifteen turns for one round. Its request may be a turn late, as everything from a socket may.
+        assert!(turns <= 5, "{turns} turns");
     }
 }
