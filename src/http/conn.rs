@@ -113,9 +113,9 @@ impl Conn {
             return self.skip_empty_lines(limits, empty_lines, input, slots);
         }
         match request::parse(limits, input, slots) {
-            Parsed::Complete(used, head) => {
+            Parsed::Complete(head) => {
                 self.begin(&head);
-                (used, Event::Request(head))
+                (head.bytes().len(), Event::Request(head))
             }
             Parsed::Rejected(reject) => self.reject_head(input, reject),
             Parsed::Partial => self.hold_head(limits, scanned, empty_lines, input),
@@ -598,7 +598,7 @@ fn has_empty_line(input: &[u8], begin: usize) -> bool {
 fn judge_long_line(limits: &Limits, scanned: usize, input: &[u8]) -> Option<Reject> {
     let reaches = |bytes: usize| scanned < bytes && bytes <= input.len();
     let no_method = reaches(METHOD_BYTES) && !input[..METHOD_BYTES].contains(&b' ');
-    if no_method || reaches(METHOD_BYTES + limits.target_bytes_max + 1) {
+    if no_method || reaches((METHOD_BYTES + 1).saturating_add(limits.target_bytes_max)) {
         doubt(limits, input)
     } else {
         None

@@ -241,8 +241,8 @@ impl ChunkDecoder {
         bytes: u32,
         part: Part,
     ) -> Result<State, Reject> {
-        let bytes = bytes + 1;
-        self.extension_bytes += 1;
+        let bytes = bytes.saturating_add(1);
+        self.extension_bytes = self.extension_bytes.saturating_add(1);
         let fits = bytes as usize <= limits.chunk_extension_bytes_max
             && self.extension_bytes as usize <= limits.chunk_extensions_bytes_max;
         if fits {
@@ -255,14 +255,14 @@ impl ChunkDecoder {
     /// Walks over bytes of the trailer section; ends after its blank line. How many it took.
     fn trailer(&mut self, limits: &Limits, mut line: Line, input: &[u8]) -> Result<usize, Reject> {
         for (at, byte) in input.iter().enumerate() {
-            self.trailer_bytes += 1;
+            self.trailer_bytes = self.trailer_bytes.saturating_add(1);
             if self.trailer_bytes as usize > limits.trailer_bytes_max {
                 return Err(Reject::TrailersTooLarge);
             }
             line = match (line, byte) {
                 (Line::Begin, b'\r') => Line::LastLf,
                 (Line::Begin, byte) if is_token_byte(*byte) => {
-                    self.trailer_fields += 1;
+                    self.trailer_fields = self.trailer_fields.saturating_add(1);
                     if usize::from(self.trailer_fields) > limits.fields() {
                         return Err(Reject::TrailersTooLarge);
                     }

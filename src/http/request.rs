@@ -57,6 +57,7 @@ pub enum Version {
 /// A request head that is sound, framing included.
 #[derive(Clone, Copy, Debug)]
 pub struct Head<'r> {
+    bytes: &'r [u8],
     method: &'r str,
     target: Target<'r>,
     version: Version,
@@ -65,6 +66,11 @@ pub struct Head<'r> {
 }
 
 impl<'r> Head<'r> {
+    /// All its bytes, from the request line to the blank line, as [`reparse`] wants them.
+    pub fn bytes(&self) -> &'r [u8] {
+        self.bytes
+    }
+
     /// The method, as it came: methods are case-sensitive (RFC 9110 §9.1).
     pub fn method(&self) -> &'r str {
         self.method
@@ -116,8 +122,7 @@ impl<'r> Head<'r> {
 
 /// What came of bytes at which a head should begin.
 pub(super) enum Parsed<'h> {
-    /// A head, and how many bytes it took.
-    Complete(usize, Head<'h>),
+    Complete(Head<'h>),
     /// Sound or not, it does not end here.
     Partial,
     Rejected(Reject),
@@ -147,7 +152,13 @@ pub(super) fn parse<'h, 'i: 'h>(
                 } else {
                     Version::Http11
                 };
-                return finish(used, method, target, version, Fields(request.headers));
+                return finish(
+                    &window[..used],
+                    method,
+                    target,
+                    version,
+                    Fields(request.headers),
+                );
             }
             Parsed::Rejected(judge::fault(limits, window))
         }
@@ -194,7 +205,7 @@ fn parse_doubtful<'h, 'i: 'h>(
         httparse::parse_headers(&window[line_end..], slots),
     ) {
         (Ok(target), Ok(httparse::Status::Complete((used, fields)))) => finish(
-            line_end + used,
+            &window[..line_end + used],
             method,
             target,
             Version::Http11,
@@ -208,23 +219,21 @@ fn parse_doubtful<'h, 'i: 'h>(
 
 #[inline]
 fn finish<'h>(
-    used: usize,
+    bytes: &'h [u8],
     method: &'h str,
     target: Target<'h>,
     version: Version,
     fields: Fields<'h>,
 ) -> Parsed<'h> {
     match Framing::of(&target, version, fields) {
-        Ok(framing) => Parsed::Complete(
-            used,
-            Head {
-                method,
-                target,
-                version,
-                fields,
-                framing,
-            },
-        ),
+        Ok(framing) => Parsed::Complete(Head {
+            bytes,
+            method,
+            target,
+            version,
+            fields,
+            framing,
+        }),
         Err(reject) => Parsed::Rejected(reject),
     }
 }
@@ -238,8 +247,8 @@ pub fn reparse<'h, 'i: 'h>(
     slots: &'h mut Slots<'i>,
 ) -> Option<Head<'h>> {
     match parse(limits, head, slots) {
-        Parsed::Complete(used, parsed) if used == head.len() => Some(parsed),
-        Parsed::Complete(..) | Parsed::Partial | Parsed::Rejected(_) => None,
+        Parsed::Complete(parsed) if parsed.bytes.len() == head.len() => Some(parsed),
+        Parsed::Complete(_) | Parsed::Partial | Parsed::Rejected(_) => None,
     }
 }
 

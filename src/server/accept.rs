@@ -115,7 +115,8 @@ impl Evictor {
 
 /// Whether nothing of a request has been received on this connection, and since when, which is told by its deadline.
 fn idle(session: &Session<Socket>) -> Option<(Waiting, Instant)> {
-    let waiting = session.waiting();
-    let idle = matches!(waiting, Waiting::FirstByte | Waiting::Idle) && !session.queued;
-    idle.then(|| (waiting, session.patience.until_exactly()))
+    let waiting = session
+        .waiting()
+        .filter(|waiting| matches!(waiting, Waiting::FirstByte | Waiting::Idle) && !session.queued);
+    waiting.map(|waiting| (waiting, session.patience.until_exactly()))
 }

@@ -7,7 +7,7 @@ use super::defer::{Client, Finish};
 use super::handler::{Handler, Intake, Request};
 use super::observer::{Observer, Summary, Trouble};
 use super::output::Output;
-use super::response::{Kind, Reply, ResponseWriter};
+use super::response::{Kind, Outcome, Reply, ResponseWriter};
 use super::session::{Cx, Held, Next, Pending, Session};
 use super::shared::Shared;
 use super::transport::Transport;
@@ -21,7 +21,6 @@ impl<T: Transport> Session<T> {
         &mut self,
         cx: &mut Cx<'_, H, O>,
         head: &Head<'_>,
-        head_bytes: &[u8],
         rest: &[u8],
     ) -> usize {
         if cx.shared.draining {
@@ -33,7 +32,7 @@ impl<T: Transport> Session<T> {
             self.answer(cx, &Request::new(head, &[], Fields::default()));
             return 0;
         }
-        self.begin_body(cx, head, framing.body, head_bytes, rest)
+        self.begin_body(cx, head, framing.body, rest)
     }
 
     fn begin_body<H: Handler, O: Observer>(
@@ -41,17 +40,18 @@ impl<T: Transport> Session<T> {
         cx: &mut Cx<'_, H, O>,
         head: &Head<'_>,
         body: Body,
-        head_bytes: &[u8],
         rest: &[u8],
     ) -> usize {
         let Some(body_max) = self.intake(cx, head) else {
             return 0;
         };
+        let bound = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
+        let body_max = bound(body_max);
         let length = match body {
             Body::Length(length) => Some(length.get()),
             Body::None | Body::Chunked => None,
         };
-        if length.is_some_and(|length| length > body_max as u64) {
+        if length.is_some_and(|length| length > u64::from(body_max)) {
             self.conn.refuse(Reject::BodyTooLarge);
             self.answer_reject(cx, Reject::BodyTooLarge);
             return 0;
@@ -60,12 +60,11 @@ impl<T: Transport> Session<T> {
         if length.is_some_and(|length| length <= rest.len() as u64) {
             return self.answer_in_place(cx, head, rest);
         }
-        let bound = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
         self.held = Held::Body {
-            bytes: cx.shared.pool.keep(head_bytes),
-            head: bound(head_bytes.len()),
+            bytes: cx.shared.pool.keep(head.bytes()),
+            head: bound(head.bytes().len()),
             body: 0,
-            body_max: bound(body_max),
+            body_max,
         };
         0
     }
@@ -102,8 +101,8 @@ impl<T: Transport> Session<T> {
             }
             Intake::Answer(reply) => Some(reply),
         });
-        // Whoever has answered and wants the body all the same gets the connection closed, for nobody would read it.
-        body_max.filter(|_| self.conn.owes_head())
+        // Nothing is read for who has been answered.
+        body_max.filter(|_| self.conn.owes_head() && self.deferred.is_none())
     }
 
     #[inline]
@@ -124,7 +123,8 @@ impl<T: Transport> Session<T> {
         }
     }
 
-    /// Lets the handler or somebody in its place write an answer, and takes care of what it does wrong.
+    /// Lets the handler or somebody in its place write an answer, and takes care of what it does wrong. No reply: it
+    /// wants the body first.
     #[inline]
     fn with_handler<H: Handler, O: Observer>(
         &mut self,
@@ -134,28 +134,29 @@ impl<T: Transport> Session<T> {
         let begin = cx.shared.out.len();
         let writer = ResponseWriter::new(&mut self.conn, cx.shared, cx.token);
         let handler = &mut *cx.handler;
-        match catch_unwind(AssertUnwindSafe(move || answer(handler, writer))) {
-            Ok(Some(reply)) => self.take(cx, begin, reply),
+        let caught = catch_unwind(AssertUnwindSafe(move || answer(handler, writer)));
+        match (caught, cx.shared.outcome.take()) {
+            (Ok(Some(_)), Some(outcome)) => self.take(cx, begin, outcome),
             // An answer that was begun and dropped is none.
-            Ok(None) if self.conn.owes_head() => cx.shared.out.truncate(begin),
-            Ok(None) => self.answer_fault(cx, begin, &Trouble::NoAnswer),
-            Err(_) => self.answer_fault(cx, begin, &Trouble::HandlerPanicked),
+            (Ok(None), None) => cx.shared.out.truncate(begin),
+            (Ok(Some(_)), None) | (Ok(None), Some(_)) => {
+                self.answer_fault(cx, begin, &Trouble::NoAnswer);
+            }
+            (Err(_), _) => self.answer_fault(cx, begin, &Trouble::HandlerPanicked),
         }
     }
 
     /// Takes a handler's answer: the one place where its kinds part.
     #[inline]
-    fn take<H: Handler, O: Observer>(&mut self, cx: &mut Cx<'_, H, O>, begin: usize, reply: Reply) {
-        let Reply {
-            exchange,
-            status,
-            kind,
-        } = reply;
-        let answered = !self.conn.owes_head();
-        let ours = exchange == self.conn.serial() || answered;
+    fn take<H: Handler, O: Observer>(
+        &mut self,
+        cx: &mut Cx<'_, H, O>,
+        begin: usize,
+        Outcome { status, kind }: Outcome,
+    ) {
         match kind {
-            Kind::Whole if answered => self.observe(cx, status, None),
-            Kind::Tail(tail) if answered => {
+            Kind::Whole => self.observe(cx, status, None),
+            Kind::Tail(tail) => {
                 match &mut self.pending {
                     // What a late answer finds unsent is of those before it, and goes first.
                     Pending::Output(output) => output.tail = Some(tail),
@@ -165,14 +166,9 @@ impl<T: Transport> Session<T> {
                 }
                 self.observe(cx, status, None);
             }
-            Kind::Broken if answered => self.conn.fail(),
-            Kind::Later(client) if ours && !answered => self.deferred = Some(client),
-            Kind::Fault(fault) if ours && !answered => {
-                self.answer_fault(cx, begin, &Trouble::Field(fault));
-            }
-            Kind::Whole | Kind::Tail(_) | Kind::Broken | Kind::Later(_) | Kind::Fault(_) => {
-                self.answer_fault(cx, begin, &Trouble::NoAnswer);
-            }
+            Kind::Later(client) => self.deferred = Some(client),
+            Kind::Unsendable(fault) => self.answer_fault(cx, begin, &Trouble::Field(fault)),
+            Kind::Broken => self.answer_fault(cx, begin, &Trouble::ContentFailed),
         }
     }
 
@@ -194,12 +190,12 @@ impl<T: Transport> Session<T> {
             self.conn.close_after_answer();
         }
         let res = ResponseWriter::new(&mut self.conn, cx.shared, cx.token).status(500);
-        let reply = if taken_back {
+        let _answered = if taken_back {
             res.empty()
         } else {
             res.text("the server failed to answer\n")
         };
-        self.observe(cx, reply.status, None);
+        self.observe(cx, 500, None);
     }
 
     /// Answers a client's fault. The connection closes after it.
@@ -212,8 +208,8 @@ impl<T: Transport> Session<T> {
         self.drop_held(cx.shared);
         let res = ResponseWriter::new(&mut self.conn, cx.shared, cx.token);
         let reason = [reject.reason(), "\n"].concat();
-        let reply = res.status(reject.status()).text(reason);
-        self.observe(cx, reply.status, Some(reject));
+        let _answered = res.status(reject.status()).text(reason);
+        self.observe(cx, reject.status(), Some(reject));
     }
 
     #[inline]
@@ -282,8 +278,12 @@ impl<T: Transport> Session<T> {
         } else {
             http::trailers(section, trailer_slots.insert(TrailerSlots::new()))
         };
-        let head = head.expect("a head that was sound is sound");
-        self.answer(cx, &Request::new(&head, body, trailers));
+        if let Some(head) = head {
+            self.answer(cx, &Request::new(&head, body, trailers));
+        } else {
+            debug_assert!(false, "a head that was sound is sound");
+            self.conn.fail();
+        }
         cx.shared.pool.give_back(bytes);
     }
 

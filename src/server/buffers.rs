@@ -31,7 +31,13 @@ impl Pool {
         self.lent_bytes
     }
 
-    /// An empty buffer with `bytes` in it. What the server itself has to keep is kept even when the pool is exhausted.
+    /// Whether so many bytes more can be lent.
+    pub(super) fn has_room(&self, bytes: usize) -> bool {
+        self.lent_bytes.saturating_add(bytes) <= self.bytes_max
+    }
+
+    /// A buffer with `bytes` in it. Never refused: these are bytes that have been received or encoded already, which the
+    /// server cannot drop.
     pub(super) fn keep(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut buffer = self.spare.pop().unwrap_or_default();
         self.lent_bytes += buffer.capacity();

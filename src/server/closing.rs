@@ -29,11 +29,7 @@ impl<T: Transport> Session<T> {
                     return done;
                 }
             }
-            http::CloseReason::Failed => {
-                // What was promised is not what was sent: only a reset says so. If it can't be had, a close has to do.
-                let _ = self.transport.reset();
-                return done;
-            }
+            http::CloseReason::Failed => return Err(self.break_off(CloseReason::Failed)),
             http::CloseReason::WeAsked | http::CloseReason::BodyUnread => {}
         }
         self.drop_held(shared);
@@ -68,7 +64,10 @@ impl<T: Transport> Session<T> {
 
     /// Its deadline is over.
     pub(super) fn expire<H: Handler, O: Observer>(&mut self, cx: &mut Cx<'_, H, O>) -> Next {
-        let reject = match self.waiting() {
+        let Some(waiting) = self.waiting() else {
+            return Next::Close(self.break_off(CloseReason::Failed));
+        };
+        let reject = match waiting {
             // A request that came after this turn's events is not cut off by the close.
             Waiting::FirstByte | Waiting::Idle if self.has_unread() == Some(true) => {
                 return self.drive(cx, Ready::READ);
@@ -110,9 +109,8 @@ impl<T: Transport> Session<T> {
         if self.patience.forgive(progress, &shared.limits, shared.now) {
             return Next::Wait;
         }
-        // The rest would go on waiting in the kernel after a plain close. If there is no reset, there is that.
-        let _ = self.transport.reset();
-        Next::Close(CloseReason::ReaderTooSlow)
+        // After a plain close the rest would go on waiting in the kernel.
+        Next::Close(self.break_off(CloseReason::ReaderTooSlow))
     }
 
     /// Answers 503 to a connection for which there is no room.
@@ -137,7 +135,7 @@ impl<T: Transport> Session<T> {
         if self.conn.owes_head() {
             self.conn.close_after_answer();
         }
-        if matches!(self.waiting(), Waiting::Idle | Waiting::FirstByte) {
+        if matches!(self.waiting(), Some(Waiting::Idle | Waiting::FirstByte)) {
             self.patience
                 .not_after(shared.now + shared.limits.drain_grace);
         }
@@ -147,8 +145,7 @@ impl<T: Transport> Session<T> {
     /// a FIN would be its end.
     pub(super) fn cut(&mut self) {
         if matches!(self.pending, Pending::Output(_)) {
-            // If it can't be had, a close has to do.
-            let _ = self.transport.reset();
+            self.break_off(CloseReason::Stopped);
         }
     }
 

@@ -2,8 +2,9 @@
 
 use std::io;
 
+use super::buffers::Pool;
 use super::observer::CloseReason;
-use super::output::{Output, Step};
+use super::output::{Failed, Output, Room, Step};
 use super::session::{Budget, Flushed, Pending, Session};
 use super::shared::Shared;
 use super::transport::Transport;
@@ -31,10 +32,8 @@ impl<T: Transport> Session<T> {
             shared.out.clear();
             return Ok(Flushed::All);
         }
-        let mut output = Box::<Output>::default();
-        output.keep(&shared.out[sent..], &mut shared.pool);
+        self.keep(&shared.out[sent..], &mut shared.pool)?;
         shared.out.clear();
-        self.pending = Pending::Output(output);
         self.flush_output(shared, budget)
     }
 
@@ -93,27 +92,14 @@ impl<T: Transport> Session<T> {
                 shared.out.clear();
             } else if let Some(tail) = &mut output.tail {
                 match tail.step(&mut self.transport, &mut self.conn, shared, allowance) {
-                    Ok(Step::Sent(sent, asked)) => {
-                        spend(shared, budget, sent);
-                        self.patience.moved(sent);
-                        if sent < asked {
-                            self.ready.remove(Ready::WRITE);
-                        }
+                    Ok(Step::Sent { bytes, room }) => {
+                        spend(shared, budget, bytes);
+                        self.sent(bytes, room);
                     }
                     Ok(Step::Encoded) => {}
                     Ok(Step::End) => output.tail = None,
-                    Err(error) => match error.kind() {
-                        io::ErrorKind::WouldBlock => self.ready.remove(Ready::WRITE),
-                        io::ErrorKind::Interrupted => {}
-                        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => {
-                            return Err(CloseReason::Reset);
-                        }
-                        // The content can't be had: a file that has shrunk or can't be read, a source that failed.
-                        _ => {
-                            self.conn.fail();
-                            output.tail = None;
-                        }
-                    },
+                    Err(Failed::Send(error)) => self.not_sent(&error)?,
+                    Err(Failed::Content) => return Err(self.break_off(CloseReason::Failed)),
                 }
             } else {
                 return Ok(Flushed::All);
@@ -129,39 +115,73 @@ impl<T: Transport> Session<T> {
         }
         match self.transport.send(bytes, more) {
             Ok(sent) => {
-                if sent < bytes.len() {
-                    self.ready.remove(Ready::WRITE);
-                }
-                self.patience.moved(sent);
+                let room = if sent < bytes.len() {
+                    Room::Full
+                } else {
+                    Room::Left
+                };
+                self.sent(sent, room);
                 Ok(sent)
             }
-            Err(error) => match error.kind() {
-                io::ErrorKind::WouldBlock => {
-                    self.ready.remove(Ready::WRITE);
-                    Ok(0)
-                }
-                io::ErrorKind::Interrupted => Ok(0),
-                _ => Err(CloseReason::Reset),
-            },
+            Err(error) => {
+                self.not_sent(&error)?;
+                Ok(0)
+            }
         }
+    }
+
+    #[inline]
+    fn sent(&mut self, bytes: usize, room: Room) {
+        match room {
+            Room::Left => {}
+            Room::Full => self.ready.remove(Ready::WRITE),
+        }
+        self.patience.moved(bytes);
+    }
+
+    #[cold]
+    fn not_sent(&mut self, error: &io::Error) -> Result<(), CloseReason> {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => self.ready.remove(Ready::WRITE),
+            io::ErrorKind::Interrupted => {}
+            _ => return Err(CloseReason::Reset),
+        }
+        Ok(())
+    }
+
+    /// What was promised is not what was sent: only a reset says so. If it can't be had, a close has to do.
+    #[cold]
+    pub(super) fn break_off(&mut self, reason: CloseReason) -> CloseReason {
+        let _ = self.transport.reset();
+        reason
     }
 
     /// What was encoded and not sent moves from the worker's buffer into the session's own.
     #[inline]
-    pub(super) fn keep_unsent(&mut self, shared: &mut Shared) {
+    pub(super) fn keep_unsent(&mut self, shared: &mut Shared) -> Result<(), CloseReason> {
         if shared.out.is_empty() {
-            return;
+            return Ok(());
+        }
+        let kept = self.keep(&shared.out, &mut shared.pool);
+        shared.out.clear();
+        kept
+    }
+
+    #[cold]
+    fn keep(&mut self, unsent: &[u8], pool: &mut Pool) -> Result<(), CloseReason> {
+        if !pool.has_room(unsent.len()) {
+            return Err(self.break_off(CloseReason::NoRoom));
         }
         match &mut self.pending {
-            Pending::Output(output) => output.keep(&shared.out, &mut shared.pool),
+            Pending::Output(output) => output.keep(unsent, pool),
             Pending::Nothing => {
                 let mut output = Box::<Output>::default();
-                output.keep(&shared.out, &mut shared.pool);
+                output.keep(unsent, pool);
                 self.pending = Pending::Output(output);
             }
             Pending::Linger(_) => {} // the connection is over, nothing more is said on it
         }
-        shared.out.clear();
+        Ok(())
     }
 }
 

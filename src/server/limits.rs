@@ -13,7 +13,8 @@ pub struct Limits {
     ///
     /// [`Handler::intake`]: super::Handler::intake
     pub body_bytes_max: usize,
-    /// All buffers of one worker together (256 MiB): bodies that need more get 503.
+    /// All buffers of one worker together (256 MiB): bodies that need more get 503, and a client that leaves more of its
+    /// answers unread is cut.
     pub buffers_bytes_max: usize,
     /// Connections of all workers together. `None`: the limit of open descriptors less a reserve of max(64, a
     /// sixteenth), the reserve being at most a quarter.

@@ -55,6 +55,8 @@ pub enum CloseReason {
     Evicted,
     /// There was no room for it.
     Refused,
+    /// What it left unread of its answers would have passed the limit of all buffers.
+    NoRoom,
     /// The server stopped.
     Stopped,
 }
@@ -84,9 +86,12 @@ pub enum Trouble {
     Refused,
     /// A handler panicked: its client got 500.
     HandlerPanicked,
+    /// What was promised of an answer's content could not be kept: a file is shorter or can't be read, a source failed. Its
+    /// client got 500, or a broken connection when something was sent before.
+    ContentFailed,
     /// A handler wrote a field that can't be sent: its client got 500.
     Field(http::FieldError),
-    /// A handler dropped its request without an answer, or gave an answer of another one: its client got 500.
+    /// A handler returned the proof of another request's answer: its client got 500.
     NoAnswer,
 }
 
@@ -110,6 +115,9 @@ impl core::fmt::Display for Trouble {
                 f.write_str("a connection was refused: all are busy; raise the connection limit")
             }
             Trouble::HandlerPanicked => f.write_str("a handler panicked; its client got 500"),
+            Trouble::ContentFailed => f.write_str(
+                "an answer's content ended early or could not be had; its client was told",
+            ),
             Trouble::Field(error) => write!(f, "a handler's answer was replaced by 500: {error}"),
             Trouble::NoAnswer => f.write_str("a handler gave no answer; its client got 500"),
         }

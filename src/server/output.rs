@@ -39,7 +39,7 @@ impl Output {
         &self.bytes[self.sent..]
     }
 
-    /// The first of them are.
+    /// The first `bytes` unsent bytes have been sent.
     pub(super) fn mark_sent(&mut self, bytes: usize, pool: &mut Pool) {
         self.sent += bytes;
         if self.sent == self.bytes.len() {
@@ -68,76 +68,100 @@ impl Output {
 pub(super) enum Tail {
     /// Bytes that live as long as the program.
     Static(&'static [u8]),
-    /// Bytes that others share, from an offset.
-    Shared(Arc<[u8]>, usize),
-    /// Part of a file: offset and length.
-    File(Fd, u64, u64),
+    /// Bytes that others share.
+    Shared { bytes: Arc<[u8]>, at: usize },
+    /// Part of a file.
+    File { file: Fd, at: u64, left: u64 },
     /// Whatever it gives.
     Source(Box<dyn Source>),
 }
 
 /// What a step of a [`Tail`] came to.
 pub(super) enum Step {
-    /// So many bytes were sent of so many.
-    Sent(usize, usize),
+    /// So many bytes were sent.
+    Sent { bytes: usize, room: Room },
     /// Bytes were encoded into the worker's buffer, perhaps the last ones.
     Encoded,
     /// It is over.
     End,
 }
 
+/// What is known of the room in the socket after a send.
+pub(super) enum Room {
+    /// There may be some.
+    Left,
+    /// The send was short: an edge will tell.
+    Full,
+}
+
+/// Why a step of a [`Tail`] failed.
+pub(super) enum Failed {
+    /// The kernel did not send, whatever the reason.
+    Send(io::Error),
+    /// The content is not what was promised: a file is shorter or can't be read, a source failed.
+    Content,
+}
+
 impl Tail {
     /// Whether bytes follow at once what is encoded.
     pub(super) fn more(&self) -> More {
-        match self {
-            Tail::Static(_) | Tail::Shared(..) | Tail::File(..) => More::Yes,
-            Tail::Source(_) => More::No,
-        }
+        let follows = match self {
+            Tail::Static(rest) => !rest.is_empty(),
+            Tail::Shared { bytes, at } => *at < bytes.len(),
+            Tail::File { left, .. } => *left > 0,
+            Tail::Source(_) => false,
+        };
+        if follows { More::Yes } else { More::No }
     }
 
-    /// Sends or encodes a piece, of at most `allowance` bytes where it is sent. An error of kind `UnexpectedEof`: there
-    /// is less than was promised.
+    /// Sends or encodes a piece, of at most `allowance` bytes where it is sent.
     pub(super) fn step<T: Transport>(
         &mut self,
         transport: &mut T,
         conn: &mut Conn,
         shared: &mut Shared,
         allowance: usize,
-    ) -> io::Result<Step> {
+    ) -> Result<Step, Failed> {
         let limits = &shared.limits.http;
         match self {
+            Tail::Static([]) | Tail::File { left: 0, .. } => Ok(Step::End),
             Tail::Static(rest) => {
-                let (sent, asked) = send_part(transport, conn, limits, rest, allowance)?;
+                let part = &rest[..rest.len().min(allowance)];
+                let sent = send_part(transport, conn, limits, part, part.len() < rest.len())?;
                 *rest = &rest[sent..];
-                Ok(Step::of(sent, asked))
+                Ok(Step::sent(sent, part.len()))
             }
-            Tail::Shared(bytes, at) => {
-                let (sent, asked) = send_part(transport, conn, limits, &bytes[*at..], allowance)?;
+            Tail::Shared { bytes, at } if *at == bytes.len() => Ok(Step::End),
+            Tail::Shared { bytes, at } => {
+                let rest = &bytes[*at..];
+                let part = &rest[..rest.len().min(allowance)];
+                let sent = send_part(transport, conn, limits, part, part.len() < rest.len())?;
                 *at += sent;
-                Ok(Step::of(sent, asked))
+                Ok(Step::sent(sent, part.len()))
             }
-            Tail::File(_, _, 0) => Ok(Step::End),
-            Tail::File(file, offset, left) if shared.sendfile => {
-                let asked = usize::try_from(*left).map_or(allowance, |left| left.min(allowance));
-                let sent = transport.send_file(file, *offset, asked)?;
-                if sent == 0 {
-                    return Err(io::ErrorKind::UnexpectedEof.into());
-                }
-                *offset += sent as u64;
+            Tail::File { file, at, left } if shared.sendfile => {
+                let part = usize::try_from(*left).map_or(allowance, |left| left.min(allowance));
+                let sent = match transport.send_file(file, *at, part) {
+                    Ok(0) => return Err(Failed::Content),
+                    Ok(sent) => sent,
+                    Err(error) if is_about_the_peer(&error) => return Err(Failed::Send(error)),
+                    Err(_) => return Err(Failed::Content),
+                };
+                *at += sent as u64;
                 *left -= sent as u64;
                 conn.sent_body(limits, sent as u64);
-                // Short can mean that the socket is full or that the file has shrunk, and for the latter no edge would
-                // come. The next call tells: EAGAIN or 0.
-                Ok(Step::Sent(sent, sent))
+                // A short one can mean that the socket is full or that the file has shrunk, and for the latter no edge
+                // would come. The next call tells: EAGAIN or 0.
+                let room = Room::Left;
+                Ok(Step::Sent { bytes: sent, room })
             }
-            Tail::File(file, offset, left) => {
-                let asked =
-                    usize::try_from(*left).map_or(PIECE_BYTES, |left| left.min(PIECE_BYTES));
-                let read = read_onto(file, &mut shared.out, asked, *offset)?;
-                if read == 0 {
-                    return Err(io::ErrorKind::UnexpectedEof.into());
-                }
-                *offset += read as u64;
+            Tail::File { file, at, left } => {
+                let part = usize::try_from(*left).map_or(PIECE_BYTES, |left| left.min(PIECE_BYTES));
+                let read = match read_onto(file, &mut shared.out, part, *at) {
+                    Ok(0) | Err(_) => return Err(Failed::Content),
+                    Ok(read) => read,
+                };
+                *at += read as u64;
                 *left -= read as u64;
                 conn.sent_body(limits, read as u64);
                 Ok(Step::Encoded)
@@ -163,9 +187,7 @@ impl Tail {
                         Ok(Step::Encoded)
                     }
                     // One that has nothing yet would be asked again at once, and for ever.
-                    (Pull::More | Pull::Failed, _) | (_, true) => {
-                        Err(io::ErrorKind::UnexpectedEof.into())
-                    }
+                    (Pull::More | Pull::Failed, _) | (_, true) => Err(Failed::Content),
                 }
             }
         }
@@ -173,34 +195,41 @@ impl Tail {
 }
 
 impl Step {
-    fn of(sent: usize, asked: usize) -> Step {
-        match asked {
-            0 => Step::End,
-            _ => Step::Sent(sent, asked),
-        }
+    fn sent(bytes: usize, of: usize) -> Step {
+        let room = if bytes < of { Room::Full } else { Room::Left };
+        Step::Sent { bytes, room }
     }
 }
 
-/// Sends the beginning of `rest`: how much was sent, of how much.
+/// Sends content from where it is: how much of it was sent.
 fn send_part<T: Transport>(
     transport: &mut T,
     conn: &mut Conn,
     limits: &Limits,
-    rest: &[u8],
-    allowance: usize,
-) -> io::Result<(usize, usize)> {
-    let part = &rest[..rest.len().min(allowance)];
-    if part.is_empty() {
-        return Ok((0, 0));
-    }
-    let more = if part.len() < rest.len() {
-        More::Yes
-    } else {
-        More::No
-    };
-    let sent = transport.send(part, more)?;
+    part: &[u8],
+    more_follows: bool,
+) -> Result<usize, Failed> {
+    let more = if more_follows { More::Yes } else { More::No };
+    let sent = transport.send(part, more).map_err(Failed::Send)?;
     conn.sent_body(limits, sent as u64);
-    Ok((sent, part.len()))
+    Ok(sent)
+}
+
+/// Whether sendfile(2) failed for the connection's sake, not for the file's.
+fn is_about_the_peer(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock
+            | io::ErrorKind::Interrupted
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::NotConnected
+            | io::ErrorKind::TimedOut
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::NetworkDown
+    )
 }
 
 /// Appends up to `length` bytes of a file: how many there were.
@@ -221,8 +250,8 @@ impl core::fmt::Debug for Tail {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {
             Tail::Static(_) => "Static",
-            Tail::Shared(..) => "Shared",
-            Tail::File(..) => "File",
+            Tail::Shared { .. } => "Shared",
+            Tail::File { .. } => "File",
             Tail::Source(_) => "Source",
         })
     }
@@ -301,5 +330,35 @@ fn owed(conn: &Conn) -> Option<u64> {
         })
         | Stage::Head { .. }
         | Stage::Closing(_) => Some(0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::socket;
+
+    /// A segment that waits for more waits 200 ms when none comes.
+    #[test]
+    fn nothing_is_said_to_follow_the_last_piece() {
+        let file = |left| Tail::File {
+            file: socket::pair().expect("two sockets").0,
+            at: 0,
+            left,
+        };
+        let shared = |at| Tail::Shared {
+            bytes: Arc::from(*b"ab"),
+            at,
+        };
+        for (tail, more) in [
+            (Tail::Static(b""), More::No),
+            (Tail::Static(b"a"), More::Yes),
+            (shared(2), More::No),
+            (shared(1), More::Yes),
+            (file(0), More::No),
+            (file(1), More::Yes),
+        ] {
+            assert_eq!(tail.more(), more, "{tail:?}");
+        }
     }
 }

@@ -33,10 +33,16 @@ const SMALL_FILE_BYTES: u64 = 32 << 10;
 ///     res.status(200).body("twice") // use of moved value: `res`
 /// }
 /// ```
+///
+/// It says nothing of the answer itself, which the writer has left with the worker: one that was kept and is returned for
+/// another request proves nothing, and its client gets 500.
 #[derive(Debug)]
 #[must_use = "return it from the handler"]
-pub struct Reply {
-    pub(super) exchange: u32,
+pub struct Reply(());
+
+/// What an answer came to, for the session to take when its handler has returned.
+#[derive(Debug)]
+pub(super) struct Outcome {
     pub(super) status: u16,
     pub(super) kind: Kind,
 }
@@ -50,9 +56,9 @@ pub(super) enum Kind {
     Tail(Tail),
     /// Wait for a completer.
     Later(Arc<ClientState>),
-    /// Answer 500 instead: nothing was encoded.
-    Fault(FieldError),
-    /// End the connection: what was promised can't be kept.
+    /// Answer 500 instead: a field can't be sent.
+    Unsendable(FieldError),
+    /// Answer 500 instead: the content is not what was promised.
     Broken,
 }
 
@@ -66,6 +72,7 @@ pub struct ResponseWriter<'a> {
 
 impl<'a> ResponseWriter<'a> {
     pub(super) fn new(conn: &'a mut Conn, shared: &'a mut Shared, connection: Token) -> Self {
+        shared.outcome = None;
         ResponseWriter {
             conn,
             shared,
@@ -108,14 +115,8 @@ impl<'a> ResponseWriter<'a> {
         let exchange = self.conn.serial();
         let completer = Completer::new(self.shared.mailbox.clone(), self.connection, exchange);
         let kind = Kind::Later(completer.state());
-        (
-            completer,
-            Reply {
-                exchange,
-                status: 0,
-                kind,
-            },
-        )
+        self.shared.outcome = Some(Outcome { status: 0, kind });
+        (completer, Reply(()))
     }
 
     /// The server's limits.
@@ -162,9 +163,11 @@ impl HeadWriter<'_> {
     pub fn field_fmt(mut self, name: &str, value: core::fmt::Arguments<'_>) -> Self {
         let mut scratch = core::mem::take(&mut self.shared.scratch);
         scratch.clear();
-        // Writing to a String does not fail; a Display that does leaves its value cut, which the field's check sees or not.
-        let _ = scratch.write_fmt(value);
-        self = self.field(name, &scratch);
+        if scratch.write_fmt(value).is_ok() {
+            self = self.field(name, &scratch);
+        } else {
+            self.fault = self.fault.or(Some(FieldError::Value)); // cut short by its Display
+        }
         self.shared.scratch = scratch;
         self
     }
@@ -201,7 +204,10 @@ impl HeadWriter<'_> {
     /// Ends the answer with content that others share, sent from where it is.
     pub fn shared(self, content: Arc<[u8]>) -> Reply {
         self.followed_by(Length::Known(content.len() as u64), |_, _| {
-            Kind::Tail(Tail::Shared(content, 0))
+            Kind::Tail(Tail::Shared {
+                bytes: content,
+                at: 0,
+            })
         })
     }
 
@@ -210,12 +216,16 @@ impl HeadWriter<'_> {
         self.followed_by(length, |_, _| Kind::Tail(Tail::Source(Box::new(source))))
     }
 
-    /// Ends the answer with `length` bytes of a regular file from `offset` on. A file that turns out shorter breaks the
-    /// connection rather than be padded.
+    /// Ends the answer with `length` bytes of a regular file from `offset` on. A file that turns out shorter is 500 if
+    /// nothing of it was sent, and else breaks the connection rather than be padded.
     pub fn file(self, file: Fd, offset: u64, length: u64) -> Reply {
         self.followed_by(Length::Known(length), |conn, shared| {
             if length > SMALL_FILE_BYTES {
-                return Kind::Tail(Tail::File(file, offset, length));
+                return Kind::Tail(Tail::File {
+                    file,
+                    at: offset,
+                    left: length,
+                });
             }
             let begin = shared.out.len();
             match read_onto(&file, &mut shared.out, length as usize, offset) {
@@ -257,20 +267,14 @@ impl HeadWriter<'_> {
             status,
             fault,
         } = self;
-        let exchange = conn.serial();
-        if let Some(fault) = fault {
-            shared.out.truncate(begin);
-            return Reply {
-                exchange,
-                status: 500,
-                kind: Kind::Fault(fault),
-            };
-        }
-        let kind = end(conn, shared, status);
-        Reply {
-            exchange,
-            status,
-            kind,
-        }
+        let kind = match fault {
+            Some(fault) => {
+                shared.out.truncate(begin);
+                Kind::Unsendable(fault)
+            }
+            None => end(conn, shared, status),
+        };
+        shared.outcome = Some(Outcome { status, kind });
+        Reply(())
     }
 }

@@ -18,12 +18,12 @@ use std::sync::Arc;
 
 use super::defer::{Client, ClientState};
 use super::handler::Handler;
-use super::observer::{CloseReason, Observer};
+use super::observer::{CloseReason, Observer, Trouble};
 use super::output::Output;
 use super::patience::{Patience, Waiting};
 use super::shared::{OUTPUT_BYTES, Shared};
 use super::transport::Transport;
-use crate::http::{Conn, Event, Exchange, Reading, Slots, Stage};
+use crate::http::{Conn, Event, Reading, Slots, Stage};
 use crate::reactor::Token;
 use crate::sys::{Instant, Ready};
 
@@ -104,7 +104,7 @@ pub(super) struct Cx<'w, H, O> {
     pub(super) token: Token,
 }
 
-/// What a connection may send beyond the budget of a turn, when it owed nothing before.
+/// A connection with nothing pending may send this much even when the turn's budget is spent.
 const LITTLE_BYTES: usize = 16 << 10;
 
 /// What one drive may still do before it is others' turn.
@@ -177,9 +177,13 @@ impl<T: Transport> Session<T> {
         let mut input = std::mem::take(&mut cx.shared.input);
         let next = self
             .advance(cx, &mut input, &mut budget)
+            .and_then(|next| self.keep_unsent(cx.shared).map(|()| next))
             .unwrap_or_else(Next::Close);
         cx.shared.input = input;
-        self.keep_unsent(cx.shared);
+        cx.shared.give_back_out();
+        if next == Next::Close(CloseReason::Failed) {
+            cx.observer.trouble(&Trouble::ContentFailed);
+        }
         if next == Next::Wait {
             debug_assert!(self.is_woken(), "somebody wakes it");
             self.wait(cx.shared);
@@ -231,14 +235,12 @@ impl<T: Transport> Session<T> {
                 }
                 return Ok(Next::Wait);
             }
+            if self.waiting().is_none() {
+                debug_assert!(false, "an answer is owed, and nobody would give it");
+                return Err(self.break_off(CloseReason::Failed));
+            }
             match self.parse_held(cx, budget) {
-                Parsed::Paused => {
-                    if self.is_lost() {
-                        debug_assert!(false, "somebody owes the answer that stands in the way");
-                        self.conn.fail(); // rather than go round for ever
-                    }
-                    continue;
-                }
+                Parsed::Paused => continue,
                 Parsed::NeedInput | Parsed::Enough if !cx.shared.out.is_empty() => continue,
                 Parsed::Enough => return Ok(Next::Again),
                 Parsed::NeedInput => {}
@@ -254,13 +256,6 @@ impl<T: Transport> Session<T> {
                 self.parse_received(cx, &input[..received], budget);
             }
         }
-    }
-
-    /// Whether an answer is owed and nobody is there who would give it: no completer, no content that follows.
-    fn is_lost(&self) -> bool {
-        matches!(self.conn.stage(), Stage::Exchange(_))
-            && matches!(self.pending, Pending::Nothing)
-            && self.deferred.is_none()
     }
 
     /// One receive, and what it says about readiness.
@@ -357,14 +352,13 @@ impl<T: Transport> Session<T> {
             let (used, event) = self
                 .conn
                 .next(&cx.shared.limits.http, &input[at..], &mut slots);
-            let (begin, end) = (at, at + used);
-            at = end;
+            at += used;
             match event {
                 Event::NeedInput => return (at, Parsed::NeedInput),
                 Event::Paused | Event::Closed => return (at, Parsed::Paused),
                 Event::Request(head) => {
                     budget.requests -= 1;
-                    at += self.begin(cx, &head, &input[begin..end], &input[end..]);
+                    at += self.begin(cx, &head, &input[at..]);
                 }
                 Event::Data(data) => self.hold(cx, data),
                 Event::Trailer(bytes) => self.hold_trailer(cx, bytes),
@@ -384,33 +378,35 @@ impl<T: Transport> Session<T> {
         }
     }
 
-    /// What it waits for: a function of where it is.
+    /// What it waits for: a function of where it is. `None`: an answer is owed, and nobody would give it.
     #[inline]
-    pub(super) fn waiting(&self) -> Waiting {
+    pub(super) fn waiting(&self) -> Option<Waiting> {
         match (&self.pending, self.conn.stage()) {
-            (Pending::Output(_), _) => Waiting::Write,
-            (Pending::Linger(_), _) | (Pending::Nothing, Stage::Closing(_)) => Waiting::Linger,
-            (Pending::Nothing, Stage::Head { .. }) => match self.held {
+            (Pending::Output(_), _) => Some(Waiting::Write),
+            (Pending::Linger(_), _) | (Pending::Nothing, Stage::Closing(_)) => {
+                Some(Waiting::Linger)
+            }
+            (Pending::Nothing, Stage::Head { .. }) => Some(match self.held {
                 Held::Raw(_) => Waiting::Head,
                 Held::Nothing | Held::Body { .. } if self.conn.serial() == 0 => Waiting::FirstByte,
                 Held::Nothing | Held::Body { .. } => Waiting::Idle,
+            }),
+            (Pending::Nothing, Stage::Exchange(_)) if self.deferred.is_some() => {
+                Some(Waiting::Handler)
+            }
+            (Pending::Nothing, Stage::Exchange(exchange)) => match exchange.reading {
+                Reading::Body(_) | Reading::Discard(..) => Some(Waiting::Body),
+                Reading::AwaitContinue(_) | Reading::Done => None,
             },
-            (
-                Pending::Nothing,
-                Stage::Exchange(Exchange {
-                    reading: Reading::Done,
-                    ..
-                }),
-            ) => Waiting::Handler,
-            (Pending::Nothing, Stage::Exchange(_)) if self.deferred.is_some() => Waiting::Handler,
-            (Pending::Nothing, Stage::Exchange(_)) => Waiting::Body,
         }
     }
 
     /// Sets the deadline before the session returns to the loop.
     #[inline]
     pub(super) fn wait(&mut self, shared: &Shared) {
-        let (waiting, exchange) = (self.waiting(), self.conn.serial());
+        let (Some(waiting), exchange) = (self.waiting(), self.conn.serial()) else {
+            return;
+        };
         let begins = self
             .patience
             .wait(waiting, exchange, &shared.limits, shared.now);
@@ -437,10 +433,17 @@ impl<T: Transport> Session<T> {
 
     /// Whether the kernel, a completer or a deadline alone is to wake it: the other ways are the run queue and the end.
     fn is_woken(&self) -> bool {
-        match &self.pending {
-            Pending::Output(_) => !self.ready.contains(Ready::WRITE),
-            Pending::Linger(_) => !self.ready.contains(Ready::READ),
-            Pending::Nothing => self.deferred.is_some() || !self.ready.contains(Ready::READ),
+        match self.waiting() {
+            Some(Waiting::Handler) => true,
+            Some(Waiting::Write) => !self.ready.contains(Ready::WRITE),
+            Some(
+                Waiting::FirstByte
+                | Waiting::Idle
+                | Waiting::Head
+                | Waiting::Body
+                | Waiting::Linger,
+            ) => !self.ready.contains(Ready::READ),
+            None => false,
         }
     }
 }

@@ -4,6 +4,7 @@ use super::buffers::Pool;
 use super::defer::Message;
 use super::limits::Limits;
 use super::preamble::{Preamble, Settings};
+use super::response::Outcome;
 use crate::reactor::Mailbox;
 use crate::sys::{Instant, signal};
 
@@ -11,6 +12,11 @@ use crate::sys::{Instant, signal};
 const INPUT_BYTES: usize = 64 << 10;
 /// Encoded bytes that are sent before more requests are answered.
 pub(super) const OUTPUT_BYTES: usize = 64 << 10;
+
+/// What the buffer of encoded bytes is born with: room for one answer more than is sent at once.
+const OUT_BYTES: usize = OUTPUT_BYTES + (16 << 10);
+/// A buffer of encoded bytes that has grown beyond this is not kept.
+const OUT_BYTES_MAX: usize = 1 << 20;
 
 /// The worker's own memory and settings. A connection that waits for its next request holds none of it.
 pub(super) struct Shared {
@@ -22,6 +28,8 @@ pub(super) struct Shared {
     pub(super) input: Vec<u8>,
     /// Where answers are encoded: empty between two sessions.
     pub(super) out: Vec<u8>,
+    /// What the handler that runs at present has answered.
+    pub(super) outcome: Option<Outcome>,
     /// For values that are formatted.
     pub(super) scratch: String,
     pub(super) now: Instant,
@@ -41,13 +49,23 @@ impl Shared {
             preamble: Preamble::new(settings),
             mailbox,
             input: vec![0; INPUT_BYTES],
-            out: Vec::with_capacity(OUTPUT_BYTES + (16 << 10)),
+            out: Vec::with_capacity(OUT_BYTES),
+            outcome: None,
             scratch: String::new(),
             now: Instant::from_nanos(0),
             send_budget: limits.turn_send_budget,
             draining: false,
             sendfile: !signal::sigpipe_is_default(),
             limits,
+        }
+    }
+
+    /// Nothing encoded is left. What a large answer has made of the buffer is freed.
+    #[inline]
+    pub(super) fn give_back_out(&mut self) {
+        self.out.clear();
+        if self.out.capacity() > OUT_BYTES_MAX {
+            self.out.shrink_to(OUT_BYTES);
         }
     }
 

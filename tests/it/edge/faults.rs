@@ -391,3 +391,98 @@ fn a_budget_of_nothing_still_moves() {
     client.send(get("/").repeat(3) + &get("/constant/2000"));
     hand.answers(&mut client, 4);
 }
+
+/// The bytes of a head are kept while its body comes; empty lines before it are none of them.
+#[test]
+fn a_head_behind_empty_lines_is_found_again_when_its_body_has_come() {
+    let mut hand = hand(Limits::default(), app);
+    let newer = "POST / HTTP/1.2\r\nHost: a\r\nContent-Length: 5\r\n\r\n".to_owned();
+    let begin = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nX: ";
+    let limit = Limits::default().http.head_bytes_max;
+    let largest = format!("{begin}{}\r\n\r\n", "x".repeat(limit - begin.len() - 4));
+    for head in [newer, largest] {
+        for lines in ["", "\r\n", "\r\n\r\n"] {
+            let mut client = hand.connect();
+            client.send(format!("{lines}{head}ab"));
+            hand.settle();
+            client.send("cde");
+            hand.answers(&mut client, 1);
+            assert_eq!(client.answers(), [(200, b"abcde" as &[u8])]);
+        }
+    }
+}
+
+/// Proofs are made in the intake, and used for other requests, also on other connections.
+#[test]
+fn a_reply_proves_the_answer_to_its_own_request_only() {
+    struct Hoarder(Vec<Reply>);
+    impl Handler for Hoarder {
+        fn on_request(&mut self, req: &Request<'_>, res: ResponseWriter<'_>) -> Reply {
+            match (req.path(), self.0.pop()) {
+                ("/nothing", Some(kept)) => kept,
+                ("/both", Some(kept)) => {
+                    self.0.push(res.status(200).text("another"));
+                    kept
+                }
+                _ => res.status(200).text("fine"),
+            }
+        }
+
+        fn intake(&mut self, head: &Head<'_>, res: ResponseWriter<'_>) -> Intake {
+            let res = res.status(200);
+            self.0.push(match head.path() {
+                "/whole" => res.text("early"),
+                "/tail" => res.constant(b"a constant"),
+                _ => res.stream(Length::Unknown, Nothing),
+            });
+            Intake::Buffer(100)
+        }
+    }
+    struct Nothing;
+    impl Source for Nothing {
+        fn pull(&mut self, _: &mut BodyWriter<'_>) -> Pull {
+            Pull::End
+        }
+    }
+    let mut hand = hand(Limits::default(), Hoarder(Vec::new()));
+    for made in ["/whole", "/tail", "/stream"] {
+        let mut client = hand.connect();
+        client.send(post(made, b"content"));
+        hand.end(&mut client);
+        assert_eq!(client.statuses(), [500], "{made}");
+        let mut client = hand.connect();
+        client.get("/nothing");
+        client.get("/");
+        hand.answers(&mut client, 2);
+        assert_eq!(client.statuses(), [500, 200], "{made}");
+    }
+    let mut client = hand.connect();
+    client.send(post("/whole", b"content"));
+    hand.end(&mut client);
+    // Whoever answers is believed: which of its proofs it returns does not matter.
+    let mut client = hand.connect();
+    client.get("/both");
+    hand.answers(&mut client, 1);
+    assert_eq!(client.answers(), [(200, b"another" as &[u8])]);
+}
+
+#[test]
+fn answers_that_nobody_reads_are_bounded_for_all_clients_together() {
+    let limits = Limits {
+        buffers_bytes_max: 1 << 20,
+        ..Limits::default()
+    };
+    let watch = Watch::default();
+    let mut hand = watched(limits, app, watch.clone());
+    let mut clients: Vec<Client> = (0..4).map(|_| hand.connect()).collect();
+    for client in &mut clients {
+        client.get("/body/7000000");
+        hand.settle();
+    }
+    let cut = Happened::Closed(CloseReason::NoRoom);
+    assert_eq!(watch.0.borrow().iter().filter(|it| **it == cut).count(), 4);
+    let mut client = hand.connect();
+    client.send(post("/", &[b'x'; 100_000]));
+    hand.answers(&mut client, 1);
+    assert_eq!(client.statuses(), [200], "there is room for others");
+}
