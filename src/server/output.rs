@@ -87,6 +87,7 @@ pub(super) enum Step {
 }
 
 /// What is known of the room in the socket after a send.
+#[derive(Clone, Copy)]
 pub(super) enum Room {
     /// There may be some.
     Left,

@@ -482,7 +482,7 @@ fn answers_that_nobody_reads_are_bounded_for_all_clients_together() {
     let cut = Happened::Closed(CloseReason::NoRoom);
     assert_eq!(watch.0.borrow().iter().filter(|it| **it == cut).count(), 4);
     let mut client = hand.connect();
-    client.send(post("/", &[b'x'; 100_000]));
+    client.send(post("/", &vec![b'x'; 100_000]));
     hand.answers(&mut client, 1);
     assert_eq!(client.statuses(), [200], "there is room for others");
 }
