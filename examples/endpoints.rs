@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use edgeloop::field_line;
 use edgeloop::http::Length;
 use edgeloop::server::{BodyWriter, Pull, Source};
 use edgeloop::web::Files;
@@ -59,7 +60,7 @@ impl App {
         // A debug string of ASCII without control characters is a JSON string.
         let _ = write!(self.json, "{{\"message\":{HELLO:?}}}");
         res.status(200)
-            .field("Content-Type", "application/json")
+            .line(field_line!("Content-Type", "application/json"))
             .body(&self.json)
     }
 }
@@ -87,12 +88,13 @@ fn only<'a>(
 }
 
 fn plain(res: ResponseWriter<'_>) -> HeadWriter<'_> {
-    res.status(200).field("Content-Type", "text/plain")
+    res.status(200)
+        .line(field_line!("Content-Type", "text/plain"))
 }
 
 fn binary(res: ResponseWriter<'_>) -> HeadWriter<'_> {
     res.status(200)
-        .field("Content-Type", "application/octet-stream")
+        .line(field_line!("Content-Type", "application/octet-stream"))
 }
 
 /// So many bytes: up to a mebibyte from where they are, more than that piece by piece.

@@ -68,7 +68,7 @@ pub fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) -> Result<(), FieldErr
     if !is_token(name.as_bytes()) {
         return Err(FieldError::Name);
     }
-    if is_reserved(name) {
+    if is_reserved(name.as_bytes()) {
         return Err(FieldError::Reserved);
     }
     if !is_value(value) {
@@ -83,12 +83,12 @@ pub fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) -> Result<(), FieldErr
 }
 
 #[inline]
-fn is_reserved(name: &str) -> bool {
+pub(super) const fn is_reserved(name: &[u8]) -> bool {
     match name.len() {
-        4 => name.eq_ignore_ascii_case("date"),
-        10 => name.eq_ignore_ascii_case("connection") || name.eq_ignore_ascii_case("keep-alive"),
-        14 => name.eq_ignore_ascii_case("content-length"),
-        17 => name.eq_ignore_ascii_case("transfer-encoding"),
+        4 => name.eq_ignore_ascii_case(b"date"),
+        10 => name.eq_ignore_ascii_case(b"connection") || name.eq_ignore_ascii_case(b"keep-alive"),
+        14 => name.eq_ignore_ascii_case(b"content-length"),
+        17 => name.eq_ignore_ascii_case(b"transfer-encoding"),
         _ => false,
     }
 }

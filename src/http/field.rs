@@ -44,7 +44,7 @@ pub(super) fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// Whether the byte may be part of a token (RFC 9110 §5.6.2).
 #[inline]
-pub(super) fn is_token_byte(byte: u8) -> bool {
+pub(super) const fn is_token_byte(byte: u8) -> bool {
     CLASSES[byte as usize] & TOKEN != 0
 }
 
@@ -56,7 +56,7 @@ pub fn is_token(bytes: &[u8]) -> bool {
 
 /// Whether the byte may be part of a field value: HTAB, SP, visible ASCII, and anything above (RFC 9110 §5.5).
 #[inline]
-pub(super) fn is_value_byte(byte: u8) -> bool {
+pub(super) const fn is_value_byte(byte: u8) -> bool {
     CLASSES[byte as usize] & VALUE != 0
 }
 

@@ -7,7 +7,8 @@ use super::defer::{ClientState, Completer};
 use super::limits::Limits;
 use super::output::{Source, Tail, read_onto};
 use super::shared::Shared;
-use crate::http::{Conn, Content, FieldError, Length, encode};
+use crate::field_line;
+use crate::http::{Conn, Content, FieldError, FieldLine, Length, encode};
 use crate::reactor::Token;
 use crate::sys::Fd;
 
@@ -158,6 +159,14 @@ impl HeadWriter<'_> {
         self
     }
 
+    /// Adds a field that was checked when the program was compiled. Costs one copy.
+    #[inline]
+    #[must_use]
+    pub fn line(self, line: FieldLine) -> Self {
+        self.shared.out.extend_from_slice(line.as_str().as_bytes());
+        self
+    }
+
     /// Adds a field whose value is formatted, without allocating.
     #[must_use]
     pub fn field_fmt(mut self, name: &str, value: core::fmt::Arguments<'_>) -> Self {
@@ -185,7 +194,7 @@ impl HeadWriter<'_> {
     /// Ends the answer with plain text.
     #[inline]
     pub fn text(self, content: impl AsRef<[u8]>) -> Reply {
-        self.field("Content-Type", "text/plain; charset=utf-8")
+        self.line(field_line!("Content-Type", "text/plain; charset=utf-8"))
             .body(content)
     }
 

@@ -9,6 +9,7 @@ use super::path::{self, Asked, Dotfiles, Refused};
 use super::precondition::{self, Verdict};
 use super::range::{self, Selection};
 use super::validator::{self, Validators};
+use crate::field_line;
 use crate::http::Head;
 use crate::server::{Handler, HeadWriter, Intake, Reply, Request, ResponseWriter};
 use crate::sys::file::{self, Failure, Kind, Metadata};
@@ -99,7 +100,7 @@ impl Files {
     /// ```
     pub fn serve(&mut self, head: &Head<'_>, path: &str, res: ResponseWriter<'_>) -> Reply {
         if !matches!(head.method(), "GET" | "HEAD") {
-            let head = res.status(405).field("Allow", "GET, HEAD");
+            let head = res.status(405).line(field_line!("Allow", "GET, HEAD"));
             return explain(head, "files can be had by GET and HEAD only\n");
         }
         let path = match path {
@@ -181,8 +182,8 @@ impl Files {
             }
         };
         with_validators(head, &current)
-            .field("Accept-Ranges", "bytes")
-            .field("X-Content-Type-Options", "nosniff")
+            .line(field_line!("Accept-Ranges", "bytes"))
+            .line(field_line!("X-Content-Type-Options", "nosniff"))
             .file(file, offset, length)
     }
 
@@ -248,5 +249,6 @@ fn not_found(res: ResponseWriter<'_>) -> Reply {
 }
 
 fn explain(head: HeadWriter<'_>, text: &str) -> Reply {
-    head.field("X-Content-Type-Options", "nosniff").text(text)
+    head.line(field_line!("X-Content-Type-Options", "nosniff"))
+        .text(text)
 }

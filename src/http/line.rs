@@ -1,0 +1,95 @@
+//! Field lines that never change, checked when the program is compiled.
+
+use super::encode::is_reserved;
+use super::field::{is_token_byte, is_value_byte};
+
+/// A field whose name and value are constants. Made by [`field_line!`](crate::field_line): one that can't be sent does
+/// not compile, and sending one is a copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FieldLine(&'static str);
+
+impl FieldLine {
+    /// Takes the line as it is sent, with its end.
+    ///
+    /// # Panics
+    /// When the name is no token, when the value has a control character, and when the field is the server's to write
+    /// ([`FieldError`](super::FieldError)). In a constant that is an error of compilation.
+    pub const fn new(line: &'static str) -> FieldLine {
+        let bytes = line.as_bytes();
+        let mut at = 0;
+        while at < bytes.len() && is_token_byte(bytes[at]) {
+            at += 1;
+        }
+        let (name, rest) = bytes.split_at(at);
+        assert!(
+            matches!(rest, [b':', b' ', .., b'\r', b'\n']) && !name.is_empty(),
+            "a field line is a token, a colon, a space, a value and CRLF"
+        );
+        assert!(!is_reserved(name), "the field is the server's to write");
+        at += 2;
+        while at < bytes.len() - 2 {
+            assert!(
+                is_value_byte(bytes[at]),
+                "the field's value has a control character"
+            );
+            at += 1;
+        }
+        FieldLine(line)
+    }
+
+    /// The line as it is sent.
+    #[inline]
+    pub const fn as_str(self) -> &'static str {
+        self.0
+    }
+}
+
+/// A [`FieldLine`](crate::http::FieldLine) of a name and a value, both literals.
+///
+/// ```
+/// use edgeloop::{field_line, http::FieldLine};
+///
+/// const HTML: FieldLine = field_line!("Content-Type", "text/html; charset=utf-8");
+/// assert_eq!(HTML.as_str(), "Content-Type: text/html; charset=utf-8\r\n");
+/// ```
+///
+/// ```compile_fail,E0080
+/// const SPLIT: edgeloop::http::FieldLine = edgeloop::field_line!("X-Name", "a\r\nSet-Cookie: b");
+/// ```
+#[macro_export]
+macro_rules! field_line {
+    ($name:literal, $value:literal) => {
+        const { $crate::http::FieldLine::new(concat!($name, ": ", $value, "\r\n")) }
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::encode;
+
+    /// Whatever it takes is what the encoder writes.
+    #[test]
+    fn lines_are_what_the_encoder_writes() {
+        for (name, value) in [
+            ("Allow", "GET, HEAD"),
+            ("X", ""),
+            ("a", "\t~é"),
+            ("a b", "c"),
+            ("", "c"),
+            ("a", "b\r\nc: d"),
+            ("a", "b\n"),
+            ("Date", "x"),
+            ("CONTENT-LENGTH", "1"),
+        ] {
+            let line: &'static str = format!("{name}: {value}\r\n").leak();
+            let mut out = Vec::new();
+            let encoded = encode::field(&mut out, name, value.as_bytes());
+            let taken = std::panic::catch_unwind(|| FieldLine::new(line));
+            assert_eq!(taken.is_ok(), encoded.is_ok(), "{line:?}");
+            if encoded.is_ok() {
+                assert_eq!(out, line.as_bytes());
+            }
+        }
+    }
+}
