@@ -7,13 +7,14 @@ use super::defer::{ClientState, Completer};
 use super::limits::Limits;
 use super::output::{Source, Tail, read_onto};
 use super::shared::Shared;
-use crate::field_line;
 use crate::http::{Conn, Content, FieldError, FieldLine, Length, encode};
 use crate::reactor::Token;
 use crate::sys::Fd;
 
 /// A file this small goes with its head in one send; a larger one goes by `sendfile`.
 const SMALL_FILE_BYTES: u64 = 32 << 10;
+
+const TEXT: FieldLine = FieldLine::new("Content-Type: text/plain; charset=utf-8\r\n");
 
 /// Proof that a request was answered, or that its answer is under way.
 ///
@@ -194,8 +195,7 @@ impl HeadWriter<'_> {
     /// Ends the answer with plain text.
     #[inline]
     pub fn text(self, content: impl AsRef<[u8]>) -> Reply {
-        self.line(field_line!("Content-Type", "text/plain; charset=utf-8"))
-            .body(content)
+        self.line(TEXT).body(content)
     }
 
     /// Ends the answer without content.
