@@ -1,0 +1,150 @@
+//! Sessions on a client in memory: what they cost in system calls, and what they hold.
+
+use super::super::handler::Request;
+use super::super::limits::Limits;
+use super::super::preamble::Settings;
+use super::super::response::{Reply, ResponseWriter};
+use super::*;
+use crate::reactor::Reactor;
+use crate::sys::Fd;
+use crate::sys::socket::More;
+
+/// A client in memory that counts the system calls that it would have cost.
+#[derive(Default)]
+struct Client {
+    sends: Vec<u8>,
+    reads: Vec<u8>,
+    calls: Vec<&'static str>,
+}
+
+impl Transport for Client {
+    fn recv(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.calls.push("recv");
+        let count = self.sends.len().min(into.len());
+        into[..count].copy_from_slice(&self.sends[..count]);
+        self.sends.drain(..count);
+        match count {
+            0 => Err(io::ErrorKind::WouldBlock.into()),
+            _ => Ok(count),
+        }
+    }
+
+    fn send(&mut self, bytes: &[u8], _: More) -> io::Result<usize> {
+        self.calls.push("send");
+        self.reads.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn send_file(&mut self, _: &Fd, _: u64, _: usize) -> io::Result<usize> {
+        self.calls.push("sendfile");
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.calls.push("shutdown");
+        Ok(())
+    }
+
+    fn reset(&mut self) -> io::Result<()> {
+        self.calls.push("setsockopt");
+        Ok(())
+    }
+
+    fn unacknowledged(&self) -> io::Result<usize> {
+        panic!("an ioctl")
+    }
+
+    fn unread(&self) -> io::Result<usize> {
+        panic!("an ioctl")
+    }
+}
+
+fn hello(_: &Request<'_>, res: ResponseWriter<'_>) -> Reply {
+    res.status(200).text("hello")
+}
+
+/// The calls that it takes to deal with each of these pieces.
+fn check(pieces: &[Vec<u8>], calls: &[&[&str]], answers: usize) {
+    let reactor = Reactor::new().expect("an epoll");
+    let settings = Settings {
+        server: None,
+        date: false,
+    };
+    let mut shared = Shared::new(Limits::default(), settings, reactor.mailbox());
+    shared.begin_turn(reactor.now());
+    let mut session = Session::new(Client::default(), &shared);
+    let mut handler = hello;
+    for (piece, calls) in pieces.iter().zip(calls) {
+        let mut cx = Cx {
+            handler: &mut handler,
+            observer: &mut (),
+            shared: &mut shared,
+            token: Token::fixed(0),
+        };
+        session.transport.sends.extend_from_slice(piece);
+        assert_eq!(session.drive(&mut cx, Ready::READ), Next::Wait);
+        assert_eq!(session.transport.calls, *calls);
+        session.transport.calls.clear();
+    }
+    let text = String::from_utf8(session.transport.reads).expect("ASCII");
+    assert_eq!(text.matches("HTTP/1.1 200 OK").count(), answers);
+}
+
+const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+#[test]
+fn a_keep_alive_request_costs_one_receive_and_one_send() {
+    let calls: [&[&str]; 2] = [&["recv", "send"]; 2];
+    check(&[GET.to_vec(), GET.to_vec()], &calls, 2);
+}
+
+#[test]
+fn sixteen_pipelined_requests_cost_one_receive_and_one_send() {
+    check(&[GET.repeat(16)], &[&["recv", "send"]], 16);
+}
+
+#[test]
+fn a_body_that_comes_with_its_head_costs_nothing_more() {
+    let post = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello";
+    check(&[post.to_vec()], &[&["recv", "send"]], 1);
+}
+
+#[test]
+fn a_head_in_two_pieces_costs_one_receive_more() {
+    let (begin, rest) = GET.split_at(10);
+    let calls: [&[&str]; 2] = [&["recv"], &["recv", "send"]];
+    check(&[begin.to_vec(), rest.to_vec()], &calls, 1);
+}
+
+#[test]
+fn a_connection_at_rest_holds_no_buffer() {
+    let reactor = Reactor::new().expect("an epoll");
+    let settings = Settings {
+        server: None,
+        date: false,
+    };
+    let mut shared = Shared::new(Limits::default(), settings, reactor.mailbox());
+    shared.begin_turn(reactor.now());
+    let mut session = Session::new(Client::default(), &shared);
+    let mut handler = hello;
+    let post =
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
+    for message in [GET, post] {
+        for piece in message.chunks(7) {
+            let mut cx = Cx {
+                handler: &mut handler,
+                observer: &mut (),
+                shared: &mut shared,
+                token: Token::fixed(0),
+            };
+            session.transport.sends.extend_from_slice(piece);
+            assert_eq!(session.drive(&mut cx, Ready::READ), Next::Wait);
+        }
+        assert!(matches!(session.held, Held::Nothing));
+        assert!(matches!(session.pending, Pending::Nothing));
+        assert_eq!(shared.pool.lent_bytes(), 0);
+        assert_eq!(session.waiting(), Some(Waiting::Idle));
+    }
+    let size = size_of::<Session<super::super::transport::Socket>>();
+    assert!(size <= 200, "{size} bytes for a connection");
+}
