@@ -40,7 +40,8 @@ where
     F: Fn(usize) -> (H, O) + Send + Sync,
 {
     /// Serves until it is stopped: on this thread, and on as many more as there are cores beyond one. Errors: a thread
-    /// that can't be started, a processor that can't be pinned to, and what epoll_wait(2) has.
+    /// that can't be started, a processor that can't be pinned to, and what epoll_wait(2) has. Panics: as the factory does,
+    /// once all other threads have stopped.
     pub fn run(self) -> io::Result<Report> {
         let Serving {
             parts,
@@ -67,6 +68,8 @@ where
         };
         let work = &work;
         let result = std::thread::scope(|scope| {
+            // The scope waits for its threads, also for an unwinding one: whatever ends this thread ends them.
+            let stop_all = StopAll(&handle);
             let mut threads = Vec::new();
             for (core, parts) in parts {
                 let last_word = LastWord(leader.clone());
@@ -74,18 +77,10 @@ where
                     let _last_word = last_word;
                     work(core, parts)
                 };
-                match process::spawn(scope, format!("edgeloop-{core}"), body) {
-                    Ok(thread) => threads.push(thread),
-                    Err(error) => {
-                        handle.stop();
-                        return Err(error);
-                    }
-                }
+                threads.push(process::spawn(scope, format!("edgeloop-{core}"), body)?);
             }
             let mut cut = work(0, first);
-            if cut.is_err() {
-                handle.stop();
-            }
+            drop(stop_all);
             for thread in threads {
                 let panicked = |_| io::Error::other("a worker's thread panicked");
                 let other = thread.join().map_err(panicked).and_then(|cut| cut);
@@ -98,6 +93,15 @@ where
             let _ = socket::remove(address);
         }
         result.map(|cut| Report { cut })
+    }
+}
+
+/// Stops all workers when the leading thread is done, however it ends.
+struct StopAll<'h>(&'h Handle);
+
+impl Drop for StopAll<'_> {
+    fn drop(&mut self) {
+        self.0.stop();
     }
 }
 
