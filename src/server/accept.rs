@@ -2,12 +2,13 @@
 
 use core::time::Duration;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::patience::Waiting;
 use super::session::Session;
 use super::transport::Socket;
 use crate::reactor::{Table, Token};
-use crate::sys::{Fd, Instant};
+use crate::sys::{Fd, Instant, SocketFile};
 
 /// How long accepting pauses when descriptors or memory have run out and no connection closes meanwhile.
 pub(super) const PAUSE: Duration = Duration::from_millis(500);
@@ -18,17 +19,20 @@ pub(super) const TURNED_AWAY_MAX: usize = 32;
 /// A socket that accepts, level-triggered: an edge-triggered one goes deaf when fewer are accepted than wait.
 #[derive(Debug)]
 pub(super) struct Listener {
+    /// Before `fd`, and so dropped while the socket listens: see [`SocketFile`].
+    pub(super) origin: Origin,
     pub(super) fd: Fd,
     pub(super) token: Token,
     pub(super) state: Accepting,
-    pub(super) origin: Origin,
 }
 
 /// Whose socket it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) enum Origin {
-    /// Opened here, and it ends here.
-    Ours,
+    /// Opened here on TCP, and it ends here.
+    Tcp,
+    /// Opened here on a path. The file is removed with the last of the listeners that share the socket.
+    Unix(#[expect(dead_code, reason = "held to be dropped")] Arc<SocketFile>),
     /// Others may hold it too, and go on accepting when this server stops: nothing is done to it that would last.
     Inherited,
 }

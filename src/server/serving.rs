@@ -8,7 +8,7 @@ use super::handler::Handler;
 use super::observer::Observer;
 use super::start::Parts;
 use crate::reactor::Mailbox;
-use crate::sys::{Address, process, socket};
+use crate::sys::{Address, process};
 
 /// A server that listens: clients can connect, and are served once it [runs](Serving::run).
 pub struct Serving<F> {
@@ -16,8 +16,6 @@ pub struct Serving<F> {
     pub(super) factory: F,
     pub(super) handle: Handle,
     pub(super) addresses: Vec<Address>,
-    /// Those that nobody else has.
-    pub(super) ours: Vec<Address>,
     pub(super) pinned: bool,
 }
 
@@ -48,7 +46,6 @@ where
             factory,
             handle,
             addresses: _,
-            ours,
             pinned,
         } = self;
         let processors = if pinned {
@@ -67,7 +64,7 @@ where
             parts.build(handler, observer)?.run()
         };
         let work = &work;
-        let result = std::thread::scope(|scope| {
+        std::thread::scope(|scope| {
             // The scope waits for its threads, also for an unwinding one: whatever ends this thread ends them.
             let stop_all = StopAll(&handle);
             let mut threads = Vec::new();
@@ -86,13 +83,8 @@ where
                 let other = thread.join().map_err(panicked).and_then(|cut| cut);
                 cut = cut.and_then(|sum| Ok(sum + other?));
             }
-            cut
-        });
-        for address in &ours {
-            // Somebody may have removed it before, or taken it over.
-            let _ = socket::remove(address);
-        }
-        result.map(|cut| Report { cut })
+            cut.map(|cut| Report { cut })
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use core::fmt;
 use std::io;
+use std::sync::Arc;
 
 use super::accept::{Accepting, Listener, Origin};
 use super::defer::Message;
@@ -16,7 +17,7 @@ use super::worker::{Control, Worker};
 use crate::reactor::{Mailbox, Reactor, Token};
 use crate::sys::signal::Signals;
 use crate::sys::socket::{self, BACKLOG, Sharing};
-use crate::sys::{Address, Fd, process};
+use crate::sys::{Address, Fd, SocketFile, process};
 
 /// How many addresses a server may have: the tokens of its listeners are below those of other fixed ones.
 const LISTENERS_MAX: usize = 1000;
@@ -54,8 +55,9 @@ pub struct Server {
 struct Bound {
     /// What the socket says, which need not be what it was asked for.
     address: Address,
-    fd: Fd,
+    /// Dropped before `fd`, as in [`Listener`].
     origin: Origin,
+    fd: Fd,
 }
 
 /// Why a server can't start.
@@ -126,11 +128,14 @@ impl Server {
         let fd = socket::bind(&asked, Sharing::Alone).map_err(failed)?;
         self.bound.push(Bound {
             address: socket::local_address(&fd).map_err(failed)?,
-            fd,
-            origin: match asked {
-                Address::Ip(_) | Address::Unix(_) => Origin::Ours,
+            origin: match &asked {
+                Address::Ip(_) => Origin::Tcp,
+                Address::Unix(path) => {
+                    Origin::Unix(Arc::new(SocketFile::at(path).map_err(failed)?))
+                }
                 Address::Inherited(_) => Origin::Inherited,
             },
+            fd,
         });
         Ok(self)
     }
@@ -211,14 +216,10 @@ impl Server {
         factory: F,
     ) -> Result<Serving<F>, StartError> {
         let (pinned, addresses) = (self.pinned, self.addresses().cloned().collect());
-        let ours = |bound: &&Bound| bound.origin == Origin::Ours;
-        let ours = self.bound.iter().filter(ours);
-        let ours = ours.map(|bound| bound.address.clone()).collect();
         let parts = self.listen()?;
         Ok(Serving {
             handle: Handle::new(parts.iter().map(|it| it.reactor.mailbox()).collect()),
             addresses,
-            ours,
             factory,
             parts,
             pinned,
@@ -264,18 +265,19 @@ impl Server {
             })
             .collect();
         for (number, bound) in (0..).zip(self.bound) {
-            let (address, origin) = (bound.address.clone(), bound.origin);
-            let failed = |error| StartError::Bind(address, error);
-            for (fd, part) in replicate(bound, self.cores)
-                .map_err(failed)?
-                .into_iter()
-                .zip(&mut parts)
-            {
+            let Bound {
+                address,
+                origin,
+                fd,
+            } = bound;
+            let fds = replicate(&address, &origin, fd, self.cores)
+                .map_err(|error| StartError::Bind(address, error))?;
+            for (fd, part) in fds.into_iter().zip(&mut parts) {
                 part.listeners.push(Listener {
+                    origin: origin.clone(),
                     fd,
                     token: Token::fixed(number),
                     state: Accepting::Idle,
-                    origin,
                 });
             }
         }
@@ -290,21 +292,16 @@ impl Server {
 
 /// A listening socket for each core. On TCP each has a queue of its own; others are shared, and so is one that was
 /// inherited.
-fn replicate(bound: Bound, cores: usize) -> io::Result<Vec<Fd>> {
-    let Bound {
-        address,
-        fd,
-        origin,
-    } = bound;
+fn replicate(address: &Address, origin: &Origin, fd: Fd, cores: usize) -> io::Result<Vec<Fd>> {
     let mut listeners = Vec::with_capacity(cores);
-    match (&address, origin) {
-        (Address::Ip(_), Origin::Ours) if cores > 1 => {
+    match origin {
+        Origin::Tcp if cores > 1 => {
             drop(fd); // it has shown that nobody else is there
             for _ in 0..cores {
-                listeners.push(socket::bind(&address, Sharing::Shared)?);
+                listeners.push(socket::bind(address, Sharing::Shared)?);
             }
         }
-        (Address::Ip(_) | Address::Unix(_) | Address::Inherited(_), _) => {
+        Origin::Tcp | Origin::Unix(_) | Origin::Inherited => {
             for _ in 1..cores {
                 listeners.push(socket::duplicate(&fd)?);
             }

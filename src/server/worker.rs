@@ -287,9 +287,13 @@ impl<H: Handler, O: Observer> Worker<H, O> {
         self.shared.draining = true;
         self.phase = Phase::LastCalls;
         for listener in &self.listeners {
-            if listener.origin == Origin::Ours {
-                // On a Unix socket it does nothing: there, a connection is whole when connect(2) returns.
-                let _ = socket::drop_new_connections(&listener.fd);
+            match listener.origin {
+                Origin::Tcp => {
+                    // Without it some may come too late for the queue. That is no reason not to stop.
+                    let _ = socket::drop_new_connections(&listener.fd);
+                }
+                // There, a connection is whole when connect(2) returns.
+                Origin::Unix(_) | Origin::Inherited => {}
             }
         }
         let tokens: Vec<Token> = self.sessions.iter().map(|(token, _)| token).collect();

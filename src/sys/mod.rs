@@ -18,9 +18,11 @@ pub mod file;
 pub mod process;
 pub mod signal;
 pub mod socket;
+mod socket_file;
 
 pub use address::{Address, AddressError};
 pub use clock::{Instant, UnixTime};
 pub use epoll::{Epoll, Events, Interest, Ready};
 pub use eventfd::EventFd;
 pub use fd::Fd;
+pub use socket_file::SocketFile;

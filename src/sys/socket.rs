@@ -140,14 +140,6 @@ pub fn duplicate(fd: &Fd) -> io::Result<Fd> {
     Ok(fd.as_fd().try_clone_to_owned()?.into())
 }
 
-/// Removes what a bound address leaves in the file system. Errors: those of unlink(2).
-pub fn remove(address: &Address) -> io::Result<()> {
-    match address {
-        Address::Unix(path) => fs::remove_file(path),
-        Address::Ip(_) | Address::Inherited(_) => Ok(()),
-    }
-}
-
 /// The address that a socket has. Errors: those of getsockname(2).
 pub fn local_address(fd: &Fd) -> io::Result<Address> {
     let storage: SockaddrStorage = socket::getsockname(fd.raw())?;

@@ -1,6 +1,8 @@
 //! Stopping: gracefully without losing a request, or at once.
 
+use std::io::Write;
 use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::Instant;
@@ -275,8 +277,7 @@ fn fifty_drains_lose_no_connection() {
 
 #[test]
 fn a_unix_socket_is_removed_at_the_end() {
-    use std::io::{Read, Write};
-    use std::os::unix::net::UnixStream;
+    use std::io::Read;
     let path = std::env::temp_dir().join(format!("edgeloop-it-{}.sock", std::process::id()));
     let server = Server::bind("127.0.0.1:0")
         .and_then(|server| server.and_bind(&format!("unix:{}", path.display())))
@@ -292,6 +293,56 @@ fn a_unix_socket_is_removed_at_the_end() {
     assert_eq!(server.client().get("/tcp").text(), "GET /tcp ");
     server.handle.drain();
     assert_eq!(server.join(), Report { cut: 0 });
+    assert!(!path.exists());
+}
+
+#[test]
+fn the_socket_of_a_server_that_succeeds_one_that_drains_stays() {
+    let path = std::env::temp_dir().join(format!("edgeloop-next-{}.sock", std::process::id()));
+    let address = format!("unix:{}", path.display());
+    let begin = || Some(Server::bind(&address).ok()?.limits(patient()));
+    let (to, deferred) = mpsc::channel();
+    let handler = move |_: &Request<'_>, res: ResponseWriter<'_>| -> Reply {
+        let (completer, reply) = res.defer();
+        to.send(completer).expect("the test waits for it");
+        reply
+    };
+    // Two cores: the file belongs to both.
+    let old = begin().expect("a free path").cores(2);
+    let old = old.serve_fn(handler).expect("listens");
+    let handle = old.handle();
+    let old = std::thread::spawn(move || old.run());
+    let mut client = UnixStream::connect(&path).expect("it listens");
+    write!(client, "GET / HTTP/1.1\r\nHost: a\r\n\r\n").expect("connected");
+    let completer = take(&deferred);
+    assert!(begin().is_none(), "somebody listens there");
+
+    handle.drain();
+    let mut next = None;
+    wait("the path is free", || {
+        next = begin();
+        next.is_some()
+    });
+    let next = next.expect("it is").event_loop(mirror, ());
+    let next = next.expect("listens");
+    completer.finish(|res| res.status(204).empty());
+    let ended = old.join().expect("no panic");
+    assert_eq!(ended.expect("no error"), Report { cut: 0 });
+    UnixStream::connect(&path).expect("the next one listens");
+    drop(next);
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_server_that_never_runs_leaves_no_socket() {
+    let path = std::env::temp_dir().join(format!("edgeloop-never-{}.sock", std::process::id()));
+    let server = || Server::bind(&format!("unix:{}", path.display())).expect("a free path");
+    let there = |what: &dyn std::fmt::Debug| assert!(path.exists(), "{what:?}");
+    there(&server());
+    assert!(!path.exists());
+    there(&server().cores(2).serve_fn(mirror).expect("listens"));
+    assert!(!path.exists());
+    there(&server().event_loop(mirror, ()).expect("listens"));
     assert!(!path.exists());
 }
 
