@@ -33,7 +33,7 @@ pub(super) enum Origin {
     Tcp,
     /// Opened here on a path. The file is removed with the last of the listeners that share the socket.
     Unix(#[expect(dead_code, reason = "held to be dropped")] Arc<SocketFile>),
-    /// Others may hold it too, and go on accepting when this server stops: nothing is done to it that would last.
+    /// Others may hold it too, and go on accepting when this server stops: nothing is done to it that would hinder them.
     Inherited,
 }
 

@@ -2,6 +2,7 @@
 
 use core::fmt;
 use std::io;
+use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
 
 use super::accept::{Accepting, Listener, Origin};
@@ -95,7 +96,7 @@ impl std::error::Error for StartError {}
 
 impl Server {
     /// Takes an address: `host:port`, `:port` for all addresses of the machine, `unix:/path`, or `fd:N` for a listening
-    /// socket that was inherited. Port 0 is any free one.
+    /// socket that was inherited, which is given away ([`Address::Inherited`]). Port 0 is any free one.
     ///
     /// It is taken for this server alone, so one that somebody listens on is an error; nobody can connect before it
     /// serves. Errors: a text that is no address, and an address that can't be had.
@@ -125,6 +126,11 @@ impl Server {
         }
         let asked: Address = address.parse().map_err(StartError::Address)?;
         let failed = |error| StartError::Bind(asked.clone(), error);
+        if let Address::Inherited(number) = asked
+            && self.has(number)
+        {
+            return Err(failed(io::Error::other("this server has it already")));
+        }
         let fd = socket::bind(&asked, Sharing::Alone).map_err(failed)?;
         self.bound.push(Bound {
             address: socket::local_address(&fd).map_err(failed)?,
@@ -138,6 +144,13 @@ impl Server {
             fd,
         });
         Ok(self)
+    }
+
+    /// Whether it owns the descriptor of this number.
+    fn has(&self, number: i32) -> bool {
+        self.bound
+            .iter()
+            .any(|bound| bound.fd.as_fd().as_raw_fd() == number)
     }
 
     /// Serves on so many threads, each with a loop and a listener of its own; the kernel spreads connections over them

@@ -19,7 +19,8 @@ pub enum Address {
     Ip(SocketAddr),
     /// A path in the file system.
     Unix(PathBuf),
-    /// The number of an inherited descriptor.
+    /// The number of a listening socket that the process was started with. Binding it gives it away: from then on it is
+    /// closed with what was bound, and nobody else may use the number.
     Inherited(i32),
 }
 

@@ -4,7 +4,7 @@ use core::mem::size_of;
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
@@ -33,10 +33,12 @@ pub enum Sharing {
     Shared,
 }
 
-/// Opens a socket and gives it its address, non-blocking and close-on-exec. It does not listen yet.
+/// Opens a socket and gives it its address, non-blocking and close-on-exec. It does not listen yet, unless it was
+/// inherited.
 ///
-/// What connections inherit is set here: no delay of small segments, and a bound on what waits unsent in the kernel. An
-/// IPv6 socket takes IPv4 as well. The socket file of a dead server is removed. Errors: those of socket(2), bind(2).
+/// What TCP connections inherit is set here: no delay of small segments, and a bound on what waits unsent in the kernel. An
+/// IPv6 socket takes IPv4 as well. The socket file of a dead server is removed. Errors: those of socket(2), bind(2), and a
+/// descriptor that is no listening socket.
 pub fn bind(address: &Address, sharing: Sharing) -> io::Result<Fd> {
     match address {
         Address::Ip(ip) => bind_ip(ip, sharing),
@@ -63,15 +65,20 @@ fn bind_ip(address: &SocketAddr, sharing: Sharing) -> io::Result<Fd> {
     if sharing == Sharing::Shared {
         socket::setsockopt(&fd, sockopt::ReusePort, &true)?;
     }
-    socket::setsockopt(&fd, sockopt::TcpNoDelay, &true)?;
+    set_stream_options(&fd)?;
+    socket::bind(fd.raw(), &SockaddrStorage::from(*address))?;
+    Ok(fd)
+}
+
+/// What connections inherit from a TCP listener.
+fn set_stream_options(fd: &Fd) -> io::Result<()> {
+    socket::setsockopt(fd, sockopt::TcpNoDelay, &true)?;
     set_option(
-        &fd,
+        fd,
         libc::IPPROTO_TCP,
         libc::TCP_NOTSENT_LOWAT,
         &NOTSENT_LOWAT_BYTES,
-    )?;
-    socket::bind(fd.raw(), &SockaddrStorage::from(*address))?;
-    Ok(fd)
+    )
 }
 
 fn bind_unix(path: &Path) -> io::Result<Fd> {
@@ -96,18 +103,24 @@ fn is_stale(path: &Path, address: &UnixAddr) -> io::Result<bool> {
     Ok(socket::connect(probe.raw(), address) == Err(Errno::ECONNREFUSED))
 }
 
-/// Takes over a listening socket that the process was started with.
+/// Takes over a listening socket that the process was started with. What is none is not touched.
 fn inherit(number: i32) -> io::Result<Fd> {
     // SAFETY: F_GETFD looks at a number and touches nothing; a number that is no descriptor is an error.
     if unsafe { libc::fcntl(number, libc::F_GETFD) } < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the descriptor is open, and whoever names it as a listener gives it away.
-    let fd = Fd::from(unsafe { OwnedFd::from_raw_fd(number) });
-    if !socket::getsockopt(&fd, sockopt::AcceptConn)? {
+    // SAFETY: the descriptor is open, so its number is not -1, and it is only asked for an option of sockets.
+    let lent = unsafe { BorrowedFd::borrow_raw(number) };
+    if !socket::getsockopt(&lent, sockopt::AcceptConn)? {
         return Err(io::Error::other("the inherited socket does not listen"));
     }
+    // SAFETY: it is open, and who names a listening socket gives it away (`Address::Inherited`).
+    let fd = Fd::from(unsafe { OwnedFd::from_raw_fd(number) });
     set_flags(&fd)?;
+    match local_address(&fd)? {
+        Address::Ip(_) => set_stream_options(&fd)?,
+        Address::Unix(_) | Address::Inherited(_) => {}
+    }
     Ok(fd)
 }
 
@@ -317,8 +330,8 @@ mod tests {
     use super::*;
     use core::time::Duration;
     use std::io::{Read, Write};
-    use std::net::TcpStream;
-    use std::os::fd::AsRawFd;
+    use std::net::{TcpListener, TcpStream};
+    use std::os::fd::IntoRawFd;
 
     fn listening(text: &str) -> (Fd, Address) {
         let fd = bind(&text.parse().expect(text), Sharing::Alone).expect("a free port");
@@ -336,9 +349,19 @@ mod tests {
 
     #[test]
     fn accepted_connections_inherit_the_listeners_options() {
-        let (listener, address) = listening("127.0.0.1:0");
+        let (ours, _) = listening("127.0.0.1:0");
+        let theirs = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let theirs = Address::Inherited(theirs.into_raw_fd());
+        let theirs = bind(&theirs, Sharing::Alone).expect("listens");
+        for listener in [ours, theirs] {
+            sets_its_options(&listener);
+        }
+    }
+
+    fn sets_its_options(listener: &Fd) {
+        let address = local_address(listener).expect("has one");
         let _client = TcpStream::connect(ip(&address)).expect("connects");
-        let accepted = accept(&listener).expect("one waits");
+        let accepted = accept(listener).expect("one waits");
         assert!(socket::getsockopt(&accepted, sockopt::TcpNoDelay).expect("TCP"));
         let mut lowat = 0i32;
         let mut length = size_of::<i32>() as libc::socklen_t;
@@ -353,7 +376,7 @@ mod tests {
             )
         };
         assert_eq!((asked, lowat), (0, NOTSENT_LOWAT_BYTES));
-        assert!(matches!(accept(&listener), Err(AcceptError::NobodyWaits)));
+        assert!(matches!(accept(listener), Err(AcceptError::NobodyWaits)));
     }
 
     #[test]
@@ -399,12 +422,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_inherited_has_to_listen() {
-        let (one, _other) = pair().expect("a pair");
-        let number = OwnedFd::from(one);
-        let raw = number.as_raw_fd();
-        std::mem::forget(number); // given away below
-        assert!(bind(&Address::Inherited(raw), Sharing::Alone).is_err());
-        assert!(bind(&Address::Inherited(1 << 20), Sharing::Alone).is_err());
+    fn what_is_inherited_has_to_listen_and_is_not_touched_if_it_does_not() {
+        let (one, other) = pair().expect("a pair");
+        for number in [one.raw(), 1 << 20, -1] {
+            assert!(bind(&Address::Inherited(number), Sharing::Alone).is_err());
+        }
+        send(&one, b"x", More::No).expect("it is open");
+        drop(other);
     }
 }
