@@ -8,7 +8,7 @@ use super::patience::Waiting;
 use super::session::Session;
 use super::transport::Socket;
 use crate::reactor::{Table, Token};
-use crate::sys::{Fd, Instant, SocketFile};
+use crate::sys::{Fd, Instant, SocketFile, socket};
 
 /// How long accepting pauses when descriptors or memory have run out and no connection closes meanwhile.
 pub(super) const PAUSE: Duration = Duration::from_millis(500);
@@ -26,13 +26,32 @@ pub(super) struct Listener {
     pub(super) state: Accepting,
 }
 
+impl Listener {
+    /// Nobody new is to come into its queue, as far as that is ours to say. Whether some may be half-way in.
+    pub(super) fn refuse_new(&mut self) -> bool {
+        match &mut self.origin {
+            Origin::Tcp => {
+                // If it can't be had, some may be reset. That is no reason not to stop.
+                let _ = socket::drop_new_connections(&self.fd);
+                true
+            }
+            // Without its file nobody finds it, and a connection is whole when connect(2) returns.
+            Origin::Unix(file) => {
+                drop(file.take());
+                false
+            }
+            Origin::Inherited => false,
+        }
+    }
+}
+
 /// Whose socket it is.
 #[derive(Clone, Debug)]
 pub(super) enum Origin {
     /// Opened here on TCP, and it ends here.
     Tcp,
     /// Opened here on a path. The file is removed with the last of the listeners that share the socket.
-    Unix(#[expect(dead_code, reason = "held to be dropped")] Arc<SocketFile>),
+    Unix(Option<Arc<SocketFile>>),
     /// Others may hold it too, and go on accepting when this server stops: nothing is done to it that would hinder them.
     Inherited,
 }

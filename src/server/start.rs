@@ -137,7 +137,7 @@ impl Server {
             origin: match &asked {
                 Address::Ip(_) => Origin::Tcp,
                 Address::Unix(path) => {
-                    Origin::Unix(Arc::new(SocketFile::at(path).map_err(failed)?))
+                    Origin::Unix(Some(Arc::new(SocketFile::at(path).map_err(failed)?)))
                 }
                 Address::Inherited(_) => Origin::Inherited,
             },
@@ -265,7 +265,7 @@ impl Server {
         for _ in 0..self.cores {
             reactors.push(Reactor::new().map_err(system("create an event loop"))?);
         }
-        let all: Vec<Mailbox<Message>> = reactors.iter().map(Reactor::mailbox).collect();
+        let others: Vec<Mailbox<Message>> = reactors.iter().skip(1).map(Reactor::mailbox).collect();
         let mut parts: Vec<Parts> = reactors
             .into_iter()
             .map(|reactor| Parts {
@@ -296,8 +296,8 @@ impl Server {
         }
         parts[0].control = Control {
             signals: self.signals,
-            all,
-            waits_for: self.cores - 1,
+            waits_for: others.len(),
+            others,
         };
         Ok(parts)
     }

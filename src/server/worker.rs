@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::io;
 
-use super::accept::{Accepting, Evictor, Listener, Origin, PAUSE, TURNED_AWAY_MAX};
+use super::accept::{Accepting, Evictor, Listener, PAUSE, TURNED_AWAY_MAX};
 use super::defer::{Finish, Message};
 use super::handler::Handler;
 use super::limits::Limits;
@@ -11,18 +11,15 @@ use super::observer::{CloseReason, Observer, Trouble};
 use super::session::{Cx, Next, Session, Watched};
 use super::shared::Shared;
 use super::transport::Socket;
-use crate::reactor::{Driver, Reactor, Table, Token};
+use crate::reactor::{Driver, Mailbox, Reactor, Table, Token};
 use crate::sys::signal::Signals;
 use crate::sys::socket::{self, AcceptError, BACKLOG};
-use crate::sys::{Fd, Interest, Ready};
+use crate::sys::{Fd, Instant, Interest, Ready};
 
 /// Fixed tokens. Listeners have those from zero on.
 const SIGNALS: Token = Token::fixed(1000);
 const RESUME: Token = Token::fixed(1001);
 const DRAIN: Token = Token::fixed(1002);
-
-/// How long handshakes that have begun are waited for when the listeners are about to be closed.
-const LAST_CALLS: Duration = Duration::from_millis(5);
 
 /// Serves connections with a handler. It is the reactor's driver and the only owner of the table of sessions.
 pub(super) struct Worker<H, O> {
@@ -45,9 +42,9 @@ pub(super) struct Worker<H, O> {
 pub(super) struct Control {
     /// The signals that stop the server, at the worker that reads them.
     pub(super) signals: Option<Signals>,
-    /// The mailboxes of all workers, its own among them, at the one that leads.
-    pub(super) all: Vec<crate::reactor::Mailbox<Message>>,
-    /// Workers that this one outlives.
+    /// The mailboxes of the other workers, at the one that leads.
+    pub(super) others: Vec<Mailbox<Message>>,
+    /// How many of them have not stopped yet: it outlives them.
     pub(super) waits_for: usize,
 }
 
@@ -55,8 +52,9 @@ pub(super) struct Control {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Serving,
-    /// New connections are dropped by the kernel; those whose handshake has begun still come.
-    LastCalls,
+    /// New connections are dropped by the kernel; those whose handshake has begun still come. At this time what is left
+    /// will be cut.
+    LastCalls(Instant),
     /// No listener is left. What was asked is answered.
     Draining,
     Stopped,
@@ -258,24 +256,29 @@ impl<H: Handler, O: Observer> Worker<H, O> {
 
 /// Stopping.
 impl<H: Handler, O: Observer> Worker<H, O> {
-    fn signalled(&mut self) {
-        let Some(signals) = &self.control.signals else {
-            return;
-        };
-        while let Ok(Some(_)) = signals.next() {
-            for mailbox in &self.control.all {
-                // A worker that has stopped needs no word.
-                let _ = mailbox.post(if self.phase == Phase::Serving {
-                    Message::Drain
-                } else {
-                    Message::Stop
-                });
-            }
-            // Two signals at once are two signals.
-            if self.phase == Phase::Serving {
-                self.phase = Phase::LastCalls;
+    /// The first signal drains, the next one stops. Both may be read in one call.
+    fn signalled(&mut self, reactor: &mut Reactor<Message>) {
+        while let Some(signals) = &self.control.signals
+            && let Ok(Some(_)) = signals.next()
+        {
+            match self.phase {
+                Phase::Serving => self.drain_all(reactor),
+                Phase::LastCalls(_) | Phase::Draining => {
+                    for other in &self.control.others {
+                        let _ = other.post(Message::Stop); // one that has stopped is stopped
+                    }
+                    self.stop(reactor);
+                }
+                Phase::Stopped => {}
             }
         }
+    }
+
+    fn drain_all(&mut self, reactor: &mut Reactor<Message>) {
+        for other in &self.control.others {
+            let _ = other.post(Message::Drain); // one that has stopped is drained
+        }
+        self.drain(reactor);
     }
 
     /// The accept queue is emptied before the listeners are closed, so that no connection that a client believes to have
@@ -285,16 +288,9 @@ impl<H: Handler, O: Observer> Worker<H, O> {
             return;
         }
         self.shared.draining = true;
-        self.phase = Phase::LastCalls;
-        for listener in &self.listeners {
-            match listener.origin {
-                Origin::Tcp => {
-                    // Without it some may come too late for the queue. That is no reason not to stop.
-                    let _ = socket::drop_new_connections(&listener.fd);
-                }
-                // There, a connection is whole when connect(2) returns.
-                Origin::Unix(_) | Origin::Inherited => {}
-            }
+        let mut some_are_coming = false;
+        for listener in &mut self.listeners {
+            some_are_coming |= listener.refuse_new();
         }
         let tokens: Vec<Token> = self.sessions.iter().map(|(token, _)| token).collect();
         for token in tokens {
@@ -305,16 +301,26 @@ impl<H: Handler, O: Observer> Worker<H, O> {
                 }
             }
         }
-        reactor.set_deadline(DRAIN, reactor.now() + LAST_CALLS);
+        let limits = &self.shared.limits;
+        let last_calls = if some_are_coming {
+            limits.last_calls.min(limits.drain_time)
+        } else {
+            Duration::ZERO
+        };
+        let end = reactor.now() + limits.drain_time;
+        self.phase = Phase::LastCalls(end);
+        reactor.set_deadline(DRAIN, reactor.now() + last_calls);
     }
 
     /// The next step of a drain is due.
     fn drain_on(&mut self, reactor: &mut Reactor<Message>) {
         match self.phase {
-            Phase::LastCalls => {
+            Phase::LastCalls(end) => {
                 for listener in &mut self.listeners {
-                    if listener.state == Accepting::Idle {
-                        listener.state = Accepting::Ready;
+                    match listener.state {
+                        // What was paused for want of descriptors is tried once more.
+                        Accepting::Idle | Accepting::Paused => listener.state = Accepting::Ready,
+                        Accepting::Ready | Accepting::Broken => {}
                     }
                 }
                 // A queue has no more than its backlog, and nobody joins it now.
@@ -322,7 +328,7 @@ impl<H: Handler, O: Observer> Worker<H, O> {
                 self.accept(reactor, queued);
                 self.close_listeners(reactor);
                 self.phase = Phase::Draining;
-                reactor.set_deadline(DRAIN, reactor.now() + self.shared.limits.drain_time);
+                reactor.set_deadline(DRAIN, end);
                 self.stop_when_done(reactor);
             }
             Phase::Draining => self.stop(reactor),
@@ -400,7 +406,7 @@ impl<H: Handler, O: Observer> Driver for Worker<H, O> {
                     session.drive(cx, ready)
                 }
             }),
-            Some(_) if token == SIGNALS => self.signalled(),
+            Some(_) if token == SIGNALS => self.signalled(reactor),
             Some(number) => {
                 if let Some(listener) = self.listeners.get_mut(usize::from(number))
                     && listener.state == Accepting::Idle
@@ -461,9 +467,7 @@ impl<H: Handler, O: Observer> Driver for Worker<H, O> {
                 self.control.waits_for = self.control.waits_for.saturating_sub(1);
                 if self.phase == Phase::Serving {
                     // It was not told to: something is wrong, and half a server is none.
-                    for mailbox in &self.control.all {
-                        let _ = mailbox.post(Message::Drain);
-                    }
+                    self.drain_all(reactor);
                 }
                 self.stop_when_done(reactor);
             }

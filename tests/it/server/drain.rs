@@ -1,6 +1,6 @@
 //! Stopping: gracefully without losing a request, or at once.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -232,6 +232,62 @@ fn who_is_in_the_accept_queue_is_served() {
     hand.until("it stops", |hand| hand.event_loop.is_stopped());
 }
 
+#[test]
+fn a_listener_outlives_the_handshakes_that_have_begun() {
+    let limits = Limits {
+        last_calls: ms(60_000),
+        ..patient()
+    };
+    let mut hand = Hand::new(limits, mirror, Log::default());
+    let mut early = Client::connect(hand.address);
+    hand.event_loop.handle().drain();
+    hand.settle();
+    let late = TcpStream::connect_timeout(&hand.address, ms(50));
+    assert_eq!(
+        late.expect_err("dropped").kind(),
+        std::io::ErrorKind::TimedOut,
+        "nobody listens any more"
+    );
+    early.ask("/");
+    assert_eq!(hand.answer(&mut early).status, 200);
+    hand.event_loop.handle().stop();
+    hand.until("it stops", |hand| hand.event_loop.is_stopped());
+}
+
+#[test]
+fn who_has_connected_to_a_unix_socket_is_served_and_nobody_else_finds_it() {
+    let path = std::env::temp_dir().join(format!("edgeloop-last-{}.sock", std::process::id()));
+    let limits = Limits {
+        accept_budget: 1,
+        last_calls: ms(60_000), // on TCP
+        ..patient()
+    };
+    let server = Server::bind(&format!("unix:{}", path.display())).expect("a free path");
+    let mut server = server
+        .limits(limits)
+        .event_loop(mirror, ())
+        .expect("a loop");
+    let mut clients: Vec<_> = (0..20)
+        .map(|_| {
+            let mut client = UnixStream::connect(&path).expect("it listens");
+            write!(client, "GET / HTTP/1.1\r\nHost: a\r\n\r\n").expect("connected");
+            client
+        })
+        .collect();
+    server.handle().drain();
+    server.turn(Some(ms(0))).expect("turns");
+    assert!(!path.exists());
+    wait("it stops", || {
+        server.turn(Some(ms(1))).expect("turns");
+        server.is_stopped()
+    });
+    for client in &mut clients {
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).expect("an answer");
+        assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    }
+}
+
 /// Asks on one connection after another until there is no server any more: how many answers.
 fn ask_on_and_on(address: std::net::SocketAddr, over: &AtomicBool) -> usize {
     let begun = Instant::now();
@@ -277,7 +333,6 @@ fn fifty_drains_lose_no_connection() {
 
 #[test]
 fn a_unix_socket_is_removed_at_the_end() {
-    use std::io::Read;
     let path = std::env::temp_dir().join(format!("edgeloop-it-{}.sock", std::process::id()));
     let server = Server::bind("127.0.0.1:0")
         .and_then(|server| server.and_bind(&format!("unix:{}", path.display())))
