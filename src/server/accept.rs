@@ -10,7 +10,7 @@ use super::transport::Socket;
 use crate::reactor::{Table, Token};
 use crate::sys::{Fd, Instant, SocketFile, socket};
 
-/// How long accepting pauses when descriptors or memory have run out and no connection closes meanwhile.
+/// How long accepting pauses when no connection can be had, and none closes meanwhile.
 pub(super) const PAUSE: Duration = Duration::from_millis(500);
 
 /// How many connections beyond the limit are told so before they are closed. More are closed without a word.
@@ -24,6 +24,8 @@ pub(super) struct Listener {
     pub(super) fd: Fd,
     pub(super) token: Token,
     pub(super) state: Accepting,
+    /// Connections in a row that were lost before they could be had.
+    pub(super) lost: usize,
 }
 
 impl Listener {
@@ -62,7 +64,7 @@ pub(super) enum Accepting {
     Idle,
     /// Somebody waits.
     Ready,
-    /// It is not watched: there would be no descriptor for a connection.
+    /// It is not watched: no connection could be had for the time being.
     Paused,
     /// It is of no more use.
     Broken,
@@ -141,4 +143,65 @@ fn idle(session: &Session<Socket>) -> Option<(Waiting, Instant)> {
     let waiting = session.waiting();
     let idle = matches!(waiting, Waiting::FirstByte | Waiting::Idle) && !session.queued;
     idle.then(|| (waiting, session.patience.until_exactly()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::limits::Limits;
+    use super::super::observer::{Observer, Trouble};
+    use super::super::preamble::Settings;
+    use super::super::shared::Shared;
+    use super::super::worker::{Control, Worker};
+    use super::*;
+    use crate::reactor::Reactor;
+    use crate::server::{Reply, Request, ResponseWriter};
+    use crate::sys::Address;
+    use crate::sys::socket::AcceptError;
+
+    fn nothing(_: &Request<'_>, res: ResponseWriter<'_>) -> Reply {
+        res.status(204).empty()
+    }
+
+    /// The calls that a sandbox forbids are its own test's: what they say is put in here.
+    #[test]
+    fn accepting_that_goes_on_failing_pauses_and_is_told() {
+        struct Told(Vec<String>);
+        impl Observer for Told {
+            fn trouble(&mut self, trouble: &Trouble) {
+                self.0.push(trouble.to_string());
+            }
+        }
+        let mut reactor = Reactor::new().expect("an epoll");
+        let settings = Settings {
+            server: None,
+            date: false,
+        };
+        let limits = Limits::default();
+        let budget = limits.accept_budget;
+        let shared = Shared::new(limits, settings, reactor.mailbox());
+        let address: Address = "127.0.0.1:0".parse().expect("an address");
+        let listener = Listener {
+            origin: Origin::Tcp,
+            fd: socket::listen_on(&address).expect("a free port"),
+            token: Token::fixed(0),
+            state: Accepting::Ready,
+            lost: 0,
+        };
+        let (told, control) = (Told(Vec::new()), Control::default());
+        let mut worker = Worker::new(nothing, told, shared, vec![listener], 10, control);
+        worker.register(&reactor).expect("a listener");
+        let lost = || AcceptError::OneLost(std::io::ErrorKind::PermissionDenied.into());
+        for _ in 0..budget {
+            worker.accept_failed(&mut reactor, 0, lost());
+        }
+        assert_eq!(worker.listeners[0].state, Accepting::Ready);
+        worker.accept_failed(&mut reactor, 0, lost());
+        assert_eq!(worker.listeners[0].state, Accepting::Paused);
+        assert!(worker.observer.0[0].contains("pauses"));
+        assert!(reactor.next_deadline().is_some_and(|time| time <= PAUSE));
+        worker.resume_accepting(&mut reactor);
+        worker.accept_failed(&mut reactor, 0, lost());
+        assert_eq!(worker.listeners[0].state, Accepting::Idle);
+        assert_eq!(worker.observer.0.len(), 1);
+    }
 }

@@ -76,12 +76,16 @@ impl From<http::CloseReason> for CloseReason {
 pub enum Trouble {
     /// Accepting pauses: descriptors or memory have run out. The errno, and how often in a row it happened.
     AcceptPaused(std::io::Error, u64),
+    /// Accepting pauses: every connection was lost, one after another. The last errno.
+    AcceptFails(std::io::Error),
     /// The kernel would not watch a connection, which is lost.
     ConnectionLost(std::io::Error),
     /// A listener is broken: it accepts nothing any more.
     ListenerFailed(std::io::Error),
-    /// A connection was answered 503 because there was no room for it.
+    /// There was no room for a connection, which is answered 503.
     Refused,
+    /// There was not even room to answer that: a connection was closed without a word.
+    Dropped,
     /// A handler panicked: its client got 500.
     HandlerPanicked,
     /// A handler wrote a field that can't be sent: its client got 500.
@@ -99,6 +103,12 @@ impl core::fmt::Display for Trouble {
                     "accepting pauses: {error} ({times} in a row); raise the limit of open files"
                 )
             }
+            Trouble::AcceptFails(error) => {
+                write!(
+                    f,
+                    "accepting pauses: every connection is lost: {error}; see what filters system calls"
+                )
+            }
             Trouble::ConnectionLost(error) => write!(f, "a connection is lost: {error}"),
             Trouble::ListenerFailed(error) => {
                 write!(
@@ -109,6 +119,9 @@ impl core::fmt::Display for Trouble {
             Trouble::Refused => {
                 f.write_str("a connection was refused: all are busy; raise the connection limit")
             }
+            Trouble::Dropped => f.write_str(
+                "a connection was closed without an answer: all are busy; raise the connection limit",
+            ),
             Trouble::HandlerPanicked => f.write_str("a handler panicked; its client got 500"),
             Trouble::Field(error) => write!(f, "a handler's answer was replaced by 500: {error}"),
             Trouble::NoAnswer => f.write_str("a handler gave no answer; its client got 500"),

@@ -37,7 +37,8 @@ where
     O: Observer,
     F: Fn(usize) -> (H, O) + Send + Sync,
 {
-    /// Serves until it is stopped: on this thread, and on as many more as there are cores beyond one. Errors: a thread
+    /// Serves until it is stopped: on this thread, and on as many more as there are cores beyond one. This thread stays
+    /// [pinned](super::Server::pinned) afterwards, if it was to be. Errors: a thread
     /// that can't be started, a processor that can't be pinned to, and what epoll_wait(2) has. Panics: as the factory does,
     /// once all other threads have stopped.
     pub fn run(self) -> io::Result<Report> {

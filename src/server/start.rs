@@ -68,6 +68,8 @@ pub enum StartError {
     Address(crate::sys::AddressError),
     /// The address can't be had.
     Bind(Address, io::Error),
+    /// The [name](Server::name) can't be a field's value.
+    Name(String),
     /// The system refuses something else: what, and why.
     System(&'static str, io::Error),
 }
@@ -87,12 +89,26 @@ impl fmt::Display for StartError {
                     _ => "",
                 })
             }
+            StartError::Name(name) => {
+                write!(
+                    f,
+                    "{name:?} is no name of a server: it has control characters"
+                )
+            }
             StartError::System(what, error) => write!(f, "cannot {what}: {error}"),
         }
     }
 }
 
-impl std::error::Error for StartError {}
+impl std::error::Error for StartError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            StartError::Address(error) => Some(error),
+            StartError::Bind(_, error) | StartError::System(_, error) => Some(error),
+            StartError::Name(_) => None,
+        }
+    }
+}
 
 impl Server {
     /// Takes an address: `host:port`, `:port` for all addresses of the machine, `unix:/path`, or `fd:N` for a listening
@@ -135,7 +151,7 @@ impl Server {
         self.bound.push(Bound {
             address: socket::local_address(&fd).map_err(failed)?,
             origin: match &asked {
-                Address::Ip(_) => Origin::Tcp,
+                Address::Ip(_) | Address::Host(..) => Origin::Tcp,
                 Address::Unix(path) => {
                     Origin::Unix(Some(Arc::new(SocketFile::at(path).map_err(failed)?)))
                 }
@@ -161,7 +177,7 @@ impl Server {
         self
     }
 
-    /// Keeps each worker's thread on a processor of its own.
+    /// Keeps each worker's thread on a processor of its own. One of them is the thread that runs the server.
     #[must_use]
     pub fn pinned(mut self) -> Server {
         self.pinned = true;
@@ -175,15 +191,11 @@ impl Server {
         self
     }
 
-    /// Sets what answers say of themselves in `Server`: `edgeloop` unless said otherwise. `None` leaves the field out, and
-    /// so does a value with control characters.
+    /// Sets what answers say of themselves in `Server`: `edgeloop` unless said otherwise. `None` leaves the field out. With
+    /// control characters in it the server does not start.
     #[must_use]
     pub fn name(mut self, name: Option<&str>) -> Server {
-        let sound = |name: &&str| {
-            name.bytes()
-                .all(|byte| byte == b'\t' || !byte.is_ascii_control())
-        };
-        self.settings.server = name.filter(sound).map(str::to_owned);
+        self.settings.server = name.map(str::to_owned);
         self
     }
 
@@ -215,7 +227,8 @@ impl Server {
     }
 
     /// Serves with a handler for each core, made on its thread by a factory that is told its number: it need not be
-    /// `Send`. It listens from now on. Errors: an address that can't be had on several cores, no more descriptors.
+    /// `Send`. It listens from now on. Errors: an address that can't be had on several cores, no more descriptors, a name
+    /// with control characters.
     pub fn serve<H: Handler>(
         self,
         factory: impl Fn(usize) -> H + Send + Sync,
@@ -255,6 +268,12 @@ impl Server {
 
     /// Everything that can fail, before any thread is started.
     fn listen(self) -> Result<Vec<Parts>, StartError> {
+        let control = |byte: u8| byte != b'\t' && byte.is_ascii_control();
+        if let Some(name) = self.settings.server.as_ref()
+            && name.bytes().any(control)
+        {
+            return Err(StartError::Name(name.clone()));
+        }
         let system = |what| move |error| StartError::System(what, error);
         let descriptors = process::descriptors_max().map_err(system("read RLIMIT_NOFILE"))?;
         let connections_max = self
@@ -291,6 +310,7 @@ impl Server {
                     fd,
                     token: Token::fixed(number),
                     state: Accepting::Idle,
+                    lost: 0,
                 });
             }
         }

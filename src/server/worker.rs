@@ -25,9 +25,9 @@ const DRAIN: Token = Token::fixed(1002);
 pub(super) struct Worker<H, O> {
     sessions: Table<Session<Socket>>,
     handler: H,
-    observer: O,
+    pub(super) observer: O,
     shared: Shared,
-    listeners: Vec<Listener>,
+    pub(super) listeners: Vec<Listener>,
     /// Errors of accepting in a row.
     accept_errors: u64,
     evictor: Evictor,
@@ -174,6 +174,7 @@ impl<H: Handler, O: Observer> Worker<H, O> {
                     taken += 1;
                     match socket::accept(&self.listeners[number].fd) {
                         Ok(fd) => {
+                            self.listeners[number].lost = 0;
                             self.accept_errors = 0;
                             self.admit(reactor, fd);
                         }
@@ -194,10 +195,11 @@ impl<H: Handler, O: Observer> Worker<H, O> {
             room = true;
         }
         if !room {
-            self.observer.trouble(&Trouble::Refused);
             if self.sessions.len() >= self.connections_max + TURNED_AWAY_MAX {
+                self.observer.trouble(&Trouble::Dropped);
                 return;
             }
+            self.observer.trouble(&Trouble::Refused);
         }
         let session = Session::new(Socket(fd), &self.shared);
         let (token, session) = self.sessions.insert(session);
@@ -216,20 +218,29 @@ impl<H: Handler, O: Observer> Worker<H, O> {
     }
 
     #[cold]
-    fn accept_failed(&mut self, reactor: &mut Reactor<Message>, number: usize, error: AcceptError) {
+    pub(super) fn accept_failed(
+        &mut self,
+        reactor: &mut Reactor<Message>,
+        number: usize,
+        error: AcceptError,
+    ) {
         let listener = &mut self.listeners[number];
         match error {
-            AcceptError::NobodyWaits => listener.state = Accepting::Idle,
-            AcceptError::OneLost(_) => {}
+            AcceptError::NobodyWaits => {
+                listener.lost = 0;
+                listener.state = Accepting::Idle;
+            }
+            AcceptError::OneLost(error) => {
+                listener.lost += 1;
+                // The next one may do. But a sandbox that allows no accept4(2) says so for ever.
+                if listener.lost > self.shared.limits.accept_budget {
+                    self.pause_accepting(reactor, number, &Trouble::AcceptFails(error));
+                }
+            }
             AcceptError::Exhausted(error) => {
-                listener.state = Accepting::Paused;
                 self.accept_errors += 1;
-                // Changing a registration that exists takes no memory. If it failed all the same, the listener would stay
-                // loud, which is no worse than before.
-                let _ = reactor.reregister(&listener.fd, listener.token, Interest::NONE);
-                reactor.set_deadline(RESUME, reactor.now() + PAUSE);
-                self.observer
-                    .trouble(&Trouble::AcceptPaused(error, self.accept_errors));
+                let trouble = Trouble::AcceptPaused(error, self.accept_errors);
+                self.pause_accepting(reactor, number, &trouble);
             }
             AcceptError::Broken(error) => {
                 listener.state = Accepting::Broken;
@@ -239,9 +250,25 @@ impl<H: Handler, O: Observer> Worker<H, O> {
         }
     }
 
+    fn pause_accepting(
+        &mut self,
+        reactor: &mut Reactor<Message>,
+        number: usize,
+        trouble: &Trouble,
+    ) {
+        let listener = &mut self.listeners[number];
+        listener.state = Accepting::Paused;
+        listener.lost = 0;
+        // Changing a registration that exists takes no memory. If it failed all the same, the listener would stay loud,
+        // which is no worse than before.
+        let _ = reactor.reregister(&listener.fd, listener.token, Interest::NONE);
+        reactor.set_deadline(RESUME, reactor.now() + PAUSE);
+        self.observer.trouble(trouble);
+    }
+
     /// There may be descriptors again.
     #[cold]
-    fn resume_accepting(&mut self, reactor: &mut Reactor<Message>) {
+    pub(super) fn resume_accepting(&mut self, reactor: &mut Reactor<Message>) {
         for listener in &mut self.listeners {
             if listener.state == Accepting::Paused {
                 let watched = reactor.reregister(&listener.fd, listener.token, Interest::READ);
@@ -383,6 +410,18 @@ impl<H: Handler, O: Observer> Worker<H, O> {
             };
             session.complete(cx, exchange, finish).unwrap_or(nothing)
         });
+    }
+}
+
+/// Whoever still works for a connection of a loop that is dropped can know that its client is gone.
+impl<H, O> Drop for Worker<H, O> {
+    fn drop(&mut self) {
+        let tokens: Vec<Token> = self.sessions.iter().map(|(token, _)| token).collect();
+        for token in tokens {
+            if let Some(session) = self.sessions.remove(token) {
+                session.end(&mut self.shared);
+            }
+        }
     }
 }
 

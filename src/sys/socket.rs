@@ -3,7 +3,7 @@
 use core::mem::size_of;
 use std::fs;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
@@ -37,11 +37,13 @@ pub enum Sharing {
 /// inherited.
 ///
 /// What TCP connections inherit is set here: no delay of small segments, and a bound on what waits unsent in the kernel. An
-/// IPv6 socket takes IPv4 as well. The socket file of a dead server is removed. Errors: those of socket(2), bind(2), and a
+/// IPv6 socket takes IPv4 as well. A host name is looked up, which may take long. The socket file of a dead server is
+/// removed. Errors: those of socket(2), bind(2), and a
 /// descriptor that is no listening socket.
 pub fn bind(address: &Address, sharing: Sharing) -> io::Result<Fd> {
     match address {
         Address::Ip(ip) => bind_ip(ip, sharing),
+        Address::Host(name, port) => bind_ip(&resolve(name, *port)?, sharing),
         Address::Unix(path) => bind_unix(path),
         Address::Inherited(number) => inherit(*number),
     }
@@ -50,6 +52,17 @@ pub fn bind(address: &Address, sharing: Sharing) -> io::Result<Fd> {
 fn open(family: AddressFamily) -> io::Result<Fd> {
     let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
     Ok(socket::socket(family, SockType::Stream, flags, None)?.into())
+}
+
+/// The first address of a host.
+fn resolve(name: &str, port: u16) -> io::Result<SocketAddr> {
+    let unknown = |why| io::Error::other(format!("the host is not found ({why})"));
+    let mut found = (name, port)
+        .to_socket_addrs()
+        .map_err(|error| unknown(error.to_string()))?;
+    found
+        .next()
+        .ok_or_else(|| unknown("it has no address".to_owned()))
 }
 
 fn bind_ip(address: &SocketAddr, sharing: Sharing) -> io::Result<Fd> {
@@ -73,12 +86,9 @@ fn bind_ip(address: &SocketAddr, sharing: Sharing) -> io::Result<Fd> {
 /// What connections inherit from a TCP listener.
 fn set_stream_options(fd: &Fd) -> io::Result<()> {
     socket::setsockopt(fd, sockopt::TcpNoDelay, &true)?;
-    set_option(
-        fd,
-        libc::IPPROTO_TCP,
-        libc::TCP_NOTSENT_LOWAT,
-        &NOTSENT_LOWAT_BYTES,
-    )
+    let (level, name) = (libc::IPPROTO_TCP, libc::TCP_NOTSENT_LOWAT);
+    // SAFETY: the option is an int, as the constant is.
+    unsafe { set_option(fd, level, name, &NOTSENT_LOWAT_BYTES) }
 }
 
 fn bind_unix(path: &Path) -> io::Result<Fd> {
@@ -119,7 +129,7 @@ fn inherit(number: i32) -> io::Result<Fd> {
     set_flags(&fd)?;
     match local_address(&fd)? {
         Address::Ip(_) => set_stream_options(&fd)?,
-        Address::Unix(_) | Address::Inherited(_) => {}
+        Address::Host(..) | Address::Unix(_) | Address::Inherited(_) => {}
     }
     Ok(fd)
 }
@@ -228,7 +238,8 @@ pub fn drop_new_connections(listener: &Fd) -> io::Result<()> {
         len: program.len() as u16,
         filter: program.as_mut_ptr(),
     };
-    set_option(listener, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &filter)
+    // SAFETY: the option is a sock_fprog; `program`, which it points to, lives to the end of this function.
+    unsafe { set_option(listener, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &filter) }
 }
 
 /// Receives into `into`: how many bytes, 0 at the end of the stream. Errors: those of recv(2).
@@ -276,7 +287,8 @@ pub fn set_linger_reset(fd: &Fd) -> io::Result<()> {
         l_onoff: 1,
         l_linger: 0,
     };
-    set_option(fd, libc::SOL_SOCKET, libc::SO_LINGER, &linger)
+    // SAFETY: the option is a linger, which has no pointers.
+    unsafe { set_option(fd, libc::SOL_SOCKET, libc::SO_LINGER, &linger) }
 }
 
 /// Bytes that were sent and that the peer has not acknowledged, or not been sent at all (`SIOCOUTQ`). Errors:
@@ -306,20 +318,15 @@ fn ask_count(fd: &Fd, request: libc::Ioctl) -> io::Result<usize> {
     Ok(usize::try_from(count).unwrap_or(0))
 }
 
-fn set_option<T>(fd: &Fd, level: i32, name: i32, value: &T) -> io::Result<()> {
+/// # Safety
+///
+/// `T` is what this option is, and whatever it points to is alive.
+unsafe fn set_option<T>(fd: &Fd, level: i32, name: i32, value: &T) -> io::Result<()> {
     let length = size_of::<T>() as libc::socklen_t;
-    // SAFETY: the kernel reads `length` bytes at `value`, a T of that size that outlives the call. What a filter program
-    // points to is alive as well: its caller holds it.
-    let done = unsafe {
-        libc::setsockopt(
-            fd.raw(),
-            level,
-            name,
-            std::ptr::from_ref(value).cast(),
-            length,
-        )
-    };
-    if done < 0 {
+    let value = std::ptr::from_ref(value).cast();
+    // SAFETY: the kernel reads `length` bytes at `value`, which has that size and outlives the call. What it points to is
+    // the caller's care.
+    if unsafe { libc::setsockopt(fd.raw(), level, name, value, length) } < 0 {
         return Err(io::Error::last_os_error());
     }
     Ok(())
@@ -343,7 +350,7 @@ mod tests {
     fn ip(address: &Address) -> SocketAddr {
         match address {
             Address::Ip(ip) => *ip,
-            Address::Unix(_) | Address::Inherited(_) => panic!("TCP"),
+            Address::Host(..) | Address::Unix(_) | Address::Inherited(_) => panic!("TCP"),
         }
     }
 
@@ -377,6 +384,16 @@ mod tests {
         };
         assert_eq!((asked, lowat), (0, NOTSENT_LOWAT_BYTES));
         assert!(matches!(accept(listener), Err(AcceptError::NobodyWaits)));
+    }
+
+    #[test]
+    fn a_host_is_looked_up_when_it_is_bound() {
+        let (_, address) = listening("localhost:0");
+        assert!(ip(&address).ip().is_loopback());
+        // RFC 6761 §6.4: this name is in no zone.
+        let nowhere = Address::Host("host.invalid".to_owned(), 80);
+        let error = bind(&nowhere, Sharing::Alone).expect_err("no host");
+        assert!(error.to_string().contains("not found"), "{error}");
     }
 
     #[test]
