@@ -4,17 +4,22 @@ use core::time::Duration;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::defer::Message;
+use super::handler::Handler;
+use super::observer::{CloseReason, Observer, Trouble};
 use super::patience::Waiting;
 use super::session::Session;
 use super::transport::Socket;
-use crate::reactor::{Table, Token};
-use crate::sys::{Fd, Instant, SocketFile, socket};
+use super::worker::{RESUME, Worker};
+use crate::reactor::{Reactor, Table, Token};
+use crate::sys::socket::{self, AcceptError};
+use crate::sys::{Fd, Instant, Interest, SocketFile};
 
 /// How long accepting pauses when no connection can be had, and none closes meanwhile.
-pub(super) const PAUSE: Duration = Duration::from_millis(500);
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// How many connections beyond the limit are told so before they are closed. More are closed without a word.
-pub(super) const TURNED_AWAY_MAX: usize = 32;
+const TURNED_AWAY_MAX: usize = 32;
 
 /// A socket that accepts, level-triggered: an edge-triggered one goes deaf when fewer are accepted than wait.
 #[derive(Debug)]
@@ -68,6 +73,120 @@ pub(super) enum Accepting {
     Paused,
     /// It is of no more use.
     Broken,
+}
+
+impl<H: Handler, O: Observer> Worker<H, O> {
+    /// Takes connections from all listeners that have some, one each in turn, and about `budget` in all. Whoever waits
+    /// beyond it is taken in the next turn.
+    pub(super) fn accept(&mut self, reactor: &mut Reactor<Message>, budget: usize) {
+        let mut taken = 0;
+        while taken < budget {
+            let before = taken;
+            for number in 0..self.listeners.len() {
+                if self.listeners[number].state == Accepting::Ready {
+                    taken += 1;
+                    match socket::accept(&self.listeners[number].fd) {
+                        Ok(fd) => {
+                            self.listeners[number].lost = 0;
+                            self.accept_errors = 0;
+                            self.admit(reactor, fd);
+                        }
+                        Err(error) => self.accept_failed(reactor, number, error),
+                    }
+                }
+            }
+            if taken == before {
+                break;
+            }
+        }
+    }
+
+    fn admit(&mut self, reactor: &mut Reactor<Message>, fd: Fd) {
+        let mut room = self.sessions.len() < self.connections_max;
+        if !room && let Some(victim) = self.evictor.victim(&self.sessions, self.shared.now) {
+            self.close(reactor, victim, CloseReason::Evicted);
+            room = true;
+        }
+        if !room {
+            if self.sessions.len() >= self.connections_max + TURNED_AWAY_MAX {
+                self.observer.trouble(&Trouble::Dropped);
+                return;
+            }
+            self.observer.trouble(&Trouble::Refused);
+        }
+        let session = Session::new(Socket(fd), &self.shared);
+        let (token, session) = self.sessions.insert(session);
+        if let Err(error) = reactor.register(&session.transport.0, token, Interest::STREAM) {
+            self.observer.trouble(&Trouble::ConnectionLost(error));
+            self.sessions.remove(token);
+            return;
+        }
+        self.observer.accepted(token);
+        if room {
+            session.wait(&self.shared);
+            reactor.set_deadline(token, session.patience.until());
+        } else {
+            self.with_session(reactor, token, Session::turn_away);
+        }
+    }
+
+    #[cold]
+    fn accept_failed(&mut self, reactor: &mut Reactor<Message>, number: usize, error: AcceptError) {
+        let listener = &mut self.listeners[number];
+        match error {
+            AcceptError::NobodyWaits => {
+                listener.lost = 0;
+                listener.state = Accepting::Idle;
+            }
+            AcceptError::OneLost(error) => {
+                listener.lost += 1;
+                // The next one may do. But a sandbox that allows no accept4(2) says so for ever.
+                if listener.lost > self.shared.limits.accept_budget {
+                    self.pause_accepting(reactor, number, &Trouble::AcceptFails(error));
+                }
+            }
+            AcceptError::Exhausted(error) => {
+                self.accept_errors += 1;
+                let trouble = Trouble::AcceptPaused(error, self.accept_errors);
+                self.pause_accepting(reactor, number, &trouble);
+            }
+            AcceptError::Broken(error) => {
+                listener.state = Accepting::Broken;
+                let _ = reactor.deregister(&listener.fd);
+                self.observer.trouble(&Trouble::ListenerFailed(error));
+            }
+        }
+    }
+
+    fn pause_accepting(
+        &mut self,
+        reactor: &mut Reactor<Message>,
+        number: usize,
+        trouble: &Trouble,
+    ) {
+        let listener = &mut self.listeners[number];
+        listener.state = Accepting::Paused;
+        listener.lost = 0;
+        // Changing a registration that exists takes no memory. If it failed all the same, the listener would stay loud,
+        // which is no worse than before.
+        let _ = reactor.reregister(&listener.fd, listener.token, Interest::NONE);
+        reactor.set_deadline(RESUME, reactor.now() + PAUSE);
+        self.observer.trouble(trouble);
+    }
+
+    /// There may be descriptors again.
+    #[cold]
+    pub(super) fn resume_accepting(&mut self, reactor: &mut Reactor<Message>) {
+        for listener in &mut self.listeners {
+            if listener.state == Accepting::Paused {
+                let watched = reactor.reregister(&listener.fd, listener.token, Interest::READ);
+                match watched {
+                    Ok(()) => listener.state = Accepting::Idle,
+                    Err(_) => reactor.set_deadline(RESUME, reactor.now() + PAUSE),
+                }
+            }
+        }
+    }
 }
 
 /// Finds connections that can make room: those that have sent nothing first, then those that wait for a next request,
@@ -147,16 +266,13 @@ fn idle(session: &Session<Socket>) -> Option<(Waiting, Instant)> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::drain::Control;
     use super::super::limits::Limits;
-    use super::super::observer::{Observer, Trouble};
     use super::super::preamble::Settings;
     use super::super::shared::Shared;
-    use super::super::worker::{Control, Worker};
     use super::*;
-    use crate::reactor::Reactor;
     use crate::server::{Reply, Request, ResponseWriter};
     use crate::sys::Address;
-    use crate::sys::socket::AcceptError;
 
     fn nothing(_: &Request<'_>, res: ResponseWriter<'_>) -> Reply {
         res.status(204).empty()

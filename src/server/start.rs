@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::accept::{Accepting, Listener, Origin};
 use super::defer::Message;
+use super::drain::Control;
 use super::event_loop::EventLoop;
 use super::handler::Handler;
 use super::limits::{Limits, connections_within};
@@ -14,7 +15,7 @@ use super::observer::Observer;
 use super::preamble::Settings;
 use super::serving::{Handle, Serving};
 use super::shared::Shared;
-use super::worker::{Control, Worker};
+use super::worker::Worker;
 use crate::reactor::{Mailbox, Reactor, Token};
 use crate::sys::signal::Signals;
 use crate::sys::socket::{self, BACKLOG, Sharing};

@@ -1,63 +1,38 @@
 //! A worker: the driver of one loop, with all its connections.
 
-use core::time::Duration;
 use std::io;
 
-use super::accept::{Accepting, Evictor, Listener, PAUSE, TURNED_AWAY_MAX};
+use super::accept::{Accepting, Evictor, Listener};
 use super::defer::{Finish, Message};
+use super::drain::{Control, Phase};
 use super::handler::Handler;
 use super::limits::Limits;
 use super::observer::{CloseReason, Observer, Trouble};
 use super::session::{Cx, Next, Session, Watched};
 use super::shared::Shared;
 use super::transport::Socket;
-use crate::reactor::{Driver, Mailbox, Reactor, Table, Token};
-use crate::sys::signal::Signals;
-use crate::sys::socket::{self, AcceptError, BACKLOG};
-use crate::sys::{Fd, Instant, Interest, Ready};
+use crate::reactor::{Driver, Reactor, Table, Token};
+use crate::sys::{Interest, Ready};
 
 /// Fixed tokens. Listeners have those from zero on.
 const SIGNALS: Token = Token::fixed(1000);
-const RESUME: Token = Token::fixed(1001);
-const DRAIN: Token = Token::fixed(1002);
+pub(super) const RESUME: Token = Token::fixed(1001);
+pub(super) const DRAIN: Token = Token::fixed(1002);
 
 /// Serves connections with a handler. It is the reactor's driver and the only owner of the table of sessions.
 pub(super) struct Worker<H, O> {
-    sessions: Table<Session<Socket>>,
+    pub(super) sessions: Table<Session<Socket>>,
     handler: H,
     pub(super) observer: O,
-    shared: Shared,
+    pub(super) shared: Shared,
     pub(super) listeners: Vec<Listener>,
     /// Errors of accepting in a row.
-    accept_errors: u64,
-    evictor: Evictor,
-    connections_max: usize,
-    phase: Phase,
-    control: Control,
-    cut: usize,
-}
-
-/// What a worker knows of the others.
-#[derive(Debug, Default)]
-pub(super) struct Control {
-    /// The signals that stop the server, at the worker that reads them.
-    pub(super) signals: Option<Signals>,
-    /// The mailboxes of the other workers, at the one that leads.
-    pub(super) others: Vec<Mailbox<Message>>,
-    /// How many of them have not stopped yet: it outlives them.
-    pub(super) waits_for: usize,
-}
-
-/// Where a worker is on its way from start to stop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    Serving,
-    /// New connections are dropped by the kernel; those whose handshake has begun still come. At this time what is left
-    /// will be cut.
-    LastCalls(Instant),
-    /// No listener is left. What was asked is answered.
-    Draining,
-    Stopped,
+    pub(super) accept_errors: u64,
+    pub(super) evictor: Evictor,
+    pub(super) connections_max: usize,
+    pub(super) phase: Phase,
+    pub(super) control: Control,
+    pub(super) cut: usize,
 }
 
 impl<H: Handler, O: Observer> Worker<H, O> {
@@ -110,7 +85,7 @@ impl<H: Handler, O: Observer> Worker<H, O> {
 
     /// Lets a session do what it can, and sees to it that somebody wakes it.
     #[inline]
-    fn with_session(
+    pub(super) fn with_session(
         &mut self,
         reactor: &mut Reactor<Message>,
         token: Token,
@@ -147,7 +122,12 @@ impl<H: Handler, O: Observer> Worker<H, O> {
     }
 
     /// The one place where a connection's descriptor is closed.
-    fn close(&mut self, reactor: &mut Reactor<Message>, token: Token, reason: CloseReason) {
+    pub(super) fn close(
+        &mut self,
+        reactor: &mut Reactor<Message>,
+        token: Token,
+        reason: CloseReason,
+    ) {
         let Some(session) = self.sessions.remove(token) else {
             return;
         };
@@ -156,241 +136,6 @@ impl<H: Handler, O: Observer> Worker<H, O> {
         self.observer.closed(token, reason);
         if self.accept_errors > 0 {
             self.resume_accepting(reactor);
-        }
-        self.stop_when_done(reactor);
-    }
-}
-
-/// Accepting.
-impl<H: Handler, O: Observer> Worker<H, O> {
-    /// Takes connections from all listeners that have some, one each in turn, and about `budget` in all. Whoever waits
-    /// beyond it is taken in the next turn.
-    fn accept(&mut self, reactor: &mut Reactor<Message>, budget: usize) {
-        let mut taken = 0;
-        while taken < budget {
-            let before = taken;
-            for number in 0..self.listeners.len() {
-                if self.listeners[number].state == Accepting::Ready {
-                    taken += 1;
-                    match socket::accept(&self.listeners[number].fd) {
-                        Ok(fd) => {
-                            self.listeners[number].lost = 0;
-                            self.accept_errors = 0;
-                            self.admit(reactor, fd);
-                        }
-                        Err(error) => self.accept_failed(reactor, number, error),
-                    }
-                }
-            }
-            if taken == before {
-                break;
-            }
-        }
-    }
-
-    fn admit(&mut self, reactor: &mut Reactor<Message>, fd: Fd) {
-        let mut room = self.sessions.len() < self.connections_max;
-        if !room && let Some(victim) = self.evictor.victim(&self.sessions, self.shared.now) {
-            self.close(reactor, victim, CloseReason::Evicted);
-            room = true;
-        }
-        if !room {
-            if self.sessions.len() >= self.connections_max + TURNED_AWAY_MAX {
-                self.observer.trouble(&Trouble::Dropped);
-                return;
-            }
-            self.observer.trouble(&Trouble::Refused);
-        }
-        let session = Session::new(Socket(fd), &self.shared);
-        let (token, session) = self.sessions.insert(session);
-        if let Err(error) = reactor.register(&session.transport.0, token, Interest::STREAM) {
-            self.observer.trouble(&Trouble::ConnectionLost(error));
-            self.sessions.remove(token);
-            return;
-        }
-        self.observer.accepted(token);
-        if room {
-            session.wait(&self.shared);
-            reactor.set_deadline(token, session.patience.until());
-        } else {
-            self.with_session(reactor, token, Session::turn_away);
-        }
-    }
-
-    #[cold]
-    pub(super) fn accept_failed(
-        &mut self,
-        reactor: &mut Reactor<Message>,
-        number: usize,
-        error: AcceptError,
-    ) {
-        let listener = &mut self.listeners[number];
-        match error {
-            AcceptError::NobodyWaits => {
-                listener.lost = 0;
-                listener.state = Accepting::Idle;
-            }
-            AcceptError::OneLost(error) => {
-                listener.lost += 1;
-                // The next one may do. But a sandbox that allows no accept4(2) says so for ever.
-                if listener.lost > self.shared.limits.accept_budget {
-                    self.pause_accepting(reactor, number, &Trouble::AcceptFails(error));
-                }
-            }
-            AcceptError::Exhausted(error) => {
-                self.accept_errors += 1;
-                let trouble = Trouble::AcceptPaused(error, self.accept_errors);
-                self.pause_accepting(reactor, number, &trouble);
-            }
-            AcceptError::Broken(error) => {
-                listener.state = Accepting::Broken;
-                let _ = reactor.deregister(&listener.fd);
-                self.observer.trouble(&Trouble::ListenerFailed(error));
-            }
-        }
-    }
-
-    fn pause_accepting(
-        &mut self,
-        reactor: &mut Reactor<Message>,
-        number: usize,
-        trouble: &Trouble,
-    ) {
-        let listener = &mut self.listeners[number];
-        listener.state = Accepting::Paused;
-        listener.lost = 0;
-        // Changing a registration that exists takes no memory. If it failed all the same, the listener would stay loud,
-        // which is no worse than before.
-        let _ = reactor.reregister(&listener.fd, listener.token, Interest::NONE);
-        reactor.set_deadline(RESUME, reactor.now() + PAUSE);
-        self.observer.trouble(trouble);
-    }
-
-    /// There may be descriptors again.
-    #[cold]
-    pub(super) fn resume_accepting(&mut self, reactor: &mut Reactor<Message>) {
-        for listener in &mut self.listeners {
-            if listener.state == Accepting::Paused {
-                let watched = reactor.reregister(&listener.fd, listener.token, Interest::READ);
-                match watched {
-                    Ok(()) => listener.state = Accepting::Idle,
-                    Err(_) => reactor.set_deadline(RESUME, reactor.now() + PAUSE),
-                }
-            }
-        }
-    }
-}
-
-/// Stopping.
-impl<H: Handler, O: Observer> Worker<H, O> {
-    /// The first signal drains, the next one stops. Both may be read in one call.
-    fn signalled(&mut self, reactor: &mut Reactor<Message>) {
-        while let Some(signals) = &self.control.signals
-            && let Ok(Some(_)) = signals.next()
-        {
-            match self.phase {
-                Phase::Serving => self.drain_all(reactor),
-                Phase::LastCalls(_) | Phase::Draining => {
-                    for other in &self.control.others {
-                        let _ = other.post(Message::Stop); // one that has stopped is stopped
-                    }
-                    self.stop(reactor);
-                }
-                Phase::Stopped => {}
-            }
-        }
-    }
-
-    fn drain_all(&mut self, reactor: &mut Reactor<Message>) {
-        for other in &self.control.others {
-            let _ = other.post(Message::Drain); // one that has stopped is drained
-        }
-        self.drain(reactor);
-    }
-
-    /// The accept queue is emptied before the listeners are closed, so that no connection that a client believes to have
-    /// is reset.
-    fn drain(&mut self, reactor: &mut Reactor<Message>) {
-        if self.shared.draining {
-            return;
-        }
-        self.shared.draining = true;
-        let mut some_are_coming = false;
-        for listener in &mut self.listeners {
-            some_are_coming |= listener.refuse_new();
-        }
-        let tokens: Vec<Token> = self.sessions.iter().map(|(token, _)| token).collect();
-        for token in tokens {
-            if let Some(session) = self.sessions.get_mut(token) {
-                session.drain(&self.shared);
-                if !session.queued {
-                    reactor.set_deadline(token, session.patience.until());
-                }
-            }
-        }
-        let limits = &self.shared.limits;
-        let last_calls = if some_are_coming {
-            limits.last_calls.min(limits.drain_time)
-        } else {
-            Duration::ZERO
-        };
-        let end = reactor.now() + limits.drain_time;
-        self.phase = Phase::LastCalls(end);
-        reactor.set_deadline(DRAIN, reactor.now() + last_calls);
-    }
-
-    /// The next step of a drain is due.
-    fn drain_on(&mut self, reactor: &mut Reactor<Message>) {
-        match self.phase {
-            Phase::LastCalls(end) => {
-                for listener in &mut self.listeners {
-                    match listener.state {
-                        // What was paused for want of descriptors is tried once more.
-                        Accepting::Idle | Accepting::Paused => listener.state = Accepting::Ready,
-                        Accepting::Ready | Accepting::Broken => {}
-                    }
-                }
-                // A queue has no more than its backlog, and nobody joins it now.
-                let queued = self.listeners.len() * (usize::from(BACKLOG) + 1);
-                self.accept(reactor, queued);
-                self.close_listeners(reactor);
-                self.phase = Phase::Draining;
-                reactor.set_deadline(DRAIN, end);
-                self.stop_when_done(reactor);
-            }
-            Phase::Draining => self.stop(reactor),
-            Phase::Serving | Phase::Stopped => {}
-        }
-    }
-
-    /// A socket that was inherited, or that another worker has too, stays open elsewhere, and would go on waking this loop.
-    fn close_listeners(&mut self, reactor: &Reactor<Message>) {
-        for listener in self.listeners.drain(..) {
-            // One that was broken is not registered any more.
-            let _ = reactor.deregister(&listener.fd);
-        }
-    }
-
-    fn stop_when_done(&mut self, reactor: &mut Reactor<Message>) {
-        if self.phase == Phase::Draining && self.sessions.is_empty() && self.control.waits_for == 0
-        {
-            self.phase = Phase::Stopped;
-            reactor.stop();
-        }
-    }
-
-    /// Cuts what is left.
-    fn stop(&mut self, reactor: &mut Reactor<Message>) {
-        self.close_listeners(reactor);
-        self.shared.draining = true;
-        self.phase = Phase::Draining;
-        self.cut += self.sessions.len();
-        let tokens: Vec<Token> = self.sessions.iter().map(|(token, _)| token).collect();
-        for token in tokens {
-            if let Some(session) = self.sessions.get_mut(token) {
-                session.cut();
-            }
-            self.close(reactor, token, CloseReason::Stopped);
         }
         self.stop_when_done(reactor);
     }
