@@ -270,6 +270,7 @@ mod tests {
     use super::super::limits::Limits;
     use super::super::preamble::Settings;
     use super::super::shared::Shared;
+    use super::super::worker::LISTENERS;
     use super::*;
     use crate::server::{Reply, Request, ResponseWriter};
     use crate::sys::Address;
@@ -299,7 +300,7 @@ mod tests {
         let listener = Listener {
             origin: Origin::Tcp,
             fd: socket::listen_on(&address).expect("a free port"),
-            token: Token::fixed(0),
+            token: Token::fixed(LISTENERS),
             state: Accepting::Ready,
             lost: 0,
         };

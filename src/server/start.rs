@@ -15,13 +15,13 @@ use super::observer::Observer;
 use super::preamble::Settings;
 use super::serving::{Handle, Serving};
 use super::shared::Shared;
-use super::worker::Worker;
+use super::worker::{LISTENERS, Worker};
 use crate::reactor::{Mailbox, Reactor, Token};
 use crate::sys::signal::Signals;
 use crate::sys::socket::{self, BACKLOG, Sharing};
 use crate::sys::{Address, Fd, SocketFile, process};
 
-/// How many addresses a server may have: the tokens of its listeners are below those of other fixed ones.
+/// How many addresses a server may have. There are more fixed tokens than that.
 const LISTENERS_MAX: usize = 1000;
 
 /// A server that has its addresses and does not serve yet.
@@ -297,7 +297,7 @@ impl Server {
                 control: Control::default(),
             })
             .collect();
-        for (number, bound) in (0..).zip(self.bound) {
+        for (number, bound) in (LISTENERS..).zip(self.bound) {
             let Bound {
                 address,
                 origin,

@@ -14,10 +14,11 @@ use super::transport::Socket;
 use crate::reactor::{Driver, Reactor, Table, Token};
 use crate::sys::{Interest, Ready};
 
-/// Fixed tokens. Listeners have those from zero on.
-const SIGNALS: Token = Token::fixed(1000);
-pub(super) const RESUME: Token = Token::fixed(1001);
-pub(super) const DRAIN: Token = Token::fixed(1002);
+/// Fixed tokens: the signals', those of the worker's own deadlines, and from `LISTENERS` on those of its listeners.
+const SIGNALS: Token = Token::fixed(0);
+pub(super) const RESUME: Token = Token::fixed(1);
+pub(super) const DRAIN: Token = Token::fixed(2);
+pub(super) const LISTENERS: u16 = 3;
 
 /// Serves connections with a handler. It is the reactor's driver and the only owner of the table of sessions.
 pub(super) struct Worker<H, O> {
@@ -192,7 +193,9 @@ impl<H: Handler, O: Observer> Driver for Worker<H, O> {
             }),
             Some(_) if token == SIGNALS => self.signalled(reactor),
             Some(number) => {
-                if let Some(listener) = self.listeners.get_mut(usize::from(number))
+                // The worker's own deadlines have no descriptor that could be ready.
+                if let Some(index) = number.checked_sub(LISTENERS)
+                    && let Some(listener) = self.listeners.get_mut(usize::from(index))
                     && listener.state == Accepting::Idle
                 {
                     listener.state = Accepting::Ready;
@@ -202,7 +205,7 @@ impl<H: Handler, O: Observer> Driver for Worker<H, O> {
     }
 
     #[inline]
-    fn goes_on(&self) -> bool {
+    fn may_resume(&self) -> bool {
         self.shared.send_budget > 0
     }
 

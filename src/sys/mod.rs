@@ -6,8 +6,8 @@
 //! [`file::open_beneath`] walks the path where the kernel has no openat2(2).
 //!
 //! Everything above works on the types of this module: [`Fd`] is the one descriptor type, [`Instant`] the one clock,
-//! [`Address`] the one kind of address. A second kernel can so stand behind the same face, and nothing above is generic
-//! over it.
+//! [`Address`] the one kind of address. So a simulated kernel can stand behind the same types, and nothing above is
+//! generic over it.
 
 mod address;
 mod clock;

@@ -17,8 +17,8 @@ use nix::sys::socket::{
 
 use super::{Address, Fd};
 
-/// How many bytes the kernel holds unsent for a connection before it says "not writable" (tcp(7)): a slow reader holds
-/// about 50 KiB of the kernel's memory so, and megabytes without it.
+/// How many bytes the kernel holds unsent for a connection before it says "not writable" (tcp(7)). With this bound a slow
+/// reader pins about 50 KiB of kernel memory; without it, megabytes.
 const NOTSENT_LOWAT_BYTES: i32 = 128 << 10;
 
 /// How many connections may wait to be accepted. The kernel's own bound is usually the same (`net.core.somaxconn`).
