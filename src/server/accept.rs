@@ -116,17 +116,17 @@ impl<H: Handler, O: Observer> Worker<H, O> {
         }
         let session = Session::new(Socket(fd), &self.shared);
         let (token, session) = self.sessions.insert(session);
+        self.observer.accepted(token);
         if let Err(error) = reactor.register(&session.transport.0, token, Interest::STREAM) {
             self.observer.trouble(&Trouble::ConnectionLost(error));
-            self.sessions.remove(token);
+            self.close(reactor, token, CloseReason::Failed);
             return;
         }
-        self.observer.accepted(token);
         if room {
             session.wait(&self.shared);
             reactor.set_deadline(token, session.patience.until());
         } else {
-            self.with_session(reactor, token, Session::turn_away);
+            self.with_session(reactor, token, |session, cx| Some(session.turn_away(cx)));
         }
     }
 

@@ -77,14 +77,18 @@ where
                 };
                 threads.push(process::spawn(scope, format!("edgeloop-{core}"), body)?);
             }
-            let mut cut = work(0, first);
+            let mut total = work(0, first);
             drop(stop_all);
             for thread in threads {
                 let panicked = |_| io::Error::other("a worker's thread panicked");
-                let other = thread.join().map_err(panicked).and_then(|cut| cut);
-                cut = cut.and_then(|sum| Ok(sum + other?));
+                let other = thread.join().map_err(panicked).and_then(|ended| ended);
+                total = total.and_then(|sum| {
+                    Ok(Report {
+                        cut: sum.cut + other?.cut,
+                    })
+                });
             }
-            cut.map(|cut| Report { cut })
+            total
         })
     }
 }

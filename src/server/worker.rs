@@ -33,6 +33,7 @@ pub(super) struct Worker<H, O> {
     pub(super) connections_max: usize,
     pub(super) phase: Phase,
     pub(super) control: Control,
+    /// Connections that were cut when it stopped.
     pub(super) cut: usize,
 }
 
@@ -79,18 +80,14 @@ impl<H: Handler, O: Observer> Worker<H, O> {
         self.sessions.len()
     }
 
-    /// Connections that were cut when the worker stopped.
-    pub(super) fn cut(&self) -> usize {
-        self.cut
-    }
-
-    /// Lets a session do what it can, and sees to it that somebody wakes it.
+    /// Lets a session do what it can, and sees to it that somebody wakes it. `None`: nothing has happened, and it waits as
+    /// before.
     #[inline]
     pub(super) fn with_session(
         &mut self,
         reactor: &mut Reactor<Message>,
         token: Token,
-        step: impl FnOnce(&mut Session<Socket>, &mut Cx<'_, H, O>) -> Next,
+        step: impl FnOnce(&mut Session<Socket>, &mut Cx<'_, H, O>) -> Option<Next>,
     ) {
         let Some(session) = self.sessions.get_mut(token) else {
             return;
@@ -102,7 +99,8 @@ impl<H: Handler, O: Observer> Worker<H, O> {
             token,
         };
         match step(session, &mut cx) {
-            Next::Wait => {
+            None => {}
+            Some(Next::Wait) => {
                 reactor.set_deadline(token, session.patience.until());
                 if session.watched == Watched::Reading && !session.ready.contains(Ready::WRITE) {
                     session.watched = Watched::Both;
@@ -113,12 +111,12 @@ impl<H: Handler, O: Observer> Worker<H, O> {
                     }
                 }
             }
-            Next::Again if session.queued => {}
-            Next::Again => {
+            Some(Next::Again) if session.queued => {}
+            Some(Next::Again) => {
                 session.queued = true;
                 reactor.run_later(token);
             }
-            Next::Close(reason) => self.close(reactor, token, reason),
+            Some(Next::Close(reason)) => self.close(reactor, token, reason),
         }
     }
 
@@ -149,12 +147,7 @@ impl<H: Handler, O: Observer> Worker<H, O> {
         finish: Finish,
     ) {
         self.with_session(reactor, token, |session, cx| {
-            let nothing = if session.queued {
-                Next::Again
-            } else {
-                Next::Wait
-            };
-            session.complete(cx, exchange, finish).unwrap_or(nothing)
+            session.complete(cx, exchange, finish)
         });
     }
 }
@@ -186,9 +179,9 @@ impl<H: Handler, O: Observer> Driver for Worker<H, O> {
                 // Who has much to send when the turn's budget is spent stands behind those who came before.
                 if session.queued || session.allowance(cx.shared) == 0 {
                     session.note(ready);
-                    Next::Again
+                    Some(Next::Again)
                 } else {
-                    session.drive(cx, ready)
+                    Some(session.drive(cx, ready))
                 }
             }),
             Some(_) if token == SIGNALS => self.signalled(reactor),
@@ -212,7 +205,7 @@ impl<H: Handler, O: Observer> Driver for Worker<H, O> {
     fn on_resume(&mut self, reactor: &mut Reactor<Message>, token: Token) {
         self.with_session(reactor, token, |session, cx| {
             session.queued = false;
-            session.drive(cx, Ready::EMPTY)
+            Some(session.drive(cx, Ready::EMPTY))
         });
     }
 
@@ -232,10 +225,11 @@ impl<H: Handler, O: Observer> Driver for Worker<H, O> {
             RESUME => self.resume_accepting(reactor),
             DRAIN => self.drain_on(reactor),
             _ => self.with_session(reactor, token, |session, cx| {
+                // One that is queued has work, and does not wait.
                 if session.queued {
-                    Next::Again // it is not waiting
+                    None
                 } else {
-                    session.expire(cx)
+                    Some(session.expire(cx))
                 }
             }),
         }
