@@ -40,13 +40,24 @@ pub(super) enum Phase {
     Stopped,
 }
 
+impl Phase {
+    /// Whether every answer is the last of its connection.
+    #[inline]
+    pub(super) fn is_draining(self) -> bool {
+        match self {
+            Phase::Serving => false,
+            Phase::LastCalls(_) | Phase::Draining | Phase::Stopped => true,
+        }
+    }
+}
+
 impl<H: Handler, O: Observer> Worker<H, O> {
     /// The first signal drains, the next one stops. Both may be read in one call.
     pub(super) fn signalled(&mut self, reactor: &mut Reactor<Message>) {
         while let Some(signals) = &self.control.signals
             && let Ok(Some(_)) = signals.next()
         {
-            match self.phase {
+            match self.shared.phase {
                 Phase::Serving => self.drain_all(reactor),
                 Phase::LastCalls(_) | Phase::Draining => {
                     for other in &self.control.others {
@@ -69,10 +80,9 @@ impl<H: Handler, O: Observer> Worker<H, O> {
     /// The accept queue is emptied before the listeners are closed, so that no connection that a client believes to have
     /// is reset.
     pub(super) fn drain(&mut self, reactor: &mut Reactor<Message>) {
-        if self.shared.draining {
+        if self.shared.phase.is_draining() {
             return;
         }
-        self.shared.draining = true;
         let mut some_are_coming = false;
         for listener in &mut self.listeners {
             some_are_coming |= listener.refuse_new();
@@ -93,13 +103,13 @@ impl<H: Handler, O: Observer> Worker<H, O> {
             Duration::ZERO
         };
         let end = reactor.now() + limits.drain_time;
-        self.phase = Phase::LastCalls(end);
+        self.shared.phase = Phase::LastCalls(end);
         reactor.set_deadline(DRAIN, reactor.now() + last_calls);
     }
 
     /// The next step of a drain is due.
     pub(super) fn drain_on(&mut self, reactor: &mut Reactor<Message>) {
-        match self.phase {
+        match self.shared.phase {
             Phase::LastCalls(end) => {
                 for listener in &mut self.listeners {
                     match listener.state {
@@ -112,7 +122,7 @@ impl<H: Handler, O: Observer> Worker<H, O> {
                 let queued = self.listeners.len() * (usize::from(BACKLOG) + 1);
                 self.accept(reactor, queued);
                 self.close_listeners(reactor);
-                self.phase = Phase::Draining;
+                self.shared.phase = Phase::Draining;
                 reactor.set_deadline(DRAIN, end);
                 self.stop_when_done(reactor);
             }
@@ -130,9 +140,11 @@ impl<H: Handler, O: Observer> Worker<H, O> {
     }
 
     pub(super) fn stop_when_done(&mut self, reactor: &mut Reactor<Message>) {
-        if self.phase == Phase::Draining && self.sessions.is_empty() && self.control.waits_for == 0
+        if self.shared.phase == Phase::Draining
+            && self.sessions.is_empty()
+            && self.control.waits_for == 0
         {
-            self.phase = Phase::Stopped;
+            self.shared.phase = Phase::Stopped;
             reactor.stop();
         }
     }
@@ -140,8 +152,7 @@ impl<H: Handler, O: Observer> Worker<H, O> {
     /// Cuts what is left.
     pub(super) fn stop(&mut self, reactor: &mut Reactor<Message>) {
         self.close_listeners(reactor);
-        self.shared.draining = true;
-        self.phase = Phase::Draining;
+        self.shared.phase = Phase::Draining;
         self.cut += self.sessions.len();
         let tokens: Vec<Token> = self.sessions.iter().map(|(token, _)| token).collect();
         for token in tokens {

@@ -31,7 +31,6 @@ pub(super) struct Worker<H, O> {
     pub(super) accept_errors: u64,
     pub(super) evictor: Evictor,
     pub(super) connections_max: usize,
-    pub(super) phase: Phase,
     pub(super) control: Control,
     /// Connections that were cut when it stopped.
     pub(super) cut: usize,
@@ -55,7 +54,6 @@ impl<H: Handler, O: Observer> Worker<H, O> {
             accept_errors: 0,
             evictor: Evictor::default(),
             connections_max,
-            phase: Phase::Serving,
             control,
             cut: 0,
         }
@@ -246,7 +244,7 @@ impl<H: Handler, O: Observer> Driver for Worker<H, O> {
             Message::Stop => self.stop(reactor),
             Message::PeerStopped => {
                 self.control.waits_for = self.control.waits_for.saturating_sub(1);
-                if self.phase == Phase::Serving {
+                if self.shared.phase == Phase::Serving {
                     // It was not told to: something is wrong, and half a server is none.
                     self.drain_all(reactor);
                 }
