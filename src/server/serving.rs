@@ -136,7 +136,7 @@ impl Handle {
         Handle(workers)
     }
 
-    /// Stops gracefully: no connection is taken any more, what was asked is answered, idle connections get a short grace.
+    /// Stops gracefully: no connection begins any more, those that have begun are taken, what was asked is answered, idle connections get a short grace.
     /// Ends after [`Limits::drain_time`](super::Limits::drain_time) at the latest.
     pub fn drain(&self) {
         for worker in &self.0 {

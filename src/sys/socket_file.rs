@@ -36,7 +36,7 @@ impl Drop for SocketFile {
     }
 }
 
-/// Device and inode. A file that lives has its number for itself.
+/// Device and inode. An open socket holds the inode that it was bound to, so no other file has its number meanwhile.
 fn identity(metadata: &Metadata) -> (u64, u64) {
     (metadata.dev(), metadata.ino())
 }

@@ -402,6 +402,27 @@ fn a_server_that_never_runs_leaves_no_socket() {
 }
 
 #[test]
+fn two_signals_at_once_stop() {
+    use nix::sys::signal::{Signal, raise};
+    // On this thread only: here they are blocked, and raised.
+    let signals = Signals::block().expect("signalfd");
+    let server = Server::bind("127.0.0.1:0").expect("a free port");
+    let limits = Limits {
+        last_calls: ms(60_000),
+        drain_grace: ms(60_000),
+        ..patient()
+    };
+    let log = Log::default();
+    let mut hand = Hand::of(server.limits(limits).drain_on(signals), mirror, log.clone());
+    let _idle = hand.client();
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        raise(signal).expect("it is blocked");
+    }
+    hand.until("it stops", |hand| hand.event_loop.is_stopped());
+    assert_eq!(log.closed(), [CloseReason::Stopped]);
+}
+
+#[test]
 fn the_first_signal_drains_and_the_second_one_stops() {
     use nix::sys::signal::{Signal, raise};
     // On this thread only: here they are blocked, and raised.
