@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BUILD_SECONDS, RUN_SECONDS = 600, 40
 
-SESSION, WORKER = "src/server/session.rs", "src/server/worker.rs"
+SESSION, WORKER, ACCEPT = "src/server/session.rs", "src/server/worker.rs", "src/server/accept.rs"
 ADVANCE = "            match self.parse_held(cx, budget) {\n"
 NOTE = "        self.note(ready);\n        let limits = &cx.shared.limits;\n"
 
@@ -28,7 +28,7 @@ MUTATIONS = [
      "Interest(Self::READ.0.union(Self::PEER_CLOSED.0).union(Self::EDGE.0));",
      "Interest(Self::READ.0.union(Self::PEER_CLOSED.0));",
      ["rule_1_what_nobody_reads"]),
-    ("1", "OUT is armed from birth", WORKER,
+    ("1", "OUT is armed from birth", ACCEPT,
      "reactor.register(&session.transport.0, token, Interest::STREAM)",
      "reactor.register(&session.transport.0, token, Interest::STREAM | Interest::WRITE)",
      ["rule_1_a_connection_is_registered_once"]),
@@ -60,15 +60,15 @@ MUTATIONS = [
      "self.accept(reactor, self.shared.limits.accept_budget);",
      "self.accept(reactor, usize::MAX);",
      ["rule_4_more_connections"]),
-    ("5", "without descriptors, accepting does not pause", WORKER,
-     "                listener.state = Accepting::Paused;\n",
-     "                listener.state = Accepting::Idle;\n                if true {\n                    return;\n                }\n",
+    ("5", "without descriptors, accepting does not pause", ACCEPT,
+     "        listener.state = Accepting::Paused;\n",
+     "        listener.state = Accepting::Idle;\n        if true {\n            return;\n        }\n",
      ["rule_5_without_descriptors"]),
-    ("5", "a pause has no end", WORKER,
+    ("5", "a pause has no end", ACCEPT,
      "            if listener.state == Accepting::Paused {\n",
      "            if false {\n",
      ["rule_5_without_descriptors"]),
-    ("5", "a broken listener is tried again", WORKER,
+    ("5", "a broken listener is tried again", ACCEPT,
      "                listener.state = Accepting::Broken;\n                let _ = reactor.deregister(&listener.fd);\n",
      "                listener.state = Accepting::Idle;\n",
      ["rule_5_a_listener_that_breaks"]),

@@ -64,7 +64,7 @@ impl Deadlines {
         }
     }
 
-    /// As many deadlines are there at most.
+    /// An upper bound on the deadlines that are set: entries, stale ones included.
     #[inline]
     pub(super) fn entries(&self) -> usize {
         self.heap.len()

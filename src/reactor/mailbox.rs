@@ -9,7 +9,7 @@ use crate::sys::EventFd;
 
 /// The loop is inside a turn and will look at its mail before it waits again.
 const AWAKE: u8 = 1;
-/// There is mail, and the loop looks for it or has been woken to do so.
+/// There is mail, and the loop will see it: it is awake, or the eventfd has been written.
 const MAIL: u8 = 2;
 
 /// Sends messages to a reactor's driver, from any thread. Clones send to the same one.

@@ -11,8 +11,10 @@ pub struct Token {
 }
 
 impl Token {
-    /// A name for what lives as long as its driver, such as a listener. It is in no table.
+    /// A name for what lives as long as its driver, such as a listener. It is in no table. Panics for `u16::MAX`, which is
+    /// the reactor's own.
     pub const fn fixed(number: u16) -> Token {
+        assert!(number < u16::MAX, "that token is the reactor's own");
         Token {
             index: number as u32,
             generation: 0,
@@ -27,6 +29,9 @@ impl Token {
             _ => None,
         }
     }
+
+    /// The reactor's eventfd.
+    pub(super) const MAIL: Token = Token::new(u16::MAX as u32, 0);
 
     pub(super) const fn new(index: u32, generation: u32) -> Token {
         Token { index, generation }

@@ -13,9 +13,6 @@ use crate::sys::{Epoll, Events, Instant, Interest, Ready};
 /// Events that one wait can bring. More wait for the next one.
 const EVENTS: usize = 512;
 
-/// The token of the reactor's own eventfd.
-const MAIL: Token = Token::fixed(u16::MAX);
-
 /// Does the work of a loop. Called by [`Reactor::turn`] in the order of its methods.
 pub trait Driver {
     /// What other threads send.
@@ -25,7 +22,7 @@ pub trait Driver {
     fn on_turn(&mut self, _reactor: &mut Reactor<Self::Message>) {}
 
     /// Whether the run queue goes on in this turn. If not, what is left of it stands first in the next one.
-    fn goes_on(&self) -> bool {
+    fn may_resume(&self) -> bool {
         true
     }
 
@@ -80,7 +77,7 @@ impl<M> Reactor<M> {
         epoll.add(
             mailbox.eventfd(),
             Interest::READ | Interest::EDGE,
-            MAIL.to_bits(),
+            Token::MAIL.to_bits(),
         )?;
         Ok(Reactor {
             epoll,
@@ -194,9 +191,9 @@ impl<M> Reactor<M> {
         let count = *waited.as_ref().unwrap_or(&0);
 
         driver.on_turn(self);
-        // First those who have waited already: what a turn may spend would never be left for them otherwise.
+        // The run queue goes first: if ready descriptors did, they could spend the turn's budget every time and starve it.
         for _ in 0..leftover {
-            if !driver.goes_on() {
+            if !driver.may_resume() {
                 break;
             }
             if let Some(token) = self.run_queue.pop_front() {
@@ -206,13 +203,13 @@ impl<M> Reactor<M> {
         for index in 0..count {
             let (data, ready) = events.at(index);
             let token = Token::from_bits(data);
-            if token != MAIL {
+            if token != Token::MAIL {
                 driver.on_ready(self, token, ready);
             }
         }
         self.events = Some(events);
         driver.on_settled(self);
-        // A deadline that is set to the present here may be met again, but not for ever: the next turn goes on with it.
+        // A driver may set a deadline that is already over; the bound keeps that from looping within one turn.
         for _ in 0..self.deadlines.entries() {
             let Some(token) = self.deadlines.expired(self.now) else {
                 break;

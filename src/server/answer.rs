@@ -23,7 +23,7 @@ impl<T: Transport> Session<T> {
         head: &Head<'_>,
         rest: &[u8],
     ) -> usize {
-        if cx.shared.draining {
+        if cx.shared.phase.is_draining() {
             self.conn.close_after_answer();
         }
         cx.observer.head(cx.token, head);

@@ -8,7 +8,7 @@ use super::defer::Message;
 use super::handler::Handler;
 use super::limits::Limits;
 use super::observer::Observer;
-use super::serving::Handle;
+use super::serving::{Handle, Report};
 use super::worker::Worker;
 use crate::reactor::{Reactor, Turn};
 
@@ -39,11 +39,12 @@ impl<H: Handler, O: Observer> EventLoop<H, O> {
         self.reactor.next_deadline()
     }
 
-    /// Serves until it is stopped by its [`Handle`] or by a signal. How many connections were cut then. Errors: those of
-    /// epoll_wait(2).
-    pub fn run(&mut self) -> io::Result<usize> {
+    /// Serves until it is stopped by its [`Handle`] or by a signal. Errors: those of epoll_wait(2).
+    pub fn run(&mut self) -> io::Result<Report> {
         self.reactor.run(&mut self.worker)?;
-        Ok(self.worker.cut())
+        Ok(Report {
+            cut: self.worker.cut,
+        })
     }
 
     /// Whether it has stopped, so that turns serve nobody any more.

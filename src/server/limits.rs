@@ -43,6 +43,9 @@ pub struct Limits {
     /// Connections that are accepted in one turn (64).
     pub accept_budget: usize,
 
+    /// From the start of a drain to the end of the TCP listeners (200 ms). No handshake begins any more, but a client
+    /// whose round trip is shorter than this has finished the one that it believes to be over.
+    pub last_calls: Duration,
     /// From the start of a drain to the FIN on idle connections (1 s): requests on their way are still served.
     pub drain_grace: Duration,
     /// From the start of a drain to its end, when what is left is cut (25 s).
@@ -97,6 +100,7 @@ impl Default for Limits {
             request_budget: 256,
             turn_send_budget: 1 << 20,
             accept_budget: 64,
+            last_calls: Duration::from_millis(200),
             drain_grace: Duration::from_secs(1),
             drain_time: Duration::from_secs(25),
         }

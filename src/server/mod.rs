@@ -11,15 +11,17 @@
 //!                 kernel ◄── send ◄── flush ◄── ResponseWriter ◄── Handler ◄── Conn ◄── recv ◄── kernel
 //! ```
 //!
-//! `start`, `serving` and `event_loop` start and stop; `worker` and `accept` are what happens in a turn; `session`, `answer`, `flush`
-//! and `closing` are one connection; `patience` is its deadline; `handler`, `response`, `output` and `defer` are what
-//! applications see; `buffers`, `preamble` and `shared` are what all sessions of a worker use.
+//! `start`, `serving` and `event_loop` start; `worker` is what happens in a turn, `accept` who gets in, `drain` how it
+//! stops; `session`, `answer`, `flush` and `closing` are one connection on its `transport`; `patience` is its deadline;
+//! `handler`, `response`, `output` and `defer` are what applications see, `limits` and `observer` what operators do;
+//! `buffers`, `preamble` and `shared` are what all sessions of a worker use.
 
 mod accept;
 mod answer;
 mod buffers;
 mod closing;
 mod defer;
+mod drain;
 mod event_loop;
 mod flush;
 mod handler;

@@ -78,12 +78,16 @@ impl From<http::CloseReason> for CloseReason {
 pub enum Trouble {
     /// Accepting pauses: descriptors or memory have run out. The errno, and how often in a row it happened.
     AcceptPaused(std::io::Error, u64),
+    /// Accepting pauses: every connection was lost, one after another. The last errno.
+    AcceptFails(std::io::Error),
     /// The kernel would not watch a connection, which is lost.
     ConnectionLost(std::io::Error),
     /// A listener is broken: it accepts nothing any more.
     ListenerFailed(std::io::Error),
-    /// A connection was answered 503 because there was no room for it.
+    /// There was no room for a connection, which is answered 503.
     Refused,
+    /// There was not even room to answer that: a connection was closed without a word.
+    Dropped,
     /// A handler panicked: its client got 500.
     HandlerPanicked,
     /// What was promised of an answer's content could not be kept: a file is shorter or can't be read, a source failed. Its
@@ -104,6 +108,12 @@ impl core::fmt::Display for Trouble {
                     "accepting pauses: {error} ({times} in a row); raise the limit of open files"
                 )
             }
+            Trouble::AcceptFails(error) => {
+                write!(
+                    f,
+                    "accepting pauses: every connection is lost: {error}; see what filters system calls"
+                )
+            }
             Trouble::ConnectionLost(error) => write!(f, "a connection is lost: {error}"),
             Trouble::ListenerFailed(error) => {
                 write!(
@@ -114,6 +124,9 @@ impl core::fmt::Display for Trouble {
             Trouble::Refused => {
                 f.write_str("a connection was refused: all are busy; raise the connection limit")
             }
+            Trouble::Dropped => f.write_str(
+                "a connection was closed without an answer: all are busy; raise the connection limit",
+            ),
             Trouble::HandlerPanicked => f.write_str("a handler panicked; its client got 500"),
             Trouble::ContentFailed => f.write_str(
                 "an answer's content ended early or could not be had; its client was told",

@@ -8,7 +8,7 @@ use super::handler::Handler;
 use super::observer::Observer;
 use super::start::Parts;
 use crate::reactor::Mailbox;
-use crate::sys::{Address, process, socket};
+use crate::sys::{Address, process};
 
 /// A server that listens: clients can connect, and are served once it [runs](Serving::run).
 pub struct Serving<F> {
@@ -16,8 +16,6 @@ pub struct Serving<F> {
     pub(super) factory: F,
     pub(super) handle: Handle,
     pub(super) addresses: Vec<Address>,
-    /// Those that nobody else has.
-    pub(super) ours: Vec<Address>,
     pub(super) pinned: bool,
 }
 
@@ -39,15 +37,16 @@ where
     O: Observer,
     F: Fn(usize) -> (H, O) + Send + Sync,
 {
-    /// Serves until it is stopped: on this thread, and on as many more as there are cores beyond one. Errors: a thread
-    /// that can't be started, a processor that can't be pinned to, and what epoll_wait(2) has.
+    /// Serves until it is stopped: on this thread, and on as many more as there are cores beyond one. This thread stays
+    /// [pinned](super::Server::pinned) afterwards, if it was to be. Errors: a thread
+    /// that can't be started, a processor that can't be pinned to, and what epoll_wait(2) has. Panics: as the factory does,
+    /// once all other threads have stopped.
     pub fn run(self) -> io::Result<Report> {
         let Serving {
             parts,
             factory,
             handle,
             addresses: _,
-            ours,
             pinned,
         } = self;
         let processors = if pinned {
@@ -66,7 +65,9 @@ where
             parts.build(handler, observer)?.run()
         };
         let work = &work;
-        let result = std::thread::scope(|scope| {
+        std::thread::scope(|scope| {
+            // The scope waits for its threads, also for an unwinding one: whatever ends this thread ends them.
+            let stop_all = StopAll(&handle);
             let mut threads = Vec::new();
             for (core, parts) in parts {
                 let last_word = LastWord(leader.clone());
@@ -74,30 +75,30 @@ where
                     let _last_word = last_word;
                     work(core, parts)
                 };
-                match process::spawn(scope, format!("edgeloop-{core}"), body) {
-                    Ok(thread) => threads.push(thread),
-                    Err(error) => {
-                        handle.stop();
-                        return Err(error);
-                    }
-                }
+                threads.push(process::spawn(scope, format!("edgeloop-{core}"), body)?);
             }
-            let mut cut = work(0, first);
-            if cut.is_err() {
-                handle.stop();
-            }
+            let mut total = work(0, first);
+            drop(stop_all);
             for thread in threads {
                 let panicked = |_| io::Error::other("a worker's thread panicked");
-                let other = thread.join().map_err(panicked).and_then(|cut| cut);
-                cut = cut.and_then(|sum| Ok(sum + other?));
+                let other = thread.join().map_err(panicked).and_then(|ended| ended);
+                total = total.and_then(|sum| {
+                    Ok(Report {
+                        cut: sum.cut + other?.cut,
+                    })
+                });
             }
-            cut
-        });
-        for address in &ours {
-            // Somebody may have removed it before, or taken it over.
-            let _ = socket::remove(address);
-        }
-        result.map(|cut| Report { cut })
+            total
+        })
+    }
+}
+
+/// Stops all workers when the leading thread is done, however it ends.
+struct StopAll<'h>(&'h Handle);
+
+impl Drop for StopAll<'_> {
+    fn drop(&mut self) {
+        self.0.stop();
     }
 }
 
@@ -135,7 +136,7 @@ impl Handle {
         Handle(workers)
     }
 
-    /// Stops gracefully: no connection is taken any more, what was asked is answered, idle connections get a short grace.
+    /// Stops gracefully: no connection begins any more, those that have begun are taken, what was asked is answered, idle connections get a short grace.
     /// Ends after [`Limits::drain_time`](super::Limits::drain_time) at the latest.
     pub fn drain(&self) {
         for worker in &self.0 {

@@ -420,7 +420,7 @@ impl<T: Transport> Session<T> {
             Pending::Output(_) => {}
             Pending::Linger(linger) => self.patience.not_after(linger.until),
         }
-        if shared.draining && matches!(waiting, Waiting::Idle | Waiting::FirstByte) {
+        if shared.phase.is_draining() && matches!(waiting, Waiting::Idle | Waiting::FirstByte) {
             self.patience
                 .not_after(shared.now + shared.limits.drain_grace);
         }

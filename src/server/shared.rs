@@ -2,6 +2,7 @@
 
 use super::buffers::Pool;
 use super::defer::Message;
+use super::drain::Phase;
 use super::limits::Limits;
 use super::preamble::{Preamble, Settings};
 use super::response::Outcome;
@@ -35,8 +36,7 @@ pub(super) struct Shared {
     pub(super) now: Instant,
     /// What all sessions together may still send in this turn.
     pub(super) send_budget: usize,
-    /// The server is stopping: every answer is the last of its connection.
-    pub(super) draining: bool,
+    pub(super) phase: Phase,
     /// `sendfile` has no `MSG_NOSIGNAL`: where SIGPIPE would kill, files are read and sent.
     pub(super) sendfile: bool,
 }
@@ -54,7 +54,7 @@ impl Shared {
             scratch: String::new(),
             now: Instant::from_nanos(0),
             send_budget: limits.turn_send_budget,
-            draining: false,
+            phase: Phase::Serving,
             sendfile: !signal::sigpipe_is_default(),
             limits,
         }

@@ -2,9 +2,12 @@
 
 use core::fmt;
 use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+use std::sync::Arc;
 
 use super::accept::{Accepting, Listener, Origin};
 use super::defer::Message;
+use super::drain::Control;
 use super::event_loop::EventLoop;
 use super::handler::Handler;
 use super::limits::{Limits, connections_within};
@@ -12,13 +15,13 @@ use super::observer::Observer;
 use super::preamble::Settings;
 use super::serving::{Handle, Serving};
 use super::shared::Shared;
-use super::worker::{Control, Worker};
+use super::worker::{LISTENERS, Worker};
 use crate::reactor::{Mailbox, Reactor, Token};
 use crate::sys::signal::Signals;
 use crate::sys::socket::{self, BACKLOG, Sharing};
-use crate::sys::{Address, Fd, process};
+use crate::sys::{Address, Fd, SocketFile, process};
 
-/// How many addresses a server may have: the tokens of its listeners are below those of other fixed ones.
+/// How many addresses a server may have. There are more fixed tokens than that.
 const LISTENERS_MAX: usize = 1000;
 
 /// A server that has its addresses and does not serve yet.
@@ -54,8 +57,9 @@ pub struct Server {
 struct Bound {
     /// What the socket says, which need not be what it was asked for.
     address: Address,
-    fd: Fd,
+    /// Dropped before `fd`, as in [`Listener`].
     origin: Origin,
+    fd: Fd,
 }
 
 /// Why a server can't start.
@@ -65,6 +69,8 @@ pub enum StartError {
     Address(crate::sys::AddressError),
     /// The address can't be had.
     Bind(Address, io::Error),
+    /// The [name](Server::name) can't be a field's value.
+    Name(String),
     /// The system refuses something else: what, and why.
     System(&'static str, io::Error),
 }
@@ -84,16 +90,30 @@ impl fmt::Display for StartError {
                     _ => "",
                 })
             }
+            StartError::Name(name) => {
+                write!(
+                    f,
+                    "{name:?} is no name of a server: it has control characters"
+                )
+            }
             StartError::System(what, error) => write!(f, "cannot {what}: {error}"),
         }
     }
 }
 
-impl std::error::Error for StartError {}
+impl std::error::Error for StartError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            StartError::Address(error) => Some(error),
+            StartError::Bind(_, error) | StartError::System(_, error) => Some(error),
+            StartError::Name(_) => None,
+        }
+    }
+}
 
 impl Server {
     /// Takes an address: `host:port`, `:port` for all addresses of the machine, `unix:/path`, or `fd:N` for a listening
-    /// socket that was inherited. Port 0 is any free one.
+    /// socket that was inherited, which is given away ([`Address::Inherited`]). Port 0 is any free one.
     ///
     /// It is taken for this server alone, so one that somebody listens on is an error; nobody can connect before it
     /// serves. Errors: a text that is no address, and an address that can't be had.
@@ -123,16 +143,31 @@ impl Server {
         }
         let asked: Address = address.parse().map_err(StartError::Address)?;
         let failed = |error| StartError::Bind(asked.clone(), error);
+        if let Address::Inherited(number) = asked
+            && self.has(number)
+        {
+            return Err(failed(io::Error::other("this server has it already")));
+        }
         let fd = socket::bind(&asked, Sharing::Alone).map_err(failed)?;
         self.bound.push(Bound {
             address: socket::local_address(&fd).map_err(failed)?,
-            fd,
-            origin: match asked {
-                Address::Ip(_) | Address::Unix(_) => Origin::Ours,
+            origin: match &asked {
+                Address::Ip(_) | Address::Host(..) => Origin::Tcp,
+                Address::Unix(path) => {
+                    Origin::Unix(Some(Arc::new(SocketFile::at(path).map_err(failed)?)))
+                }
                 Address::Inherited(_) => Origin::Inherited,
             },
+            fd,
         });
         Ok(self)
+    }
+
+    /// Whether it owns the descriptor of this number.
+    fn has(&self, number: i32) -> bool {
+        self.bound
+            .iter()
+            .any(|bound| bound.fd.as_fd().as_raw_fd() == number)
     }
 
     /// Serves on so many threads, each with a loop and a listener of its own; the kernel spreads connections over them
@@ -143,7 +178,7 @@ impl Server {
         self
     }
 
-    /// Keeps each worker's thread on a processor of its own.
+    /// Keeps each worker's thread on a processor of its own. One of them is the thread that runs the server.
     #[must_use]
     pub fn pinned(mut self) -> Server {
         self.pinned = true;
@@ -157,15 +192,11 @@ impl Server {
         self
     }
 
-    /// Sets what answers say of themselves in `Server`: `edgeloop` unless said otherwise. `None` leaves the field out, and
-    /// so does a value with control characters.
+    /// Sets what answers say of themselves in `Server`: `edgeloop` unless said otherwise. `None` leaves the field out. With
+    /// control characters in it the server does not start.
     #[must_use]
     pub fn name(mut self, name: Option<&str>) -> Server {
-        let sound = |name: &&str| {
-            name.bytes()
-                .all(|byte| byte == b'\t' || !byte.is_ascii_control())
-        };
-        self.settings.server = name.filter(sound).map(str::to_owned);
+        self.settings.server = name.map(str::to_owned);
         self
     }
 
@@ -197,7 +228,8 @@ impl Server {
     }
 
     /// Serves with a handler for each core, made on its thread by a factory that is told its number: it need not be
-    /// `Send`. It listens from now on. Errors: an address that can't be had on several cores, no more descriptors.
+    /// `Send`. It listens from now on. Errors: an address that can't be had on several cores, no more descriptors, a name
+    /// with control characters.
     pub fn serve<H: Handler>(
         self,
         factory: impl Fn(usize) -> H + Send + Sync,
@@ -211,14 +243,10 @@ impl Server {
         factory: F,
     ) -> Result<Serving<F>, StartError> {
         let (pinned, addresses) = (self.pinned, self.addresses().cloned().collect());
-        let ours = |bound: &&Bound| bound.origin == Origin::Ours;
-        let ours = self.bound.iter().filter(ours);
-        let ours = ours.map(|bound| bound.address.clone()).collect();
         let parts = self.listen()?;
         Ok(Serving {
             handle: Handle::new(parts.iter().map(|it| it.reactor.mailbox()).collect()),
             addresses,
-            ours,
             factory,
             parts,
             pinned,
@@ -241,6 +269,12 @@ impl Server {
 
     /// Everything that can fail, before any thread is started.
     fn listen(self) -> Result<Vec<Parts>, StartError> {
+        let control = |byte: u8| byte != b'\t' && byte.is_ascii_control();
+        if let Some(name) = self.settings.server.as_ref()
+            && name.bytes().any(control)
+        {
+            return Err(StartError::Name(name.clone()));
+        }
         let system = |what| move |error| StartError::System(what, error);
         let descriptors = process::descriptors_max().map_err(system("read RLIMIT_NOFILE"))?;
         let connections_max = self
@@ -251,7 +285,7 @@ impl Server {
         for _ in 0..self.cores {
             reactors.push(Reactor::new().map_err(system("create an event loop"))?);
         }
-        let all: Vec<Mailbox<Message>> = reactors.iter().map(Reactor::mailbox).collect();
+        let others: Vec<Mailbox<Message>> = reactors.iter().skip(1).map(Reactor::mailbox).collect();
         let mut parts: Vec<Parts> = reactors
             .into_iter()
             .map(|reactor| Parts {
@@ -263,26 +297,28 @@ impl Server {
                 control: Control::default(),
             })
             .collect();
-        for (number, bound) in (0..).zip(self.bound) {
-            let (address, origin) = (bound.address.clone(), bound.origin);
-            let failed = |error| StartError::Bind(address, error);
-            for (fd, part) in replicate(bound, self.cores)
-                .map_err(failed)?
-                .into_iter()
-                .zip(&mut parts)
-            {
+        for (number, bound) in (LISTENERS..).zip(self.bound) {
+            let Bound {
+                address,
+                origin,
+                fd,
+            } = bound;
+            let fds = replicate(&address, &origin, fd, self.cores)
+                .map_err(|error| StartError::Bind(address, error))?;
+            for (fd, part) in fds.into_iter().zip(&mut parts) {
                 part.listeners.push(Listener {
+                    origin: origin.clone(),
                     fd,
                     token: Token::fixed(number),
                     state: Accepting::Idle,
-                    origin,
+                    lost: 0,
                 });
             }
         }
         parts[0].control = Control {
             signals: self.signals,
-            all,
-            waits_for: self.cores - 1,
+            waits_for: others.len(),
+            others,
         };
         Ok(parts)
     }
@@ -290,21 +326,16 @@ impl Server {
 
 /// A listening socket for each core. On TCP each has a queue of its own; others are shared, and so is one that was
 /// inherited.
-fn replicate(bound: Bound, cores: usize) -> io::Result<Vec<Fd>> {
-    let Bound {
-        address,
-        fd,
-        origin,
-    } = bound;
+fn replicate(address: &Address, origin: &Origin, fd: Fd, cores: usize) -> io::Result<Vec<Fd>> {
     let mut listeners = Vec::with_capacity(cores);
-    match (&address, origin) {
-        (Address::Ip(_), Origin::Ours) if cores > 1 => {
+    match origin {
+        Origin::Tcp if cores > 1 => {
             drop(fd); // it has shown that nobody else is there
             for _ in 0..cores {
-                listeners.push(socket::bind(&address, Sharing::Shared)?);
+                listeners.push(socket::bind(address, Sharing::Shared)?);
             }
         }
-        (Address::Ip(_) | Address::Unix(_) | Address::Inherited(_), _) => {
+        Origin::Tcp | Origin::Unix(_) | Origin::Inherited => {
             for _ in 1..cores {
                 listeners.push(socket::duplicate(&fd)?);
             }

@@ -1,10 +1,10 @@
 //! A worker: the driver of one loop, with all its connections.
 
-use core::time::Duration;
 use std::io;
 
-use super::accept::{Accepting, Evictor, Listener, Origin, PAUSE, TURNED_AWAY_MAX};
+use super::accept::{Accepting, Evictor, Listener};
 use super::defer::{Finish, Message};
+use super::drain::{Control, Phase};
 use super::handler::Handler;
 use super::limits::Limits;
 use super::observer::{CloseReason, Observer, Trouble};
@@ -12,54 +12,28 @@ use super::session::{Cx, Next, Session, Watched};
 use super::shared::Shared;
 use super::transport::Socket;
 use crate::reactor::{Driver, Reactor, Table, Token};
-use crate::sys::signal::Signals;
-use crate::sys::socket::{self, AcceptError, BACKLOG};
-use crate::sys::{Fd, Interest, Ready};
+use crate::sys::{Interest, Ready};
 
-/// Fixed tokens. Listeners have those from zero on.
-const SIGNALS: Token = Token::fixed(1000);
-const RESUME: Token = Token::fixed(1001);
-const DRAIN: Token = Token::fixed(1002);
-
-/// How long handshakes that have begun are waited for when the listeners are about to be closed.
-const LAST_CALLS: Duration = Duration::from_millis(5);
+/// Fixed tokens: the signals', those of the worker's own deadlines, and from `LISTENERS` on those of its listeners.
+const SIGNALS: Token = Token::fixed(0);
+pub(super) const RESUME: Token = Token::fixed(1);
+pub(super) const DRAIN: Token = Token::fixed(2);
+pub(super) const LISTENERS: u16 = 3;
 
 /// Serves connections with a handler. It is the reactor's driver and the only owner of the table of sessions.
 pub(super) struct Worker<H, O> {
-    sessions: Table<Session<Socket>>,
+    pub(super) sessions: Table<Session<Socket>>,
     handler: H,
-    observer: O,
-    shared: Shared,
-    listeners: Vec<Listener>,
+    pub(super) observer: O,
+    pub(super) shared: Shared,
+    pub(super) listeners: Vec<Listener>,
     /// Errors of accepting in a row.
-    accept_errors: u64,
-    evictor: Evictor,
-    connections_max: usize,
-    phase: Phase,
-    control: Control,
-    cut: usize,
-}
-
-/// What a worker knows of the others.
-#[derive(Debug, Default)]
-pub(super) struct Control {
-    /// The signals that stop the server, at the worker that reads them.
-    pub(super) signals: Option<Signals>,
-    /// The mailboxes of all workers, its own among them, at the one that leads.
-    pub(super) all: Vec<crate::reactor::Mailbox<Message>>,
-    /// Workers that this one outlives.
-    pub(super) waits_for: usize,
-}
-
-/// Where a worker is on its way from start to stop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    Serving,
-    /// New connections are dropped by the kernel; those whose handshake has begun still come.
-    LastCalls,
-    /// No listener is left. What was asked is answered.
-    Draining,
-    Stopped,
+    pub(super) accept_errors: u64,
+    pub(super) evictor: Evictor,
+    pub(super) connections_max: usize,
+    pub(super) control: Control,
+    /// Connections that were cut when it stopped.
+    pub(super) cut: usize,
 }
 
 impl<H: Handler, O: Observer> Worker<H, O> {
@@ -80,7 +54,6 @@ impl<H: Handler, O: Observer> Worker<H, O> {
             accept_errors: 0,
             evictor: Evictor::default(),
             connections_max,
-            phase: Phase::Serving,
             control,
             cut: 0,
         }
@@ -105,18 +78,14 @@ impl<H: Handler, O: Observer> Worker<H, O> {
         self.sessions.len()
     }
 
-    /// Connections that were cut when the worker stopped.
-    pub(super) fn cut(&self) -> usize {
-        self.cut
-    }
-
-    /// Lets a session do what it can, and sees to it that somebody wakes it.
+    /// Lets a session do what it can, and sees to it that somebody wakes it. `None`: nothing has happened, and it waits as
+    /// before.
     #[inline]
-    fn with_session(
+    pub(super) fn with_session(
         &mut self,
         reactor: &mut Reactor<Message>,
         token: Token,
-        step: impl FnOnce(&mut Session<Socket>, &mut Cx<'_, H, O>) -> Next,
+        step: impl FnOnce(&mut Session<Socket>, &mut Cx<'_, H, O>) -> Option<Next>,
     ) {
         let Some(session) = self.sessions.get_mut(token) else {
             return;
@@ -128,7 +97,8 @@ impl<H: Handler, O: Observer> Worker<H, O> {
             token,
         };
         match step(session, &mut cx) {
-            Next::Wait => {
+            None => {}
+            Some(Next::Wait) => {
                 reactor.set_deadline(token, session.patience.until());
                 if session.watched == Watched::Reading && !session.ready.contains(Ready::WRITE) {
                     session.watched = Watched::Both;
@@ -139,17 +109,22 @@ impl<H: Handler, O: Observer> Worker<H, O> {
                     }
                 }
             }
-            Next::Again if session.queued => {}
-            Next::Again => {
+            Some(Next::Again) if session.queued => {}
+            Some(Next::Again) => {
                 session.queued = true;
                 reactor.run_later(token);
             }
-            Next::Close(reason) => self.close(reactor, token, reason),
+            Some(Next::Close(reason)) => self.close(reactor, token, reason),
         }
     }
 
     /// The one place where a connection's descriptor is closed.
-    fn close(&mut self, reactor: &mut Reactor<Message>, token: Token, reason: CloseReason) {
+    pub(super) fn close(
+        &mut self,
+        reactor: &mut Reactor<Message>,
+        token: Token,
+        reason: CloseReason,
+    ) {
         let Some(session) = self.sessions.remove(token) else {
             return;
         };
@@ -158,202 +133,6 @@ impl<H: Handler, O: Observer> Worker<H, O> {
         self.observer.closed(token, reason);
         if self.accept_errors > 0 {
             self.resume_accepting(reactor);
-        }
-        self.stop_when_done(reactor);
-    }
-}
-
-/// Accepting.
-impl<H: Handler, O: Observer> Worker<H, O> {
-    /// Takes connections from all listeners that have some, one each in turn, and about `budget` in all. Whoever waits
-    /// beyond it is taken in the next turn.
-    fn accept(&mut self, reactor: &mut Reactor<Message>, budget: usize) {
-        let mut taken = 0;
-        while taken < budget {
-            let before = taken;
-            for number in 0..self.listeners.len() {
-                if self.listeners[number].state == Accepting::Ready {
-                    taken += 1;
-                    match socket::accept(&self.listeners[number].fd) {
-                        Ok(fd) => {
-                            self.accept_errors = 0;
-                            self.admit(reactor, fd);
-                        }
-                        Err(error) => self.accept_failed(reactor, number, error),
-                    }
-                }
-            }
-            if taken == before {
-                break;
-            }
-        }
-    }
-
-    fn admit(&mut self, reactor: &mut Reactor<Message>, fd: Fd) {
-        let mut room = self.sessions.len() < self.connections_max;
-        if !room && let Some(victim) = self.evictor.victim(&self.sessions, self.shared.now) {
-            self.close(reactor, victim, CloseReason::Evicted);
-            room = true;
-        }
-        if !room {
-            self.observer.trouble(&Trouble::Refused);
-            if self.sessions.len() >= self.connections_max + TURNED_AWAY_MAX {
-                return;
-            }
-        }
-        let session = Session::new(Socket(fd), &self.shared);
-        let (token, session) = self.sessions.insert(session);
-        if let Err(error) = reactor.register(&session.transport.0, token, Interest::STREAM) {
-            self.observer.trouble(&Trouble::ConnectionLost(error));
-            self.sessions.remove(token);
-            return;
-        }
-        self.observer.accepted(token);
-        if room {
-            session.wait(&self.shared);
-            reactor.set_deadline(token, session.patience.until());
-        } else {
-            self.with_session(reactor, token, Session::turn_away);
-        }
-    }
-
-    #[cold]
-    fn accept_failed(&mut self, reactor: &mut Reactor<Message>, number: usize, error: AcceptError) {
-        let listener = &mut self.listeners[number];
-        match error {
-            AcceptError::NobodyWaits => listener.state = Accepting::Idle,
-            AcceptError::OneLost(_) => {}
-            AcceptError::Exhausted(error) => {
-                listener.state = Accepting::Paused;
-                self.accept_errors += 1;
-                // Changing a registration that exists takes no memory. If it failed all the same, the listener would stay
-                // loud, which is no worse than before.
-                let _ = reactor.reregister(&listener.fd, listener.token, Interest::NONE);
-                reactor.set_deadline(RESUME, reactor.now() + PAUSE);
-                self.observer
-                    .trouble(&Trouble::AcceptPaused(error, self.accept_errors));
-            }
-            AcceptError::Broken(error) => {
-                listener.state = Accepting::Broken;
-                let _ = reactor.deregister(&listener.fd);
-                self.observer.trouble(&Trouble::ListenerFailed(error));
-            }
-        }
-    }
-
-    /// There may be descriptors again.
-    #[cold]
-    fn resume_accepting(&mut self, reactor: &mut Reactor<Message>) {
-        for listener in &mut self.listeners {
-            if listener.state == Accepting::Paused {
-                let watched = reactor.reregister(&listener.fd, listener.token, Interest::READ);
-                match watched {
-                    Ok(()) => listener.state = Accepting::Idle,
-                    Err(_) => reactor.set_deadline(RESUME, reactor.now() + PAUSE),
-                }
-            }
-        }
-    }
-}
-
-/// Stopping.
-impl<H: Handler, O: Observer> Worker<H, O> {
-    fn signalled(&mut self) {
-        let Some(signals) = &self.control.signals else {
-            return;
-        };
-        while let Ok(Some(_)) = signals.next() {
-            for mailbox in &self.control.all {
-                // A worker that has stopped needs no word.
-                let _ = mailbox.post(if self.phase == Phase::Serving {
-                    Message::Drain
-                } else {
-                    Message::Stop
-                });
-            }
-            // Two signals at once are two signals.
-            if self.phase == Phase::Serving {
-                self.phase = Phase::LastCalls;
-            }
-        }
-    }
-
-    /// The accept queue is emptied before the listeners are closed, so that no connection that a client believes to have
-    /// is reset.
-    fn drain(&mut self, reactor: &mut Reactor<Message>) {
-        if self.shared.draining {
-            return;
-        }
-        self.shared.draining = true;
-        self.phase = Phase::LastCalls;
-        for listener in &self.listeners {
-            if listener.origin == Origin::Ours {
-                // On a Unix socket it does nothing: there, a connection is whole when connect(2) returns.
-                let _ = socket::drop_new_connections(&listener.fd);
-            }
-        }
-        let tokens: Vec<Token> = self.sessions.iter().map(|(token, _)| token).collect();
-        for token in tokens {
-            if let Some(session) = self.sessions.get_mut(token) {
-                session.drain(&self.shared);
-                if !session.queued {
-                    reactor.set_deadline(token, session.patience.until());
-                }
-            }
-        }
-        reactor.set_deadline(DRAIN, reactor.now() + LAST_CALLS);
-    }
-
-    /// The next step of a drain is due.
-    fn drain_on(&mut self, reactor: &mut Reactor<Message>) {
-        match self.phase {
-            Phase::LastCalls => {
-                for listener in &mut self.listeners {
-                    if listener.state == Accepting::Idle {
-                        listener.state = Accepting::Ready;
-                    }
-                }
-                // A queue has no more than its backlog, and nobody joins it now.
-                let queued = self.listeners.len() * (usize::from(BACKLOG) + 1);
-                self.accept(reactor, queued);
-                self.close_listeners(reactor);
-                self.phase = Phase::Draining;
-                reactor.set_deadline(DRAIN, reactor.now() + self.shared.limits.drain_time);
-                self.stop_when_done(reactor);
-            }
-            Phase::Draining => self.stop(reactor),
-            Phase::Serving | Phase::Stopped => {}
-        }
-    }
-
-    /// A socket that was inherited, or that another worker has too, stays open elsewhere, and would go on waking this loop.
-    fn close_listeners(&mut self, reactor: &Reactor<Message>) {
-        for listener in self.listeners.drain(..) {
-            // One that was broken is not registered any more.
-            let _ = reactor.deregister(&listener.fd);
-        }
-    }
-
-    fn stop_when_done(&mut self, reactor: &mut Reactor<Message>) {
-        if self.phase == Phase::Draining && self.sessions.is_empty() && self.control.waits_for == 0
-        {
-            self.phase = Phase::Stopped;
-            reactor.stop();
-        }
-    }
-
-    /// Cuts what is left.
-    fn stop(&mut self, reactor: &mut Reactor<Message>) {
-        self.close_listeners(reactor);
-        self.shared.draining = true;
-        self.phase = Phase::Draining;
-        self.cut += self.sessions.len();
-        let tokens: Vec<Token> = self.sessions.iter().map(|(token, _)| token).collect();
-        for token in tokens {
-            if let Some(session) = self.sessions.get_mut(token) {
-                session.cut();
-            }
-            self.close(reactor, token, CloseReason::Stopped);
         }
         self.stop_when_done(reactor);
     }
@@ -366,13 +145,20 @@ impl<H: Handler, O: Observer> Worker<H, O> {
         finish: Finish,
     ) {
         self.with_session(reactor, token, |session, cx| {
-            let nothing = if session.queued {
-                Next::Again
-            } else {
-                Next::Wait
-            };
-            session.complete(cx, exchange, finish).unwrap_or(nothing)
+            session.complete(cx, exchange, finish)
         });
+    }
+}
+
+/// Whoever still works for a connection of a loop that is dropped can know that its client is gone.
+impl<H, O> Drop for Worker<H, O> {
+    fn drop(&mut self) {
+        let tokens: Vec<Token> = self.sessions.iter().map(|(token, _)| token).collect();
+        for token in tokens {
+            if let Some(session) = self.sessions.remove(token) {
+                session.end(&mut self.shared);
+            }
+        }
     }
 }
 
@@ -391,14 +177,16 @@ impl<H: Handler, O: Observer> Driver for Worker<H, O> {
                 // Who has much to send when the turn's budget is spent stands behind those who came before.
                 if session.queued || session.allowance(cx.shared) == 0 {
                     session.note(ready);
-                    Next::Again
+                    Some(Next::Again)
                 } else {
-                    session.drive(cx, ready)
+                    Some(session.drive(cx, ready))
                 }
             }),
-            Some(_) if token == SIGNALS => self.signalled(),
+            Some(_) if token == SIGNALS => self.signalled(reactor),
             Some(number) => {
-                if let Some(listener) = self.listeners.get_mut(usize::from(number))
+                // The worker's own deadlines have no descriptor that could be ready.
+                if let Some(index) = number.checked_sub(LISTENERS)
+                    && let Some(listener) = self.listeners.get_mut(usize::from(index))
                     && listener.state == Accepting::Idle
                 {
                     listener.state = Accepting::Ready;
@@ -408,14 +196,14 @@ impl<H: Handler, O: Observer> Driver for Worker<H, O> {
     }
 
     #[inline]
-    fn goes_on(&self) -> bool {
+    fn may_resume(&self) -> bool {
         self.shared.send_budget > 0
     }
 
     fn on_resume(&mut self, reactor: &mut Reactor<Message>, token: Token) {
         self.with_session(reactor, token, |session, cx| {
             session.queued = false;
-            session.drive(cx, Ready::EMPTY)
+            Some(session.drive(cx, Ready::EMPTY))
         });
     }
 
@@ -435,10 +223,11 @@ impl<H: Handler, O: Observer> Driver for Worker<H, O> {
             RESUME => self.resume_accepting(reactor),
             DRAIN => self.drain_on(reactor),
             _ => self.with_session(reactor, token, |session, cx| {
+                // One that is queued has work, and does not wait.
                 if session.queued {
-                    Next::Again // it is not waiting
+                    None
                 } else {
-                    session.expire(cx)
+                    Some(session.expire(cx))
                 }
             }),
         }
@@ -455,11 +244,9 @@ impl<H: Handler, O: Observer> Driver for Worker<H, O> {
             Message::Stop => self.stop(reactor),
             Message::PeerStopped => {
                 self.control.waits_for = self.control.waits_for.saturating_sub(1);
-                if self.phase == Phase::Serving {
+                if self.shared.phase == Phase::Serving {
                     // It was not told to: something is wrong, and half a server is none.
-                    for mailbox in &self.control.all {
-                        let _ = mailbox.post(Message::Drain);
-                    }
+                    self.drain_all(reactor);
                 }
                 self.stop_when_done(reactor);
             }

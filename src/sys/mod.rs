@@ -6,8 +6,8 @@
 //! [`file::open_beneath`] walks the path where the kernel has no openat2(2).
 //!
 //! Everything above works on the types of this module: [`Fd`] is the one descriptor type, [`Instant`] the one clock,
-//! [`Address`] the one kind of address. A second kernel can so stand behind the same face, and nothing above is generic
-//! over it.
+//! [`Address`] the one kind of address. So a simulated kernel can stand behind the same types, and nothing above is
+//! generic over it.
 
 mod address;
 mod clock;
@@ -18,9 +18,11 @@ pub mod file;
 pub mod process;
 pub mod signal;
 pub mod socket;
+mod socket_file;
 
 pub use address::{Address, AddressError};
 pub use clock::{Instant, UnixTime};
 pub use epoll::{Epoll, Events, Interest, Ready};
 pub use eventfd::EventFd;
 pub use fd::Fd;
+pub use socket_file::SocketFile;

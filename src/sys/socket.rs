@@ -3,8 +3,8 @@
 use core::mem::size_of;
 use std::fs;
 use std::io;
-use std::net::SocketAddr;
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
@@ -17,8 +17,8 @@ use nix::sys::socket::{
 
 use super::{Address, Fd};
 
-/// How many bytes the kernel holds unsent for a connection before it says "not writable" (tcp(7)): a slow reader holds
-/// about 50 KiB of the kernel's memory so, and megabytes without it.
+/// How many bytes the kernel holds unsent for a connection before it says "not writable" (tcp(7)). With this bound a slow
+/// reader pins about 50 KiB of kernel memory; without it, megabytes.
 const NOTSENT_LOWAT_BYTES: i32 = 128 << 10;
 
 /// How many connections may wait to be accepted. The kernel's own bound is usually the same (`net.core.somaxconn`).
@@ -33,13 +33,17 @@ pub enum Sharing {
     Shared,
 }
 
-/// Opens a socket and gives it its address, non-blocking and close-on-exec. It does not listen yet.
+/// Opens a socket and gives it its address, non-blocking and close-on-exec. It does not listen yet, unless it was
+/// inherited.
 ///
-/// What connections inherit is set here: no delay of small segments, and a bound on what waits unsent in the kernel. An
-/// IPv6 socket takes IPv4 as well. The socket file of a dead server is removed. Errors: those of socket(2), bind(2).
+/// What TCP connections inherit is set here: no delay of small segments, and a bound on what waits unsent in the kernel. An
+/// IPv6 socket takes IPv4 as well. A host name is looked up, which may take long. The socket file of a dead server is
+/// removed. Errors: those of socket(2), bind(2), and a
+/// descriptor that is no listening socket.
 pub fn bind(address: &Address, sharing: Sharing) -> io::Result<Fd> {
     match address {
         Address::Ip(ip) => bind_ip(ip, sharing),
+        Address::Host(name, port) => bind_ip(&resolve(name, *port)?, sharing),
         Address::Unix(path) => bind_unix(path),
         Address::Inherited(number) => inherit(*number),
     }
@@ -48,6 +52,17 @@ pub fn bind(address: &Address, sharing: Sharing) -> io::Result<Fd> {
 fn open(family: AddressFamily) -> io::Result<Fd> {
     let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
     Ok(socket::socket(family, SockType::Stream, flags, None)?.into())
+}
+
+/// The first address of a host.
+fn resolve(name: &str, port: u16) -> io::Result<SocketAddr> {
+    let unknown = |why| io::Error::other(format!("the host is not found ({why})"));
+    let mut found = (name, port)
+        .to_socket_addrs()
+        .map_err(|error| unknown(error.to_string()))?;
+    found
+        .next()
+        .ok_or_else(|| unknown("it has no address".to_owned()))
 }
 
 fn bind_ip(address: &SocketAddr, sharing: Sharing) -> io::Result<Fd> {
@@ -63,15 +78,17 @@ fn bind_ip(address: &SocketAddr, sharing: Sharing) -> io::Result<Fd> {
     if sharing == Sharing::Shared {
         socket::setsockopt(&fd, sockopt::ReusePort, &true)?;
     }
-    socket::setsockopt(&fd, sockopt::TcpNoDelay, &true)?;
-    set_option(
-        &fd,
-        libc::IPPROTO_TCP,
-        libc::TCP_NOTSENT_LOWAT,
-        &NOTSENT_LOWAT_BYTES,
-    )?;
+    set_stream_options(&fd)?;
     socket::bind(fd.raw(), &SockaddrStorage::from(*address))?;
     Ok(fd)
+}
+
+/// What connections inherit from a TCP listener.
+fn set_stream_options(fd: &Fd) -> io::Result<()> {
+    socket::setsockopt(fd, sockopt::TcpNoDelay, &true)?;
+    let (level, name) = (libc::IPPROTO_TCP, libc::TCP_NOTSENT_LOWAT);
+    // SAFETY: the option is an int, as the constant is.
+    unsafe { set_option(fd, level, name, &NOTSENT_LOWAT_BYTES) }
 }
 
 fn bind_unix(path: &Path) -> io::Result<Fd> {
@@ -96,18 +113,24 @@ fn is_stale(path: &Path, address: &UnixAddr) -> io::Result<bool> {
     Ok(socket::connect(probe.raw(), address) == Err(Errno::ECONNREFUSED))
 }
 
-/// Takes over a listening socket that the process was started with.
+/// Takes over a listening socket that the process was started with. What is none is not touched.
 fn inherit(number: i32) -> io::Result<Fd> {
     // SAFETY: F_GETFD looks at a number and touches nothing; a number that is no descriptor is an error.
     if unsafe { libc::fcntl(number, libc::F_GETFD) } < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the descriptor is open, and whoever names it as a listener gives it away.
-    let fd = Fd::from(unsafe { OwnedFd::from_raw_fd(number) });
-    if !socket::getsockopt(&fd, sockopt::AcceptConn)? {
+    // SAFETY: the descriptor is open, so its number is not -1, and it is only asked for an option of sockets.
+    let lent = unsafe { BorrowedFd::borrow_raw(number) };
+    if !socket::getsockopt(&lent, sockopt::AcceptConn)? {
         return Err(io::Error::other("the inherited socket does not listen"));
     }
+    // SAFETY: it is open, and who names a listening socket gives it away (`Address::Inherited`).
+    let fd = Fd::from(unsafe { OwnedFd::from_raw_fd(number) });
     set_flags(&fd)?;
+    match local_address(&fd)? {
+        Address::Ip(_) => set_stream_options(&fd)?,
+        Address::Host(..) | Address::Unix(_) | Address::Inherited(_) => {}
+    }
     Ok(fd)
 }
 
@@ -138,14 +161,6 @@ pub fn listen_on(address: &Address) -> io::Result<Fd> {
 pub fn duplicate(fd: &Fd) -> io::Result<Fd> {
     use std::os::fd::AsFd;
     Ok(fd.as_fd().try_clone_to_owned()?.into())
-}
-
-/// Removes what a bound address leaves in the file system. Errors: those of unlink(2).
-pub fn remove(address: &Address) -> io::Result<()> {
-    match address {
-        Address::Unix(path) => fs::remove_file(path),
-        Address::Ip(_) | Address::Inherited(_) => Ok(()),
-    }
 }
 
 /// The address that a socket has. Errors: those of getsockname(2).
@@ -223,7 +238,8 @@ pub fn drop_new_connections(listener: &Fd) -> io::Result<()> {
         len: program.len() as u16,
         filter: program.as_mut_ptr(),
     };
-    set_option(listener, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &filter)
+    // SAFETY: the option is a sock_fprog; `program`, which it points to, lives to the end of this function.
+    unsafe { set_option(listener, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &filter) }
 }
 
 /// Receives into `into`: how many bytes, 0 at the end of the stream. Errors: those of recv(2).
@@ -271,7 +287,8 @@ pub fn set_linger_reset(fd: &Fd) -> io::Result<()> {
         l_onoff: 1,
         l_linger: 0,
     };
-    set_option(fd, libc::SOL_SOCKET, libc::SO_LINGER, &linger)
+    // SAFETY: the option is a linger, which has no pointers.
+    unsafe { set_option(fd, libc::SOL_SOCKET, libc::SO_LINGER, &linger) }
 }
 
 /// Bytes that were sent and that the peer has not acknowledged, or not been sent at all (`SIOCOUTQ`). Errors:
@@ -301,20 +318,15 @@ fn ask_count(fd: &Fd, request: libc::Ioctl) -> io::Result<usize> {
     Ok(usize::try_from(count).unwrap_or(0))
 }
 
-fn set_option<T>(fd: &Fd, level: i32, name: i32, value: &T) -> io::Result<()> {
+/// # Safety
+///
+/// `T` is what this option is, and whatever it points to is alive.
+unsafe fn set_option<T>(fd: &Fd, level: i32, name: i32, value: &T) -> io::Result<()> {
     let length = size_of::<T>() as libc::socklen_t;
-    // SAFETY: the kernel reads `length` bytes at `value`, a T of that size that outlives the call. What a filter program
-    // points to is alive as well: its caller holds it.
-    let done = unsafe {
-        libc::setsockopt(
-            fd.raw(),
-            level,
-            name,
-            std::ptr::from_ref(value).cast(),
-            length,
-        )
-    };
-    if done < 0 {
+    let value = std::ptr::from_ref(value).cast();
+    // SAFETY: the kernel reads `length` bytes at `value`, which has that size and outlives the call. What it points to is
+    // the caller's care.
+    if unsafe { libc::setsockopt(fd.raw(), level, name, value, length) } < 0 {
         return Err(io::Error::last_os_error());
     }
     Ok(())
@@ -325,8 +337,8 @@ mod tests {
     use super::*;
     use core::time::Duration;
     use std::io::{Read, Write};
-    use std::net::TcpStream;
-    use std::os::fd::AsRawFd;
+    use std::net::{TcpListener, TcpStream};
+    use std::os::fd::IntoRawFd;
 
     fn listening(text: &str) -> (Fd, Address) {
         let fd = bind(&text.parse().expect(text), Sharing::Alone).expect("a free port");
@@ -338,15 +350,25 @@ mod tests {
     fn ip(address: &Address) -> SocketAddr {
         match address {
             Address::Ip(ip) => *ip,
-            Address::Unix(_) | Address::Inherited(_) => panic!("TCP"),
+            Address::Host(..) | Address::Unix(_) | Address::Inherited(_) => panic!("TCP"),
         }
     }
 
     #[test]
     fn accepted_connections_inherit_the_listeners_options() {
-        let (listener, address) = listening("127.0.0.1:0");
+        let (ours, _) = listening("127.0.0.1:0");
+        let theirs = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let theirs = Address::Inherited(theirs.into_raw_fd());
+        let theirs = bind(&theirs, Sharing::Alone).expect("listens");
+        for listener in [ours, theirs] {
+            sets_its_options(&listener);
+        }
+    }
+
+    fn sets_its_options(listener: &Fd) {
+        let address = local_address(listener).expect("has one");
         let _client = TcpStream::connect(ip(&address)).expect("connects");
-        let accepted = accept(&listener).expect("one waits");
+        let accepted = accept(listener).expect("one waits");
         assert!(socket::getsockopt(&accepted, sockopt::TcpNoDelay).expect("TCP"));
         let mut lowat = 0i32;
         let mut length = size_of::<i32>() as libc::socklen_t;
@@ -361,7 +383,17 @@ mod tests {
             )
         };
         assert_eq!((asked, lowat), (0, NOTSENT_LOWAT_BYTES));
-        assert!(matches!(accept(&listener), Err(AcceptError::NobodyWaits)));
+        assert!(matches!(accept(listener), Err(AcceptError::NobodyWaits)));
+    }
+
+    #[test]
+    fn a_host_is_looked_up_when_it_is_bound() {
+        let (_, address) = listening("localhost:0");
+        assert!(ip(&address).ip().is_loopback());
+        // RFC 6761 §6.4: this name is in no zone.
+        let nowhere = Address::Host("host.invalid".to_owned(), 80);
+        let error = bind(&nowhere, Sharing::Alone).expect_err("no host");
+        assert!(error.to_string().contains("not found"), "{error}");
     }
 
     #[test]
@@ -407,12 +439,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_inherited_has_to_listen() {
-        let (one, _other) = pair().expect("a pair");
-        let number = OwnedFd::from(one);
-        let raw = number.as_raw_fd();
-        std::mem::forget(number); // given away below
-        assert!(bind(&Address::Inherited(raw), Sharing::Alone).is_err());
-        assert!(bind(&Address::Inherited(1 << 20), Sharing::Alone).is_err());
+    fn what_is_inherited_has_to_listen_and_is_not_touched_if_it_does_not() {
+        let (one, other) = pair().expect("a pair");
+        for number in [one.raw(), 1 << 20, -1] {
+            assert!(bind(&Address::Inherited(number), Sharing::Alone).is_err());
+        }
+        send(&one, b"x", More::No).expect("it is open");
+        drop(other);
     }
 }

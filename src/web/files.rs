@@ -187,8 +187,8 @@ impl Files {
             .file(file, offset, length)
     }
 
-    /// The present, or a moment before it if that tells enough about a file that was changed then: so the clock is only
-    /// read for files that have changed lately.
+    /// The time to judge the file's age by. An earlier reading of the clock will do once the file has settled by it, so the
+    /// clock is read only for recently changed files.
     fn now(&mut self, modified: UnixTime) -> UnixTime {
         if !validator::has_settled(modified, self.seen) {
             self.seen = UnixTime::now();

@@ -41,7 +41,7 @@ impl Validators {
     }
 }
 
-/// Whether a file that was changed then would have changed its time as well if it had been changed again since.
+/// Whether `modified` is old enough that any later change must have given the file another time.
 pub(super) fn has_settled(modified: UnixTime, now: UnixTime) -> bool {
     let settled = UnixTime {
         secs: modified.secs.saturating_add(SETTLED_SECS),

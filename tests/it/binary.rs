@@ -133,7 +133,13 @@ fn what_can_not_be_is_answered_by_status_1() {
     ] {
         complains(&mut serve(dir.path(), words), 1, "in use");
     }
-    complains(&mut serve(dir.path(), &["--listen", "fd:0"]), 1, "fd:0");
+    // Whatever descriptor is named, the line can be written.
+    for number in ["fd:0", "fd:1", "fd:2", "fd:99"] {
+        complains(&mut serve(dir.path(), &["--listen", number]), 1, number);
+    }
+    let inherited = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let mut twice = serve(dir.path(), &["--listen", "fd:0", "--listen", "fd:0"]);
+    complains(twice.stdin(OwnedFd::from(inherited)), 1, "has it already");
     complains(
         &mut serve(dir.path(), &["--listen", "unix:/nowhere/socket"]),
         1,

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | 0 | it did what was asked; also after a drain |
 //! | 1 | it failed: an address is taken, a directory is not there |
-//! | 2 | it was not told in words that it knows |
+//! | 2 | the arguments make no sense |
 //!
 //! Whenever the status is not 0 there is exactly one line on stderr that says why and what to do. It begins with
 //! `edgeloop: `.

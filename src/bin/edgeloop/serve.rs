@@ -61,8 +61,8 @@ fn bind(addresses: &[String]) -> Result<Server, Failure> {
 
 fn failure(error: StartError) -> Failure {
     match error {
-        StartError::Address(error) if !error.is_unresolved() => see_help(&error, " serve"),
-        StartError::Address(_) | StartError::Bind(..) | StartError::System(..) => {
+        StartError::Address(error) => see_help(&error, " serve"),
+        StartError::Bind(..) | StartError::Name(_) | StartError::System(..) => {
             Failure::Running(error.to_string())
         }
     }

@@ -67,11 +67,10 @@ const TABLE: &[Setting] = &[
                fd:N         a listening socket that was inherited",
         take: |settings, value| {
             let text = value.to_str().ok_or("an address is UTF-8")?;
-            match text.parse::<Address>() {
-                // A name server that is not there yet is no fault of usage.
-                Err(error) if !error.is_unresolved() => return Err(error.to_string()),
-                Ok(_) | Err(_) => settings.listen.push(text.to_owned()),
+            if let Err(error) = text.parse::<Address>() {
+                return Err(error.to_string());
             }
+            settings.listen.push(text.to_owned());
             Ok(())
         },
     },
@@ -135,7 +134,6 @@ pub(crate) fn parse(words: &mut lexopt::Parser) -> Result<Asked, Failure> {
         (row.take)(&mut settings, &value).map_err(|why| usage(&why))?;
         given[found] = true;
     }
-    // One more source of settings goes before this, and sets what was not given.
     for (row, given) in TABLE.iter().zip(given) {
         if !given {
             (row.take)(&mut settings, row.default.as_ref())

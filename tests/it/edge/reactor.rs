@@ -336,7 +336,7 @@ fn the_run_queue_is_fair_and_one_turn_late() {
             reactor.run_later(token);
         }
 
-        fn goes_on(&self) -> bool {
+        fn may_resume(&self) -> bool {
             self.1 > 0
         }
     }

@@ -11,7 +11,7 @@ use edgeloop::{Handler, Reply, Request, ResponseWriter, Server};
 
 use super::client::Client;
 use super::patient;
-use super::running::{Running, run, wait};
+use super::running::{Running, mirror, run, wait};
 
 /// What is not `Send`, and made once a core.
 struct PerCore {
@@ -107,6 +107,24 @@ fn pinned_workers_have_a_processor_each() {
     let server = two_cores(true);
     for (_, text) in one_of_each(&server) {
         assert_eq!(text.split(' ').nth(2), Some("1"), "{text}");
+    }
+}
+
+#[test]
+fn a_factory_that_panics_on_any_core_stops_them_all() {
+    for panics in [0, 1] {
+        let server = Server::bind("127.0.0.1:0").expect("a free port");
+        let serving = server.cores(2).limits(patient()).serve(move |core| {
+            assert_ne!(core, panics, "for a test");
+            mirror
+        });
+        let serving = serving.expect("listens");
+        let running = std::thread::spawn(move || serving.run());
+        wait("all cores have ended", || running.is_finished());
+        match running.join() {
+            Err(_) => assert_eq!(panics, 0, "it goes on unwinding on the caller's thread"),
+            Ok(ended) => assert!(ended.is_err() && panics == 1, "{ended:?}"),
+        }
     }
 }
 

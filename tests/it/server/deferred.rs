@@ -7,6 +7,7 @@ use edgeloop::server::CloseReason;
 use edgeloop::{Client as Asker, Completer, Limits, Reply, Request, ResponseWriter};
 
 use super::client::End;
+use super::hand::Hand;
 use super::running::{Running, serve, take, wait};
 use super::{ms, patient};
 
@@ -53,6 +54,24 @@ fn an_answer_may_come_from_another_thread() {
         assert_eq!(client.answer().text(), "here it is");
     }
     assert_eq!(client.get("/now").text(), "/now");
+}
+
+#[test]
+fn a_loop_that_is_dropped_takes_its_clients_with_it() {
+    let (to, deferred) = mpsc::channel();
+    let handler = move |_: &Request<'_>, res: ResponseWriter<'_>| -> Reply {
+        let (completer, reply) = res.defer();
+        to.send(completer).expect("the test waits for it");
+        reply
+    };
+    let mut hand = Hand::new(patient(), handler, ());
+    let mut client = hand.client();
+    client.ask("/");
+    hand.settle();
+    let completer = take(&deferred);
+    assert_eq!(completer.client(), Asker::Open);
+    drop(hand);
+    assert_eq!(completer.client(), Asker::Gone);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Stopping: gracefully without losing a request, or at once.
 
+use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::Instant;
@@ -230,6 +232,62 @@ fn who_is_in_the_accept_queue_is_served() {
     hand.until("it stops", |hand| hand.event_loop.is_stopped());
 }
 
+#[test]
+fn a_listener_outlives_the_handshakes_that_have_begun() {
+    let limits = Limits {
+        last_calls: ms(60_000),
+        ..patient()
+    };
+    let mut hand = Hand::new(limits, mirror, Log::default());
+    let mut early = Client::connect(hand.address);
+    hand.event_loop.handle().drain();
+    hand.settle();
+    let late = TcpStream::connect_timeout(&hand.address, ms(50));
+    assert_eq!(
+        late.expect_err("dropped").kind(),
+        std::io::ErrorKind::TimedOut,
+        "nobody listens any more"
+    );
+    early.ask("/");
+    assert_eq!(hand.answer(&mut early).status, 200);
+    hand.event_loop.handle().stop();
+    hand.until("it stops", |hand| hand.event_loop.is_stopped());
+}
+
+#[test]
+fn who_has_connected_to_a_unix_socket_is_served_and_nobody_else_finds_it() {
+    let path = std::env::temp_dir().join(format!("edgeloop-last-{}.sock", std::process::id()));
+    let limits = Limits {
+        accept_budget: 1,
+        last_calls: ms(60_000), // on TCP
+        ..patient()
+    };
+    let server = Server::bind(&format!("unix:{}", path.display())).expect("a free path");
+    let mut server = server
+        .limits(limits)
+        .event_loop(mirror, ())
+        .expect("a loop");
+    let mut clients: Vec<_> = (0..20)
+        .map(|_| {
+            let mut client = UnixStream::connect(&path).expect("it listens");
+            write!(client, "GET / HTTP/1.1\r\nHost: a\r\n\r\n").expect("connected");
+            client
+        })
+        .collect();
+    server.handle().drain();
+    server.turn(Some(ms(0))).expect("turns");
+    assert!(!path.exists());
+    wait("it stops", || {
+        server.turn(Some(ms(1))).expect("turns");
+        server.is_stopped()
+    });
+    for client in &mut clients {
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).expect("an answer");
+        assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    }
+}
+
 /// Asks on one connection after another until there is no server any more: how many answers.
 fn ask_on_and_on(address: std::net::SocketAddr, over: &AtomicBool) -> usize {
     let begun = Instant::now();
@@ -275,8 +333,6 @@ fn fifty_drains_lose_no_connection() {
 
 #[test]
 fn a_unix_socket_is_removed_at_the_end() {
-    use std::io::{Read, Write};
-    use std::os::unix::net::UnixStream;
     let path = std::env::temp_dir().join(format!("edgeloop-it-{}.sock", std::process::id()));
     let server = Server::bind("127.0.0.1:0")
         .and_then(|server| server.and_bind(&format!("unix:{}", path.display())))
@@ -293,6 +349,77 @@ fn a_unix_socket_is_removed_at_the_end() {
     server.handle.drain();
     assert_eq!(server.join(), Report { cut: 0 });
     assert!(!path.exists());
+}
+
+#[test]
+fn the_socket_of_a_server_that_succeeds_one_that_drains_stays() {
+    let path = std::env::temp_dir().join(format!("edgeloop-next-{}.sock", std::process::id()));
+    let address = format!("unix:{}", path.display());
+    let begin = || Some(Server::bind(&address).ok()?.limits(patient()));
+    let (to, deferred) = mpsc::channel();
+    let handler = move |_: &Request<'_>, res: ResponseWriter<'_>| -> Reply {
+        let (completer, reply) = res.defer();
+        to.send(completer).expect("the test waits for it");
+        reply
+    };
+    // Two cores: the file belongs to both.
+    let old = begin().expect("a free path").cores(2);
+    let old = old.serve_fn(handler).expect("listens");
+    let handle = old.handle();
+    let old = std::thread::spawn(move || old.run());
+    let mut client = UnixStream::connect(&path).expect("it listens");
+    write!(client, "GET / HTTP/1.1\r\nHost: a\r\n\r\n").expect("connected");
+    let completer = take(&deferred);
+    assert!(begin().is_none(), "somebody listens there");
+
+    handle.drain();
+    let mut next = None;
+    wait("the path is free", || {
+        next = begin();
+        next.is_some()
+    });
+    let next = next.expect("it is").event_loop(mirror, ());
+    let next = next.expect("listens");
+    completer.finish(|res| res.status(204).empty());
+    let ended = old.join().expect("no panic");
+    assert_eq!(ended.expect("no error"), Report { cut: 0 });
+    UnixStream::connect(&path).expect("the next one listens");
+    drop(next);
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_server_that_never_runs_leaves_no_socket() {
+    let path = std::env::temp_dir().join(format!("edgeloop-never-{}.sock", std::process::id()));
+    let server = || Server::bind(&format!("unix:{}", path.display())).expect("a free path");
+    let there = |what: &dyn std::fmt::Debug| assert!(path.exists(), "{what:?}");
+    there(&server());
+    assert!(!path.exists());
+    there(&server().cores(2).serve_fn(mirror).expect("listens"));
+    assert!(!path.exists());
+    there(&server().event_loop(mirror, ()).expect("listens"));
+    assert!(!path.exists());
+}
+
+#[test]
+fn two_signals_at_once_stop() {
+    use nix::sys::signal::{Signal, raise};
+    // On this thread only: here they are blocked, and raised.
+    let signals = Signals::block().expect("signalfd");
+    let server = Server::bind("127.0.0.1:0").expect("a free port");
+    let limits = Limits {
+        last_calls: ms(60_000),
+        drain_grace: ms(60_000),
+        ..patient()
+    };
+    let log = Log::default();
+    let mut hand = Hand::of(server.limits(limits).drain_on(signals), mirror, log.clone());
+    let _idle = hand.client();
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        raise(signal).expect("it is blocked");
+    }
+    hand.until("it stops", |hand| hand.event_loop.is_stopped());
+    assert_eq!(log.closed(), [CloseReason::Stopped]);
 }
 
 #[test]

@@ -50,6 +50,8 @@ fn patient() -> Limits {
             time: ms(500),
             bytes_max: 16 << 20,
         },
+        // Nobody is far away here.
+        last_calls: ms(5),
         drain_grace: ms(300),
         drain_time: far,
         ..Limits::default()

@@ -95,7 +95,9 @@ impl Drop for Running {
 pub(super) fn ip(address: &Address) -> SocketAddr {
     match address {
         Address::Ip(ip) => *ip,
-        Address::Unix(_) | Address::Inherited(_) => panic!("{address} is not TCP"),
+        Address::Host(..) | Address::Unix(_) | Address::Inherited(_) => {
+            panic!("{address} is not TCP")
+        }
     }
 }
 

@@ -1,0 +1,67 @@
+//! What a Unix socket leaves in the file system.
+
+use std::fs::{self, Metadata};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// The file of a Unix socket that was bound here, removed when this is dropped.
+///
+/// It is left alone if it is another one by then: whoever finds the file of a socket that does not listen may take the
+/// path over, as [`bind`](super::socket::bind) does. To be dropped while the socket listens, so that nobody does.
+#[derive(Debug)]
+pub struct SocketFile {
+    path: PathBuf,
+    identity: (u64, u64),
+}
+
+impl SocketFile {
+    /// The file that is at `path` now. Errors: those of lstat(2).
+    pub fn at(path: &Path) -> io::Result<SocketFile> {
+        Ok(SocketFile {
+            path: path.to_owned(),
+            identity: identity(&fs::symlink_metadata(path)?),
+        })
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let same = fs::symlink_metadata(&self.path)
+            .is_ok_and(|metadata| identity(&metadata) == self.identity);
+        if same {
+            // What can't be removed stays, and the next server finds nobody listening there.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Device and inode. An open socket holds the inode that it was bound to, so no other file has its number meanwhile.
+fn identity(metadata: &Metadata) -> (u64, u64) {
+    (metadata.dev(), metadata.ino())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::socket::{Sharing, bind, listen};
+    use super::super::{Address, Fd};
+    use super::*;
+
+    fn bound(path: &Path) -> (SocketFile, Fd) {
+        let fd = bind(&Address::Unix(path.to_owned()), Sharing::Alone).expect("a path");
+        (SocketFile::at(path).expect("is there"), fd)
+    }
+
+    #[test]
+    fn it_is_removed_once_and_only_if_it_is_the_same() {
+        let path = std::env::temp_dir().join(format!("edgeloop-file-{}", std::process::id()));
+        let (first, _fd) = bound(&path);
+        // The first socket does not listen, so its path is taken over.
+        let (second, fd) = bound(&path);
+        listen(&fd, 1).expect("listens");
+        drop(first);
+        assert!(path.exists(), "it is the second one's");
+        drop(second);
+        assert!(!path.exists());
+    }
+}
