@@ -6,11 +6,8 @@ impl Driver for Echo {
     type Message = ();
     fn on_ready(&mut self, reactor: &mut Reactor<()>, token: Token, ready: Ready) {
         let Some(peer) = self.1.get(token) else {
-            let Ok(new) = socket::accept(&self.0) else {
-                return;
-            };
-            let (token, peer) = self.1.insert(new);
-            return drop(reactor.register(peer, token, Interest::STREAM));
+            let new = socket::accept(&self.0).map(|peer| self.1.insert(peer));
+            return drop(new.map(|(token, peer)| reactor.register(peer, token, Interest::STREAM)));
         };
         let (mut bytes, mut reads_on) = ([0; 4096], true);
         while reads_on && let Ok(count @ 1..) = socket::recv(peer, &mut bytes) {
@@ -23,8 +20,7 @@ impl Driver for Echo {
 }
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let address = std::env::args().nth(1).unwrap_or("127.0.0.1:7777".into());
-    let listener = socket::listen_on(&address.parse()?)?;
-    let mut reactor = Reactor::new()?;
+    let (listener, mut reactor) = (socket::listen_on(&address.parse()?)?, Reactor::new()?);
     reactor.register(&listener, Token::fixed(0), Interest::READ)?;
     Ok(reactor.run(&mut Echo(listener, Table::new()))?)
 }

@@ -238,22 +238,12 @@ impl Evictor {
         let mut found: Vec<_> = sessions
             .iter()
             .filter_map(|(token, session)| {
-                idle(session).map(|(waiting, until)| (waiting == Waiting::Idle, until, token))
+                idle(session).map(|(waiting, until)| (token, waiting, until))
             })
             .collect();
-        found.sort_unstable_by_key(|(later, until, _)| (*later, *until));
-        self.candidates = found
-            .into_iter()
-            .take(CANDIDATES)
-            .map(|(later, until, token)| {
-                let waiting = if later {
-                    Waiting::Idle
-                } else {
-                    Waiting::FirstByte
-                };
-                (token, waiting, until)
-            })
-            .collect();
+        found.sort_unstable_by_key(|(_, waiting, until)| (*waiting, *until));
+        found.truncate(CANDIDATES);
+        self.candidates = found.into();
     }
 }
 

@@ -8,8 +8,8 @@ use crate::sys::Instant;
 /// Deadlines are rounded up to this, so that many expire in one wake.
 const GRANULARITY: Duration = Duration::from_millis(100);
 
-/// What a connection is waited for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a connection is waited for. The earlier in this order, the sooner it makes room for others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Waiting {
     /// The first byte it sends at all.
     FirstByte,

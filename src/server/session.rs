@@ -404,9 +404,10 @@ impl<T: Transport> Session<T> {
     /// Sets the deadline before the session returns to the loop.
     #[inline]
     pub(super) fn wait(&mut self, shared: &Shared) {
-        let (Some(waiting), exchange) = (self.waiting(), self.conn.serial()) else {
+        let Some(waiting) = self.waiting() else {
             return;
         };
+        let exchange = self.conn.serial();
         let begins = self
             .patience
             .wait(waiting, exchange, &shared.limits, shared.now);

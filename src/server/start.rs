@@ -21,7 +21,7 @@ use crate::sys::signal::Signals;
 use crate::sys::socket::{self, BACKLOG, Sharing};
 use crate::sys::{Address, Fd, SocketFile, process};
 
-/// How many addresses a server may have. There are more fixed tokens than that.
+/// How many addresses a server may have: each takes a fixed token, of which there are 65,000.
 const LISTENERS_MAX: usize = 1000;
 
 /// A server that has its addresses and does not serve yet.
@@ -135,7 +135,7 @@ impl Server {
     /// Takes one more address. Errors: as [`bind`](Server::bind), and more than 1000 addresses.
     pub fn and_bind(mut self, address: &str) -> Result<Server, StartError> {
         if self.bound.len() == LISTENERS_MAX {
-            let error = io::Error::other("that are too many");
+            let error = io::Error::other("a server has at most so many");
             return Err(StartError::System(
                 "listen on more than 1000 addresses",
                 error,

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::accept::{Accepting, Evictor, Listener};
-use super::defer::{Finish, Message};
+use super::defer::Message;
 use super::drain::{Control, Phase};
 use super::handler::Handler;
 use super::limits::Limits;
@@ -136,18 +136,6 @@ impl<H: Handler, O: Observer> Worker<H, O> {
         }
         self.stop_when_done(reactor);
     }
-
-    fn complete(
-        &mut self,
-        reactor: &mut Reactor<Message>,
-        token: Token,
-        exchange: u32,
-        finish: Finish,
-    ) {
-        self.with_session(reactor, token, |session, cx| {
-            session.complete(cx, exchange, finish)
-        });
-    }
 }
 
 /// Whoever still works for a connection of a loop that is dropped can know that its client is gone.
@@ -239,7 +227,9 @@ impl<H: Handler, O: Observer> Driver for Worker<H, O> {
                 connection,
                 exchange,
                 finish,
-            } => self.complete(reactor, connection, exchange, finish),
+            } => self.with_session(reactor, connection, |session, cx| {
+                session.complete(cx, exchange, finish)
+            }),
             Message::Drain => self.drain(reactor),
             Message::Stop => self.stop(reactor),
             Message::PeerStopped => {

@@ -38,8 +38,7 @@ pub enum Sharing {
 ///
 /// What TCP connections inherit is set here: no delay of small segments, and a bound on what waits unsent in the kernel. An
 /// IPv6 socket takes IPv4 as well. A host name is looked up, which may take long. The socket file of a dead server is
-/// removed. Errors: those of socket(2), bind(2), and a
-/// descriptor that is no listening socket.
+/// removed. Errors: those of socket(2) and bind(2), a host that is not found, and a descriptor that is no listening socket.
 pub fn bind(address: &Address, sharing: Sharing) -> io::Result<Fd> {
     match address {
         Address::Ip(ip) => bind_ip(ip, sharing),

@@ -63,30 +63,46 @@ fn hello(_: &Request<'_>, res: ResponseWriter<'_>) -> Reply {
     res.status(200).text("hello")
 }
 
-/// The calls that it takes to deal with each of these pieces.
-fn check(pieces: &[Vec<u8>], calls: &[&[&str]], answers: usize) {
-    let reactor = Reactor::new().expect("an epoll");
-    let settings = Settings {
-        server: None,
-        date: false,
-    };
-    let mut shared = Shared::new(Limits::default(), settings, reactor.mailbox());
-    shared.begin_turn(reactor.now());
-    let mut session = Session::new(Client::default(), &shared);
-    let mut handler = hello;
-    for (piece, calls) in pieces.iter().zip(calls) {
+/// A session and what it borrows.
+struct Bench {
+    shared: Shared,
+    session: Session<Client>,
+}
+
+impl Bench {
+    fn new() -> Bench {
+        let reactor = Reactor::new().expect("an epoll");
+        let settings = Settings {
+            server: None,
+            date: false,
+        };
+        let mut shared = Shared::new(Limits::default(), settings, reactor.mailbox());
+        shared.begin_turn(reactor.now());
+        let session = Session::new(Client::default(), &shared);
+        Bench { shared, session }
+    }
+
+    /// Deals with a piece of what the client sends, after which nothing is left to do: the calls that it took.
+    fn drive(&mut self, piece: &[u8]) -> Vec<&'static str> {
         let mut cx = Cx {
-            handler: &mut handler,
+            handler: &mut hello,
             observer: &mut (),
-            shared: &mut shared,
+            shared: &mut self.shared,
             token: Token::fixed(0),
         };
-        session.transport.sends.extend_from_slice(piece);
-        assert_eq!(session.drive(&mut cx, Ready::READ), Next::Wait);
-        assert_eq!(session.transport.calls, *calls);
-        session.transport.calls.clear();
+        self.session.transport.sends.extend_from_slice(piece);
+        assert_eq!(self.session.drive(&mut cx, Ready::READ), Next::Wait);
+        std::mem::take(&mut self.session.transport.calls)
     }
-    let text = String::from_utf8(session.transport.reads).expect("ASCII");
+}
+
+/// The calls that it takes to deal with each of these pieces.
+fn check(pieces: &[Vec<u8>], calls: &[&[&str]], answers: usize) {
+    let mut bench = Bench::new();
+    for (piece, calls) in pieces.iter().zip(calls) {
+        assert_eq!(bench.drive(piece), *calls);
+    }
+    let text = String::from_utf8(bench.session.transport.reads).expect("ASCII");
     assert_eq!(text.matches("HTTP/1.1 200 OK").count(), answers);
 }
 
@@ -118,32 +134,17 @@ fn a_head_in_two_pieces_costs_one_receive_more() {
 
 #[test]
 fn a_connection_at_rest_holds_no_buffer() {
-    let reactor = Reactor::new().expect("an epoll");
-    let settings = Settings {
-        server: None,
-        date: false,
-    };
-    let mut shared = Shared::new(Limits::default(), settings, reactor.mailbox());
-    shared.begin_turn(reactor.now());
-    let mut session = Session::new(Client::default(), &shared);
-    let mut handler = hello;
+    let mut bench = Bench::new();
     let post =
         b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
     for message in [GET, post] {
         for piece in message.chunks(7) {
-            let mut cx = Cx {
-                handler: &mut handler,
-                observer: &mut (),
-                shared: &mut shared,
-                token: Token::fixed(0),
-            };
-            session.transport.sends.extend_from_slice(piece);
-            assert_eq!(session.drive(&mut cx, Ready::READ), Next::Wait);
+            bench.drive(piece);
         }
-        assert!(matches!(session.held, Held::Nothing));
-        assert!(matches!(session.pending, Pending::Nothing));
-        assert_eq!(shared.pool.lent_bytes(), 0);
-        assert_eq!(session.waiting(), Some(Waiting::Idle));
+        assert!(matches!(bench.session.held, Held::Nothing));
+        assert!(matches!(bench.session.pending, Pending::Nothing));
+        assert_eq!(bench.shared.pool.lent_bytes(), 0);
+        assert_eq!(bench.session.waiting(), Some(Waiting::Idle));
     }
     let size = size_of::<Session<super::super::transport::Socket>>();
     assert!(size <= 200, "{size} bytes for a connection");
