@@ -14,6 +14,7 @@ impl Instant {
     /// The present. Read without entering the kernel where the vDSO is mapped (vdso(7)).
     #[inline]
     pub fn now() -> Instant {
+        simulated!(monotonic());
         let time = read(libc::CLOCK_MONOTONIC);
         Instant(
             time.tv_sec
@@ -75,6 +76,7 @@ pub struct UnixTime {
 impl UnixTime {
     /// The present.
     pub fn now() -> UnixTime {
+        simulated!(realtime());
         let time = read(libc::CLOCK_REALTIME);
         UnixTime::new(time.tv_sec, time.tv_nsec)
     }

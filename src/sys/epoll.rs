@@ -3,10 +3,11 @@
 use core::ops::{BitOr, BitOrAssign};
 use core::time::Duration;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use nix::errno::Errno;
-use nix::sys::epoll::{self as nix_epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+
+use super::Fd;
 
 /// What a descriptor is ready for: the bits of an event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,22 +66,27 @@ impl BitOr for Ready {
 
 /// What a registration asks to be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Interest(EpollFlags);
+pub struct Interest(u32);
 
 impl Interest {
     /// Nothing but errors and hang-ups, which are always told.
-    pub const NONE: Interest = Interest(EpollFlags::empty());
+    pub const NONE: Interest = Interest(0);
     /// That it can be read.
-    pub const READ: Interest = Interest(EpollFlags::EPOLLIN);
+    pub const READ: Interest = Interest(libc::EPOLLIN as u32);
     /// That it can be written.
-    pub const WRITE: Interest = Interest(EpollFlags::EPOLLOUT);
+    pub const WRITE: Interest = Interest(libc::EPOLLOUT as u32);
     /// That the peer has finished sending.
-    pub const PEER_CLOSED: Interest = Interest(EpollFlags::EPOLLRDHUP);
+    pub const PEER_CLOSED: Interest = Interest(libc::EPOLLRDHUP as u32);
     /// Only that something has become so, not that it still is.
-    pub const EDGE: Interest = Interest(EpollFlags::EPOLLET);
+    pub const EDGE: Interest = Interest(libc::EPOLLET.cast_unsigned());
     /// What a stream is watched for from its birth: that it became readable, and that the peer finished.
-    pub const STREAM: Interest =
-        Interest(Self::READ.0.union(Self::PEER_CLOSED.0).union(Self::EDGE.0));
+    pub const STREAM: Interest = Interest(Self::READ.0 | Self::PEER_CLOSED.0 | Self::EDGE.0);
+
+    /// The bits of an event that is asked for.
+    #[cfg(feature = "sim")]
+    pub(super) const fn bits(self) -> u32 {
+        self.0
+    }
 }
 
 impl BitOr for Interest {
@@ -99,29 +105,43 @@ impl BitOrAssign for Interest {
 
 /// An epoll instance. Its own descriptor can be watched by another poller.
 #[derive(Debug)]
-pub struct Epoll(nix_epoll::Epoll);
+pub struct Epoll(Fd);
 
 impl Epoll {
     /// A new instance, close-on-exec. Errors: those of epoll_create1(2).
     pub fn new() -> io::Result<Epoll> {
-        Ok(Epoll(nix_epoll::Epoll::new(
-            EpollCreateFlags::EPOLL_CLOEXEC,
-        )?))
+        simulated!(epoll_create().map(Epoll));
+        // SAFETY: the call takes a number, and makes a new descriptor.
+        let number = Errno::result(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
+        // SAFETY: the call has made this descriptor, and nobody else knows it.
+        Ok(Epoll(unsafe { OwnedFd::from_raw_fd(number) }.into()))
     }
 
     /// Registers a descriptor; its events will carry `data`. Errors: those of epoll_ctl(2).
     pub fn add(&self, fd: impl AsFd, interest: Interest, data: u64) -> io::Result<()> {
-        Ok(self.0.add(fd, EpollEvent::new(interest.0, data))?)
+        self.control(libc::EPOLL_CTL_ADD, fd.as_fd(), interest, data)
     }
 
     /// Changes a registration. What is ready already makes a new event. Errors: those of epoll_ctl(2).
     pub fn modify(&self, fd: impl AsFd, interest: Interest, data: u64) -> io::Result<()> {
-        Ok(self.0.modify(fd, &mut EpollEvent::new(interest.0, data))?)
+        self.control(libc::EPOLL_CTL_MOD, fd.as_fd(), interest, data)
     }
 
     /// Ends a registration. Closing the only descriptor of a file does so too. Errors: those of epoll_ctl(2).
     pub fn delete(&self, fd: impl AsFd) -> io::Result<()> {
-        Ok(self.0.delete(fd)?)
+        self.control(libc::EPOLL_CTL_DEL, fd.as_fd(), Interest::NONE, 0)
+    }
+
+    fn control(&self, op: i32, fd: BorrowedFd<'_>, what: Interest, data: u64) -> io::Result<()> {
+        simulated!(epoll_control(&self.0, op, fd.as_raw_fd(), what, data));
+        let mut event = libc::epoll_event {
+            events: what.0,
+            u64: data,
+        };
+        // SAFETY: both descriptors are borrowed, hence open; `event` is one, and the call keeps no pointer to it.
+        let done = unsafe { libc::epoll_ctl(self.0.raw(), op, fd.as_raw_fd(), &raw mut event) };
+        Errno::result(done)?;
+        Ok(())
     }
 
     /// Waits for events, without end if there is no `timeout`. How many there are; none when a signal came between.
@@ -131,34 +151,38 @@ impl Epoll {
     #[inline]
     pub fn wait(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<usize> {
         let timeout = match timeout {
-            None => EpollTimeout::NONE,
-            Some(Duration::ZERO) => EpollTimeout::ZERO,
-            Some(time) => {
-                let millis = time.as_nanos().div_ceil(1_000_000);
-                EpollTimeout::try_from(i32::try_from(millis).unwrap_or(i32::MAX))
-                    .unwrap_or(EpollTimeout::MAX)
-            }
+            None => -1,
+            Some(time) => i32::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(i32::MAX),
         };
         events.len = 0;
-        events.len = match self.0.wait(&mut events.list, timeout) {
+        events.len = match wait(&self.0, &mut events.list, timeout) {
             Ok(count) => count,
-            Err(Errno::EINTR) => 0,
-            Err(errno) => return Err(errno.into()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
+            Err(error) => return Err(error),
         };
         Ok(events.len)
     }
 }
 
+/// Waits for so many milliseconds, without end if there are less than none.
+#[inline]
+fn wait(fd: &Fd, events: &mut [libc::epoll_event], millis: i32) -> io::Result<usize> {
+    simulated!(epoll_wait(fd, events, millis));
+    let room = i32::try_from(events.len()).unwrap_or(i32::MAX);
+    // SAFETY: the call writes at most `room` events, which the slice has.
+    let count = unsafe { libc::epoll_wait(fd.raw(), events.as_mut_ptr(), room, millis) };
+    Ok(Errno::result(count)?.unsigned_abs() as usize)
+}
+
 impl AsFd for Epoll {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.0.as_fd()
+        self.0.as_fd()
     }
 }
 
 /// Room for the events of one wait.
-#[derive(Debug)]
 pub struct Events {
-    list: Vec<EpollEvent>,
+    list: Vec<libc::epoll_event>,
     len: usize,
 }
 
@@ -166,7 +190,7 @@ impl Events {
     /// Room for so many events; at least one.
     pub fn with_capacity(events: usize) -> Events {
         Events {
-            list: vec![EpollEvent::empty(); events.max(1)],
+            list: vec![libc::epoll_event { events: 0, u64: 0 }; events.max(1)],
             len: 0,
         }
     }
@@ -174,10 +198,13 @@ impl Events {
     /// The event with this index: its data, and what is ready.
     #[inline]
     pub fn at(&self, index: usize) -> (u64, Ready) {
-        let event = &self.list[..self.len][index];
-        (
-            event.data(),
-            Ready(event.events().bits().cast_unsigned() as u16),
-        )
+        let event = self.list[..self.len][index];
+        (event.u64, Ready(event.events as u16))
+    }
+}
+
+impl core::fmt::Debug for Events {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Events({} of {})", self.len, self.list.len())
     }
 }

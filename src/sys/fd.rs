@@ -1,35 +1,72 @@
 //! The descriptor type.
 
 use std::fmt;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 
 /// An open descriptor, closed when dropped. That of a connection is never duplicated, so closing it deregisters it as
 /// well; only a listener that several loops accept from is ([`socket::duplicate`](super::socket::duplicate)).
-pub struct Fd(OwnedFd);
+///
+/// In a simulated world (feature `sim`) it is a number of that world, which is no descriptor of the process.
+pub struct Fd(RawFd);
 
 impl Fd {
     #[inline]
     pub(super) fn raw(&self) -> RawFd {
-        self.0.as_raw_fd()
+        self.0
     }
+
+    #[cfg(feature = "sim")]
+    pub(super) fn simulated(number: RawFd) -> Fd {
+        Fd(number)
+    }
+}
+
+impl Drop for Fd {
+    #[inline]
+    fn drop(&mut self) {
+        close(self.0);
+    }
+}
+
+/// An error of close(2) says that something written earlier is lost, never that the descriptor is still there.
+#[inline]
+fn close(number: RawFd) {
+    #[cfg(feature = "sim")]
+    if super::sim::is_simulated(number) {
+        return super::sim::close(number);
+    }
+    // SAFETY: an `Fd` owns its number, and it is gone with this.
+    unsafe { libc::close(number) };
 }
 
 impl From<OwnedFd> for Fd {
     fn from(fd: OwnedFd) -> Fd {
-        Fd(fd)
+        Fd(fd.into_raw_fd())
     }
 }
 
+/// # Panics
+/// If it is a number of a simulated world: nothing outside of it could do anything with it.
 impl From<Fd> for OwnedFd {
     fn from(fd: Fd) -> OwnedFd {
-        fd.0
+        #[cfg(feature = "sim")]
+        assert!(
+            !super::sim::is_simulated(fd.0),
+            "a descriptor of a simulated world can't leave it"
+        );
+        let number = fd.0;
+        std::mem::forget(fd);
+        // SAFETY: the number was this `Fd`'s own, which does not close it any more.
+        unsafe { OwnedFd::from_raw_fd(number) }
     }
 }
 
+/// In a simulated world it is the world's number, which system calls outside of it answer with `EBADF`.
 impl AsFd for Fd {
     #[inline]
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        // SAFETY: the descriptor is open as long as the `Fd` lives. Numbers are never -1.
+        unsafe { BorrowedFd::borrow_raw(self.0) }
     }
 }
 

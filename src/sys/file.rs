@@ -35,6 +35,7 @@ pub struct Metadata {
 
 /// Opens a directory as a root for [`open_beneath`]. Errors: those of open(2).
 pub fn open_root(path: &Path) -> io::Result<Fd> {
+    simulated!(open_root(path));
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     Ok(openat(AT_FDCWD, path, flags, Mode::empty())?.into())
 }
@@ -53,15 +54,19 @@ const READ: OFlag = OFlag::O_RDONLY
 ///
 /// Errors: those of openat2(2); [`failure`] says what they mean to whoever asked.
 pub fn open_beneath(root: &Fd, path: &[u8]) -> io::Result<Fd> {
+    match open_resolved(root, if path.is_empty() { b"." } else { path }) {
+        // With these flags openat2 itself never says EPERM, but filters that do not know it do.
+        Err(Errno::ENOSYS | Errno::EPERM) => walk_beneath(root, path),
+        opened => Ok(opened?),
+    }
+}
+
+fn open_resolved(root: &Fd, path: &[u8]) -> nix::Result<Fd> {
+    simulated!(open_resolved(root, path));
     let how = OpenHow::new()
         .flags(READ)
         .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_MAGICLINKS);
-    let name = if path.is_empty() { b"." } else { path };
-    match openat2(root, OsStr::from_bytes(name), how) {
-        // With these flags openat2 itself never says EPERM, but filters that do not know it do.
-        Err(Errno::ENOSYS | Errno::EPERM) => walk_beneath(root, path),
-        opened => Ok(opened?.into()),
-    }
+    Ok(openat2(root, OsStr::from_bytes(path), how)?.into())
 }
 
 /// [`open_beneath`] without openat2: each component is opened in the directory before it, and none may be a symbolic
@@ -92,12 +97,19 @@ fn walk_beneath(root: &Fd, path: &[u8]) -> io::Result<Fd> {
             READ | OFlag::O_NOFOLLOW
         };
         let before = at.as_ref().unwrap_or(root);
-        let opened = openat(before, OsStr::from_bytes(name), flags, Mode::empty())?.into();
+        let opened = open_in(before, name, flags)?;
         match more {
             Some(more) => (at, rest) = (Some(opened), more),
             None => return Ok(opened),
         }
     }
+}
+
+/// One component of a path, in its directory.
+fn open_in(directory: &Fd, name: &[u8], flags: OFlag) -> io::Result<Fd> {
+    simulated!(open_in(directory, name));
+    let opened = openat(directory, OsStr::from_bytes(name), flags, Mode::empty())?;
+    Ok(opened.into())
 }
 
 /// What an error of [`open_beneath`] means to whoever asked for the file.
@@ -134,6 +146,7 @@ pub fn failure(error: &io::Error) -> Failure {
 
 /// What an open file is. Errors: those of fstat(2).
 pub fn metadata(file: &Fd) -> io::Result<Metadata> {
+    simulated!(metadata(file));
     let stat = fstat(file)?;
     let kind = match SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT {
         SFlag::S_IFREG => Kind::File,
@@ -149,6 +162,7 @@ pub fn metadata(file: &Fd) -> io::Result<Metadata> {
 
 /// Reads into `into` from `offset` on: how many bytes, 0 at the end. Errors: those of pread(2).
 pub fn read_at(file: &Fd, into: &mut [u8], offset: u64) -> io::Result<usize> {
+    simulated!(read_at(file, into, offset));
     let offset = i64::try_from(offset).map_err(|_| io::ErrorKind::InvalidInput)?;
     Ok(nix::sys::uio::pread(file, into, offset)?)
 }

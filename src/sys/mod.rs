@@ -9,6 +9,17 @@
 //! [`Address`] the one kind of address. So a simulated kernel can stand behind the same types, and nothing above is
 //! generic over it.
 
+/// The seam: the call is the world's where a simulated one is installed on this thread. Stands first in every function
+/// that asks the kernel, and is nothing without the feature `sim`.
+macro_rules! simulated {
+    ($call:ident($($argument:expr),*) $(.map($wrap:path))?) => {
+        #[cfg(feature = "sim")]
+        if let Some(world) = $crate::sys::sim::world() {
+            return world.$call($($argument),*)$(.map($wrap))?;
+        }
+    };
+}
+
 mod address;
 mod clock;
 pub mod epoll;
@@ -17,6 +28,8 @@ mod fd;
 pub mod file;
 pub mod process;
 pub mod signal;
+#[cfg(feature = "sim")]
+pub mod sim;
 pub mod socket;
 mod socket_file;
 

@@ -2,14 +2,16 @@
 
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 
+use nix::errno::Errno;
 use nix::sys::signal::{SigSet, Signal};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
+
+use super::Fd;
 
 /// The signals that ask a server to stop, `INT`, `TERM` and `QUIT`, to be read from a descriptor (signalfd(2)).
 #[derive(Debug)]
-pub struct Signals(SignalFd);
+pub struct Signals(Fd);
 
 impl Signals {
     /// Blocks these signals in this thread and in those that it starts from now on, and reads them instead. To be called
@@ -20,15 +22,41 @@ impl Signals {
         set.add(Signal::SIGINT);
         set.add(Signal::SIGTERM);
         set.add(Signal::SIGQUIT);
-        set.thread_block()?;
-        let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
-        Ok(Signals(SignalFd::with_flags(&set, flags)?))
+        block(&set)?;
+        Ok(Signals(open(&set)?))
     }
 
     /// The number of the next signal that has come, if one has. Errors: those of read(2).
     pub fn next(&self) -> io::Result<Option<u32>> {
-        Ok(self.0.read_signal()?.map(|signal| signal.ssi_signo))
+        match read(&self.0) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            read => read.map(Some),
+        }
     }
+}
+
+fn block(set: &SigSet) -> io::Result<()> {
+    simulated!(block_signals());
+    Ok(set.thread_block()?)
+}
+
+fn open(set: &SigSet) -> io::Result<Fd> {
+    simulated!(signalfd());
+    let flags = libc::SFD_NONBLOCK | libc::SFD_CLOEXEC;
+    // SAFETY: the call reads the set, and makes a new descriptor.
+    let number = Errno::result(unsafe { libc::signalfd(-1, set.as_ref(), flags) })?;
+    // SAFETY: the call has made this descriptor, and nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) }.into())
+}
+
+fn read(fd: &Fd) -> io::Result<u32> {
+    simulated!(read_signal(fd));
+    let mut info = MaybeUninit::<libc::signalfd_siginfo>::zeroed();
+    let size = size_of_val(&info);
+    // SAFETY: the call writes at most `size` bytes, which `info` has.
+    Errno::result(unsafe { libc::read(fd.raw(), info.as_mut_ptr().cast(), size) })?;
+    // SAFETY: all zeroes are a valid record, and the kernel writes whole records only.
+    Ok(unsafe { info.assume_init() }.ssi_signo)
 }
 
 impl AsFd for Signals {
@@ -39,6 +67,7 @@ impl AsFd for Signals {
 
 /// Whether `SIGPIPE` ends the process, as it does unless somebody has said otherwise (Rust's runtime says so for binaries).
 pub fn sigpipe_is_default() -> bool {
+    simulated!(sigpipe_is_default());
     let mut action = MaybeUninit::<libc::sigaction>::zeroed();
     // SAFETY: with no new action the call only writes the present one to `action`, which has room for it.
     let asked = unsafe { libc::sigaction(libc::SIGPIPE, std::ptr::null(), action.as_mut_ptr()) };

@@ -1,20 +1,20 @@
 //! Stream sockets: listening, accepting, receiving, sending.
 
 use core::mem::size_of;
-use std::fs;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};
-use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::sys::sendfile::sendfile64;
 use nix::sys::socket::{
     self, AddressFamily, Backlog, MsgFlags, Shutdown, SockFlag, SockType, SockaddrStorage,
     UnixAddr, sockopt,
 };
 
+use super::socket_file;
 use super::{Address, Fd};
 
 /// How many bytes the kernel holds unsent for a connection before it says "not writable" (tcp(7)). With this bound a slow
@@ -49,12 +49,14 @@ pub fn bind(address: &Address, sharing: Sharing) -> io::Result<Fd> {
 }
 
 fn open(family: AddressFamily) -> io::Result<Fd> {
+    simulated!(socket(family));
     let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
     Ok(socket::socket(family, SockType::Stream, flags, None)?.into())
 }
 
 /// The first address of a host.
 fn resolve(name: &str, port: u16) -> io::Result<SocketAddr> {
+    simulated!(resolve(name, port));
     let unknown = |why| io::Error::other(format!("the host is not found ({why})"));
     let mut found = (name, port)
         .to_socket_addrs()
@@ -69,51 +71,70 @@ fn bind_ip(address: &SocketAddr, sharing: Sharing) -> io::Result<Fd> {
         SocketAddr::V4(_) => open(AddressFamily::Inet)?,
         SocketAddr::V6(_) => {
             let fd = open(AddressFamily::Inet6)?;
-            socket::setsockopt(&fd, sockopt::Ipv6V6Only, &false)?;
+            set_int(&fd, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, 0)?;
             fd
         }
     };
-    socket::setsockopt(&fd, sockopt::ReuseAddr, &true)?;
+    set_int(&fd, libc::SOL_SOCKET, libc::SO_REUSEADDR, 1)?;
     if sharing == Sharing::Shared {
-        socket::setsockopt(&fd, sockopt::ReusePort, &true)?;
+        set_int(&fd, libc::SOL_SOCKET, libc::SO_REUSEPORT, 1)?;
     }
     set_stream_options(&fd)?;
-    socket::bind(fd.raw(), &SockaddrStorage::from(*address))?;
+    name_ip(&fd, address)?;
     Ok(fd)
+}
+
+fn name_ip(fd: &Fd, address: &SocketAddr) -> io::Result<()> {
+    simulated!(bind_ip(fd, address));
+    Ok(socket::bind(fd.raw(), &SockaddrStorage::from(*address))?)
 }
 
 /// What connections inherit from a TCP listener.
 fn set_stream_options(fd: &Fd) -> io::Result<()> {
-    socket::setsockopt(fd, sockopt::TcpNoDelay, &true)?;
-    let (level, name) = (libc::IPPROTO_TCP, libc::TCP_NOTSENT_LOWAT);
-    // SAFETY: the option is an int, as the constant is.
-    unsafe { set_option(fd, level, name, &NOTSENT_LOWAT_BYTES) }
+    set_int(fd, libc::IPPROTO_TCP, libc::TCP_NODELAY, 1)?;
+    let name = libc::TCP_NOTSENT_LOWAT;
+    set_int(fd, libc::IPPROTO_TCP, name, NOTSENT_LOWAT_BYTES)
 }
 
 fn bind_unix(path: &Path) -> io::Result<Fd> {
     let fd = open(AddressFamily::Unix)?;
-    let address = UnixAddr::new(path)?;
-    match socket::bind(fd.raw(), &address) {
-        Err(Errno::EADDRINUSE) if is_stale(path, &address)? => {
-            fs::remove_file(path)?;
-            socket::bind(fd.raw(), &address)?;
+    match name_unix(&fd, path) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_stale(path)? => {
+            socket_file::remove(path)?;
+            name_unix(&fd, path)?;
         }
         done => done?,
     }
     Ok(fd)
 }
 
+fn name_unix(fd: &Fd, path: &Path) -> io::Result<()> {
+    simulated!(bind_unix(fd, path));
+    Ok(socket::bind(fd.raw(), &UnixAddr::new(path)?)?)
+}
+
 /// Whether the path is a socket that nobody listens on.
-fn is_stale(path: &Path, address: &UnixAddr) -> io::Result<bool> {
-    if !fs::symlink_metadata(path)?.file_type().is_socket() {
+fn is_stale(path: &Path) -> io::Result<bool> {
+    if !socket_file::look(path)?.is_socket {
         return Ok(false);
     }
     let probe = open(AddressFamily::Unix)?;
-    Ok(socket::connect(probe.raw(), address) == Err(Errno::ECONNREFUSED))
+    Ok(connect_unix(&probe, path)
+        .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused))
+}
+
+fn connect_unix(fd: &Fd, path: &Path) -> io::Result<()> {
+    simulated!(connect_unix(fd, path));
+    Ok(socket::connect(fd.raw(), &UnixAddr::new(path)?)?)
 }
 
 /// Takes over a listening socket that the process was started with. What is none is not touched.
 fn inherit(number: i32) -> io::Result<Fd> {
+    // A world starts no programs, so nothing in it is inherited.
+    #[cfg(feature = "sim")]
+    if super::sim::world().is_some() {
+        return Err(Errno::EBADF.into());
+    }
     // SAFETY: F_GETFD looks at a number and touches nothing; a number that is no descriptor is an error.
     if unsafe { libc::fcntl(number, libc::F_GETFD) } < 0 {
         return Err(io::Error::last_os_error());
@@ -135,7 +156,6 @@ fn inherit(number: i32) -> io::Result<Fd> {
 
 /// Makes a descriptor that came from elsewhere non-blocking and close-on-exec. Errors: those of fcntl(2).
 pub fn set_flags(fd: &Fd) -> io::Result<()> {
-    use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
     let flags = OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL)?);
     fcntl(fd, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
     fcntl(fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
@@ -145,6 +165,7 @@ pub fn set_flags(fd: &Fd) -> io::Result<()> {
 /// Begins to listen. `backlog` connections may wait, or what `net.core.somaxconn` says if that is less.
 /// Errors: those of listen(2).
 pub fn listen(fd: &Fd, backlog: u16) -> io::Result<()> {
+    simulated!(listen(fd, backlog));
     let backlog = Backlog::new(i32::from(backlog)).unwrap_or(Backlog::MAXCONN);
     Ok(socket::listen(fd, backlog)?)
 }
@@ -158,12 +179,15 @@ pub fn listen_on(address: &Address) -> io::Result<Fd> {
 
 /// Another descriptor of the same socket, for another loop to accept from. Errors: those of fcntl(2).
 pub fn duplicate(fd: &Fd) -> io::Result<Fd> {
-    use std::os::fd::AsFd;
-    Ok(fd.as_fd().try_clone_to_owned()?.into())
+    simulated!(duplicate(fd));
+    let number = fcntl(fd, FcntlArg::F_DUPFD_CLOEXEC(0))?;
+    // SAFETY: the call has made this descriptor, and nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) }.into())
 }
 
 /// The address that a socket has. Errors: those of getsockname(2).
 pub fn local_address(fd: &Fd) -> io::Result<Address> {
+    simulated!(local_address(fd));
     let storage: SockaddrStorage = socket::getsockname(fd.raw())?;
     if let Some(address) = storage.as_sockaddr_in() {
         return Ok(Address::Ip(SocketAddr::V4((*address).into())));
@@ -207,6 +231,7 @@ impl From<Errno> for AcceptError {
 /// Accepts a connection, non-blocking and close-on-exec.
 #[inline]
 pub fn accept(listener: &Fd) -> Result<Fd, AcceptError> {
+    simulated!(accept(listener));
     let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
     Ok(socket::accept4(listener, flags)?.into())
 }
@@ -244,6 +269,7 @@ pub fn drop_new_connections(listener: &Fd) -> io::Result<()> {
 /// Receives into `into`: how many bytes, 0 at the end of the stream. Errors: those of recv(2).
 #[inline]
 pub fn recv(fd: &Fd, into: &mut [u8]) -> io::Result<usize> {
+    simulated!(recv(fd, into));
     Ok(socket::recv(fd.raw(), into, MsgFlags::empty())?)
 }
 
@@ -260,6 +286,7 @@ pub enum More {
 /// send(2).
 #[inline]
 pub fn send(fd: &Fd, bytes: &[u8], more: More) -> io::Result<usize> {
+    simulated!(send(fd, bytes));
     let flags = match more {
         More::Yes => MsgFlags::MSG_NOSIGNAL | MsgFlags::from_bits_retain(libc::MSG_MORE),
         More::No => MsgFlags::MSG_NOSIGNAL,
@@ -270,12 +297,14 @@ pub fn send(fd: &Fd, bytes: &[u8], more: More) -> io::Result<usize> {
 /// Sends part of a file: how many bytes, 0 when the file ends before `offset`. A peer that has gone is `SIGPIPE` where
 /// that is not ignored. Errors: those of sendfile(2).
 pub fn send_file(fd: &Fd, file: &Fd, offset: u64, length: usize) -> io::Result<usize> {
+    simulated!(send_file(fd, file, offset, length));
     let mut offset = i64::try_from(offset).map_err(|_| io::ErrorKind::InvalidInput)?;
     Ok(sendfile64(fd, file, Some(&mut offset), length)?)
 }
 
 /// Says that nothing more will be sent (FIN). Errors: those of shutdown(2).
 pub fn shutdown_write(fd: &Fd) -> io::Result<()> {
+    simulated!(shutdown_write(fd));
     Ok(socket::shutdown(fd.raw(), Shutdown::Write)?)
 }
 
@@ -303,12 +332,14 @@ pub fn unread(fd: &Fd) -> io::Result<usize> {
 
 /// Two connected stream sockets, non-blocking and close-on-exec. Errors: those of socketpair(2).
 pub fn pair() -> io::Result<(Fd, Fd)> {
+    simulated!(pair());
     let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
     let (one, other) = socket::socketpair(AddressFamily::Unix, SockType::Stream, None, flags)?;
     Ok((one.into(), other.into()))
 }
 
 fn ask_count(fd: &Fd, request: libc::Ioctl) -> io::Result<usize> {
+    simulated!(ask_count(fd, request));
     let mut count: libc::c_int = 0;
     // SAFETY: both requests of this file write one int, and `count` is one (tcp(7), unix(7)).
     if unsafe { libc::ioctl(fd.raw(), request, &raw mut count) } < 0 {
@@ -317,10 +348,16 @@ fn ask_count(fd: &Fd, request: libc::Ioctl) -> io::Result<usize> {
     Ok(usize::try_from(count).unwrap_or(0))
 }
 
+fn set_int(fd: &Fd, level: i32, name: i32, value: i32) -> io::Result<()> {
+    // SAFETY: the options of this file that are set by this function are ints (socket(7), tcp(7), ipv6(7)).
+    unsafe { set_option(fd, level, name, &value) }
+}
+
 /// # Safety
 ///
 /// `T` is what this option is, and whatever it points to is alive.
 unsafe fn set_option<T>(fd: &Fd, level: i32, name: i32, value: &T) -> io::Result<()> {
+    simulated!(set_option(fd, level, name));
     let length = size_of::<T>() as libc::socklen_t;
     let value = std::ptr::from_ref(value).cast();
     // SAFETY: the kernel reads `length` bytes at `value`, which has that size and outlives the call. What it points to is
@@ -335,6 +372,7 @@ unsafe fn set_option<T>(fd: &Fd, level: i32, name: i32, value: &T) -> io::Result
 mod tests {
     use super::*;
     use core::time::Duration;
+    use std::fs;
     use std::io::{Read, Write};
     use std::net::{TcpListener, TcpStream};
     use std::os::fd::IntoRawFd;

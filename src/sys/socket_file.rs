@@ -1,8 +1,8 @@
 //! What a Unix socket leaves in the file system.
 
-use std::fs::{self, Metadata};
+use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// The file of a Unix socket that was bound here, removed when this is dropped.
@@ -12,7 +12,32 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub struct SocketFile {
     path: PathBuf,
-    identity: (u64, u64),
+    looked: Looked,
+}
+
+/// What is at a path. An open socket holds the inode that it was bound to, so no other file has its number meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Looked {
+    pub(super) device: u64,
+    pub(super) inode: u64,
+    pub(super) is_socket: bool,
+}
+
+/// Looks at what is at a path, not at what it links to. Errors: those of lstat(2).
+pub(super) fn look(path: &Path) -> io::Result<Looked> {
+    simulated!(look(path));
+    let metadata = fs::symlink_metadata(path)?;
+    Ok(Looked {
+        device: metadata.dev(),
+        inode: metadata.ino(),
+        is_socket: metadata.file_type().is_socket(),
+    })
+}
+
+/// Removes a file. Errors: those of unlink(2).
+pub(super) fn remove(path: &Path) -> io::Result<()> {
+    simulated!(remove(path));
+    fs::remove_file(path)
 }
 
 impl SocketFile {
@@ -20,25 +45,18 @@ impl SocketFile {
     pub fn at(path: &Path) -> io::Result<SocketFile> {
         Ok(SocketFile {
             path: path.to_owned(),
-            identity: identity(&fs::symlink_metadata(path)?),
+            looked: look(path)?,
         })
     }
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        let same = fs::symlink_metadata(&self.path)
-            .is_ok_and(|metadata| identity(&metadata) == self.identity);
-        if same {
+        if look(&self.path).is_ok_and(|looked| looked == self.looked) {
             // What can't be removed stays, and the next server finds nobody listening there.
-            let _ = fs::remove_file(&self.path);
+            let _ = remove(&self.path);
         }
     }
-}
-
-/// Device and inode. An open socket holds the inode that it was bound to, so no other file has its number meanwhile.
-fn identity(metadata: &Metadata) -> (u64, u64) {
-    (metadata.dev(), metadata.ino())
 }
 
 #[cfg(test)]

@@ -1,0 +1,495 @@
+//! Descriptors, what they stand for, and who is woken by what.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::os::fd::RawFd;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use nix::errno::Errno;
+
+use super::link::{ERR, HUP, IN, Link, OURS, OUT, THEIRS, Wakes};
+use super::{FIRST, Random};
+
+/// Edges of registrations that are no more, for those that come late.
+const PAST: usize = 16;
+
+/// Which link: its place, and the number that no other has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct LinkId {
+    pub(super) index: usize,
+    pub(super) serial: u64,
+}
+
+/// What a descriptor stands for.
+pub(super) enum Object {
+    Epoll(EpollState),
+    Event(u64),
+    Signals,
+    Socket(Option<Name>),
+    Listener(Listener),
+    Stream(LinkId, usize),
+    File(usize),
+    Directory(PathBuf),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Name {
+    Ip(SocketAddr),
+    Unix(PathBuf),
+}
+
+pub(super) struct Listener {
+    pub(super) name: Name,
+    pub(super) queue: VecDeque<LinkId>,
+    pub(super) backlog: usize,
+    /// New connections are dropped before they are any.
+    pub(super) drops: bool,
+}
+
+/// An open file description: what several descriptors may share.
+pub(super) struct Description {
+    pub(super) object: Object,
+    pub(super) references: u32,
+    /// Registrations: the epoll's description and the place in it.
+    watchers: Vec<(usize, usize)>,
+}
+
+#[derive(Default)]
+pub(super) struct EpollState {
+    watches: Vec<Option<Watch>>,
+    ready: VecDeque<usize>,
+    /// What was registered last, and is no more.
+    past: VecDeque<(u64, u32)>,
+}
+
+struct Watch {
+    number: RawFd,
+    description: usize,
+    interest: u32,
+    data: u64,
+    /// It stands in the list of what may be ready.
+    queued: bool,
+}
+
+/// A file: what is beyond the content is zero.
+pub(super) struct FileNode {
+    pub(super) content: Rc<[u8]>,
+    pub(super) length: u64,
+    pub(super) modified: i64,
+}
+
+#[derive(Default)]
+pub(super) struct Kernel {
+    descriptors: Vec<Option<usize>>,
+    pub(super) descriptors_max: usize,
+    descriptions: Vec<Option<Description>>,
+    pub(super) links: Vec<Option<Link>>,
+    links_made: u64,
+    pub(super) files: Vec<FileNode>,
+    pub(super) paths: BTreeMap<PathBuf, usize>,
+    /// Socket files: their inodes.
+    pub(super) socket_files: BTreeMap<PathBuf, u64>,
+    pub(super) inodes: u64,
+    pub(super) signals: VecDeque<u32>,
+    pub(super) sigpipe_is_default: bool,
+    /// Clients whose ends something has happened at.
+    pub(super) noticed: Vec<LinkId>,
+}
+
+const EDGE: u32 = libc::EPOLLET.cast_unsigned();
+
+impl Kernel {
+    pub(super) fn open(&mut self, object: Object) -> Result<RawFd, Errno> {
+        let free = self.free_number()?;
+        let description = Description {
+            object,
+            references: 0,
+            watchers: Vec::new(),
+        };
+        let at = place(&mut self.descriptions);
+        self.descriptions[at] = Some(description);
+        Ok(self.refer(free, at))
+    }
+
+    /// The lowest free number, as POSIX has it: numbers come back soon.
+    pub(super) fn free_number(&mut self) -> Result<usize, Errno> {
+        let free = self.descriptors.iter().position(Option::is_none);
+        let free = free.unwrap_or(self.descriptors.len());
+        if free >= self.descriptors_max {
+            return Err(Errno::EMFILE);
+        }
+        Ok(free)
+    }
+
+    fn refer(&mut self, free: usize, description: usize) -> RawFd {
+        if free == self.descriptors.len() {
+            self.descriptors.push(None);
+        }
+        self.descriptors[free] = Some(description);
+        if let Some(known) = &mut self.descriptions[description] {
+            known.references += 1;
+        }
+        number(free)
+    }
+
+    /// A descriptor of one end of a stream.
+    pub(super) fn open_end(&mut self, link: LinkId, side: usize) -> Result<RawFd, Errno> {
+        let number = self.open(Object::Stream(link, side))?;
+        let description = self.description(number)?;
+        if let Some(known) = self.link(link) {
+            known.ends[side].description = Some(description);
+        }
+        Ok(number)
+    }
+
+    pub(super) fn duplicate(&mut self, number: RawFd) -> Result<RawFd, Errno> {
+        let description = self.description(number)?;
+        let free = self.free_number()?;
+        Ok(self.refer(free, description))
+    }
+
+    pub(super) fn open_descriptors(&self) -> usize {
+        self.descriptors.iter().flatten().count()
+    }
+
+    pub(super) fn description(&self, number: RawFd) -> Result<usize, Errno> {
+        self.descriptors
+            .get(index(number))
+            .copied()
+            .flatten()
+            .ok_or(Errno::EBADF)
+    }
+
+    pub(super) fn object(&mut self, number: RawFd) -> Result<&mut Object, Errno> {
+        let description = self.description(number)?;
+        self.descriptions[description]
+            .as_mut()
+            .map(|known| &mut known.object)
+            .ok_or(Errno::EBADF)
+    }
+
+    pub(super) fn objects(&mut self) -> impl Iterator<Item = (usize, &mut Object)> {
+        self.descriptions
+            .iter_mut()
+            .enumerate()
+            .filter_map(|(at, known)| known.as_mut().map(|known| (at, &mut known.object)))
+    }
+
+    pub(super) fn object_at(&mut self, description: usize) -> Option<&mut Object> {
+        let known = self.descriptions.get_mut(description)?.as_mut()?;
+        Some(&mut known.object)
+    }
+
+    pub(super) fn stream(&mut self, number: RawFd) -> Result<(LinkId, usize), Errno> {
+        match self.object(number)? {
+            Object::Stream(link, side) => Ok((*link, *side)),
+            Object::Socket(_) | Object::Listener(_) => Err(Errno::ENOTCONN),
+            Object::Epoll(_)
+            | Object::Event(_)
+            | Object::Signals
+            | Object::File(_)
+            | Object::Directory(_) => Err(Errno::ENOTSOCK),
+        }
+    }
+
+    pub(super) fn close(&mut self, number: RawFd) {
+        let Ok(description) = self.description(number) else {
+            return;
+        };
+        self.descriptors[index(number)] = None;
+        let Some(known) = &mut self.descriptions[description] else {
+            return;
+        };
+        known.references -= 1;
+        if known.references > 0 {
+            return;
+        }
+        let Some(gone) = self.descriptions[description].take() else {
+            return;
+        };
+        for (epoll, at) in gone.watchers {
+            self.forget_watch(epoll, at);
+        }
+        match gone.object {
+            Object::Stream(link, side) => self.close_end(link, side),
+            Object::Listener(listener) => {
+                for link in listener.queue {
+                    if let Some(known) = self.link(link) {
+                        let wakes = known.abort(OURS);
+                        known.ends[OURS].closed = true;
+                        self.wake_ends(link, wakes);
+                        self.free_link(link);
+                    }
+                }
+            }
+            Object::Epoll(epoll) => {
+                let watches = epoll.watches.into_iter().enumerate();
+                for (at, watch) in watches.filter_map(|(at, it)| it.map(|it| (at, it))) {
+                    if let Some(watched) = &mut self.descriptions[watch.description] {
+                        watched.watchers.retain(|it| *it != (description, at));
+                    }
+                }
+            }
+            Object::Event(_)
+            | Object::Signals
+            | Object::Socket(_)
+            | Object::File(_)
+            | Object::Directory(_) => {}
+        }
+    }
+
+    // Links.
+
+    pub(super) fn new_link(&mut self, ours: (usize, usize), theirs: (usize, usize)) -> LinkId {
+        let index = place(&mut self.links);
+        self.links_made += 1;
+        let serial = self.links_made;
+        self.links[index] = Some(Link::new(serial, ours, theirs));
+        LinkId { index, serial }
+    }
+
+    pub(super) fn link(&mut self, id: LinkId) -> Option<&mut Link> {
+        let link = self.links.get_mut(id.index)?.as_mut();
+        link.filter(|link| link.serial == id.serial)
+    }
+
+    pub(super) fn close_end(&mut self, id: LinkId, side: usize) {
+        let Some(link) = self.link(id) else {
+            return;
+        };
+        let wakes = link.close(side);
+        self.wake_ends(id, wakes);
+        self.free_link(id);
+    }
+
+    /// Two ends that are closed are no connection any more.
+    fn free_link(&mut self, id: LinkId) {
+        if let Some(link) = self.link(id)
+            && link.ends.iter().all(|end| end.closed)
+        {
+            self.links[id.index] = None;
+        }
+    }
+
+    pub(super) fn wake_ends(&mut self, id: LinkId, wakes: Wakes) {
+        let Some(link) = self.link(id) else {
+            return;
+        };
+        let (ours, theirs) = (link.ends[OURS].description, link.ends[THEIRS].description);
+        if wakes.0[THEIRS].is_some() && link.notice.is_some() && !link.noticed {
+            link.noticed = true;
+            self.noticed.push(id);
+        }
+        for (description, key) in [(ours, wakes.0[OURS]), (theirs, wakes.0[THEIRS])] {
+            if let (Some(description), Some(key)) = (description, key) {
+                self.wake(description, key);
+            }
+        }
+    }
+
+    // Readiness.
+
+    /// Something has become so: whoever watches for it looks at it in its next wait. A key of zero is for everybody.
+    pub(super) fn wake(&mut self, description: usize, key: u32) {
+        let Some(Some(known)) = self.descriptions.get(description) else {
+            return;
+        };
+        for (epoll, at) in known.watchers.clone() {
+            if let Some(Object::Epoll(state)) = self.object_at(epoll)
+                && let Some(watch) = &mut state.watches[at]
+                && (key == 0 || key & (watch.interest | ERR | HUP) != 0)
+                && !watch.queued
+            {
+                watch.queued = true;
+                state.ready.push_back(at);
+                self.wake(epoll, IN);
+            }
+        }
+    }
+
+    pub(super) fn poll(&mut self, description: usize) -> u32 {
+        let stream = match self.object_at(description) {
+            None => return 0,
+            Some(Object::Stream(link, side)) => (*link, *side),
+            Some(Object::Epoll(state)) => return if state.ready.is_empty() { 0 } else { IN },
+            Some(Object::Event(count)) => return OUT | if *count > 0 { IN } else { 0 },
+            Some(Object::Signals) => return if self.signals.is_empty() { 0 } else { IN },
+            Some(Object::Listener(it)) => return if it.queue.is_empty() { 0 } else { IN },
+            Some(Object::Socket(_)) => return OUT | HUP,
+            Some(Object::File(_) | Object::Directory(_)) => return IN | OUT,
+        };
+        self.link(stream.0).map_or(0, |link| link.poll(stream.1))
+    }
+
+    fn epoll(&mut self, number: RawFd) -> Result<(usize, &mut EpollState), Errno> {
+        let description = self.description(number)?;
+        match self.object_at(description) {
+            Some(Object::Epoll(state)) => Ok((description, state)),
+            _ => Err(Errno::EINVAL),
+        }
+    }
+
+    pub(super) fn watch(
+        &mut self,
+        epoll: RawFd,
+        op: i32,
+        number: RawFd,
+        interest: u32,
+        data: u64,
+    ) -> Result<(), Errno> {
+        let description = self.description(number)?;
+        if matches!(self.object(number)?, Object::File(_) | Object::Directory(_)) {
+            return Err(Errno::EPERM);
+        }
+        let (epoll, state) = self.epoll(epoll)?;
+        let known = |watch: &Watch| watch.number == number && watch.description == description;
+        let found = state
+            .watches
+            .iter()
+            .position(|it| it.as_ref().is_some_and(known));
+        let at = match (op, found) {
+            (libc::EPOLL_CTL_ADD, Some(_)) => return Err(Errno::EEXIST),
+            (libc::EPOLL_CTL_ADD, None) => place(&mut state.watches),
+            (_, None) => return Err(Errno::ENOENT),
+            (libc::EPOLL_CTL_DEL, Some(at)) => {
+                self.forget_watch(epoll, at);
+                if let Some(watched) = &mut self.descriptions[description] {
+                    watched.watchers.retain(|it| *it != (epoll, at));
+                }
+                return Ok(());
+            }
+            (_, Some(at)) => at,
+        };
+        let queued = state.watches[at].as_ref().is_some_and(|it| it.queued);
+        state.watches[at] = Some(Watch {
+            number,
+            description,
+            interest,
+            data,
+            queued,
+        });
+        if found.is_none()
+            && let Some(watched) = &mut self.descriptions[description]
+        {
+            watched.watchers.push((epoll, at));
+        }
+        // What is so already is told.
+        if self.poll(description) & (interest | ERR | HUP) != 0
+            && let Some(Object::Epoll(state)) = self.object_at(epoll)
+            && let Some(watch) = &mut state.watches[at]
+            && !watch.queued
+        {
+            watch.queued = true;
+            state.ready.push_back(at);
+            self.wake(epoll, IN);
+        }
+        Ok(())
+    }
+
+    fn forget_watch(&mut self, epoll: usize, at: usize) {
+        if let Some(Object::Epoll(state)) = self.object_at(epoll)
+            && let Some(watch) = state.watches[at].take()
+        {
+            state.ready.retain(|it| *it != at);
+            if state.past.len() == PAST {
+                state.past.pop_front();
+            }
+            state.past.push_back((watch.data, watch.interest));
+        }
+    }
+
+    /// The events of one wait.
+    pub(super) fn collect(
+        &mut self,
+        epoll: RawFd,
+        events: &mut [libc::epoll_event],
+    ) -> Result<usize, Errno> {
+        let (description, state) = self.epoll(epoll)?;
+        let mut count = 0;
+        for _ in 0..state.ready.len() {
+            if count == events.len() {
+                break;
+            }
+            let Some(Object::Epoll(state)) = self.object_at(description) else {
+                break;
+            };
+            let Some(at) = state.ready.pop_front() else {
+                break;
+            };
+            let Some(watch) = &mut state.watches[at] else {
+                continue;
+            };
+            watch.queued = false;
+            let (watched, interest, data) = (watch.description, watch.interest, watch.data);
+            let ready = self.poll(watched) & (interest | ERR | HUP);
+            if ready == 0 {
+                continue;
+            }
+            events[count] = libc::epoll_event {
+                events: ready,
+                u64: data,
+            };
+            count += 1;
+            if interest & EDGE == 0
+                && let Some(Object::Epoll(state)) = self.object_at(description)
+                && let Some(watch) = &mut state.watches[at]
+            {
+                watch.queued = true;
+                state.ready.push_back(at);
+            }
+        }
+        Ok(count)
+    }
+
+    /// An event that nothing has caused.
+    pub(super) fn spurious(
+        &mut self,
+        epoll: RawFd,
+        random: &mut Random,
+    ) -> Option<libc::epoll_event> {
+        let (_, state) = self.epoll(epoll).ok()?;
+        let edges: Vec<_> = state
+            .watches
+            .iter()
+            .flatten()
+            .filter(|watch| watch.interest & EDGE != 0)
+            .collect();
+        let watch = edges.get(random.index(edges.len()))?;
+        let bits = watch.interest & (IN | OUT);
+        let one = if random.below(2) == 0 { IN } else { OUT };
+        Some(libc::epoll_event {
+            events: if bits & one == 0 { bits } else { one },
+            u64: watch.data,
+        })
+    }
+
+    /// An event of a registration that is no more.
+    pub(super) fn stale(&mut self, epoll: RawFd, random: &mut Random) -> Option<libc::epoll_event> {
+        let (_, state) = self.epoll(epoll).ok()?;
+        let past = state.past.len();
+        let (data, interest) = *state.past.get(random.index(past))?;
+        Some(libc::epoll_event {
+            events: interest & (IN | OUT) | if random.below(2) == 0 { HUP } else { 0 },
+            u64: data,
+        })
+    }
+}
+
+fn number(index: usize) -> RawFd {
+    FIRST.saturating_add(RawFd::try_from(index).unwrap_or(RawFd::MAX))
+}
+
+/// Of a number that is none of this world's, one that nothing is at.
+fn index(number: RawFd) -> usize {
+    usize::try_from(number.saturating_sub(FIRST)).unwrap_or(usize::MAX)
+}
+
+/// A free place, made if there is none.
+fn place<T>(list: &mut Vec<Option<T>>) -> usize {
+    let free = list.iter().position(Option::is_none);
+    free.unwrap_or_else(|| {
+        list.push(None);
+        list.len() - 1
+    })
+}

@@ -1,0 +1,320 @@
+//! A TCP connection: two ends, what is under way between them, and what each of them can be told.
+//!
+//! Bytes that are sent wait at the sender's end until a transfer takes them to the receiver's, as far as there is room.
+//! Until then they are unacknowledged. A FIN goes behind the last byte; a RST overtakes everything, and what the other end
+//! has received it can still read.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use libc::{EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP};
+use nix::errno::Errno;
+
+use super::world::World;
+
+/// The server's end.
+pub(super) const OURS: usize = 0;
+/// The client's end.
+pub(super) const THEIRS: usize = 1;
+
+pub(super) const IN: u32 = EPOLLIN as u32;
+pub(super) const OUT: u32 = EPOLLOUT as u32;
+pub(super) const RDHUP: u32 = EPOLLRDHUP as u32;
+pub(super) const HUP: u32 = EPOLLHUP as u32;
+pub(super) const ERR: u32 = EPOLLERR as u32;
+
+/// What a client does when something has happened at its end.
+pub(super) type Notice = Rc<dyn Fn(&World)>;
+
+/// Who is to be woken, by end: for what, or for anything at all if that is zero.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Wakes(pub(super) [Option<u32>; 2]);
+
+impl Wakes {
+    fn add(&mut self, side: usize, key: u32) {
+        self.0[side] = Some(match self.0[side] {
+            None => key,
+            Some(0) => 0,
+            Some(_) if key == 0 => 0,
+            Some(before) => before | key,
+        });
+    }
+
+    fn merge(&mut self, other: Wakes) {
+        for side in [OURS, THEIRS] {
+            if let Some(key) = other.0[side] {
+                self.add(side, key);
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct End {
+    /// Not yet at the other end.
+    unsent: VecDeque<u8>,
+    received: VecDeque<u8>,
+    pub(super) send_room: usize,
+    pub(super) receive_room: usize,
+    /// Nothing more is sent; and the FIN has arrived there.
+    shut: bool,
+    fin_arrived: bool,
+    /// The other end's FIN has arrived here.
+    peer_finished: bool,
+    reset: bool,
+    error: Option<Errno>,
+    /// A sender has found no room: it is told when there is some.
+    no_space: bool,
+    pub(super) closed: bool,
+    pub(super) linger_reset: bool,
+    /// What watches it: the description of the descriptor.
+    pub(super) description: Option<usize>,
+    /// Bytes that were sent and received here.
+    pub(super) bytes_out: u64,
+    pub(super) bytes_in: u64,
+}
+
+impl End {
+    fn new(send_room: usize, receive_room: usize) -> End {
+        End {
+            unsent: VecDeque::new(),
+            received: VecDeque::new(),
+            send_room,
+            receive_room,
+            shut: false,
+            fin_arrived: false,
+            peer_finished: false,
+            reset: false,
+            error: None,
+            no_space: false,
+            closed: false,
+            linger_reset: false,
+            description: None,
+            bytes_out: 0,
+            bytes_in: 0,
+        }
+    }
+
+    pub(super) fn unread(&self) -> usize {
+        self.received.len()
+    }
+
+    pub(super) fn unacknowledged(&self) -> usize {
+        self.unsent.len()
+    }
+
+    pub(super) fn is_reset(&self) -> bool {
+        self.reset
+    }
+
+    pub(super) fn has_all(&self) -> bool {
+        self.peer_finished && self.received.is_empty()
+    }
+
+    /// A third is free: less is not worth waking anybody.
+    fn is_writable(&self) -> bool {
+        let free = self.send_room.saturating_sub(self.unsent.len());
+        free > 0 && free >= self.unsent.len() / 2
+    }
+}
+
+pub(super) struct Link {
+    pub(super) serial: u64,
+    pub(super) ends: [End; 2],
+    /// Nanoseconds that a transfer takes; none means that it takes place within the call.
+    pub(super) latency: u64,
+    /// The most that one transfer takes.
+    pub(super) piece: usize,
+    /// Whether a transfer from this end is in the agenda.
+    pub(super) scheduled: [bool; 2],
+    /// Something was done to it that no client is to blame for.
+    pub(super) faulted: bool,
+    pub(super) notice: Option<Notice>,
+    pub(super) noticed: bool,
+}
+
+impl Link {
+    pub(super) fn new(serial: u64, ours: (usize, usize), theirs: (usize, usize)) -> Link {
+        Link {
+            serial,
+            ends: [End::new(ours.0, ours.1), End::new(theirs.0, theirs.1)],
+            latency: 0,
+            piece: usize::MAX,
+            scheduled: [false; 2],
+            faulted: false,
+            notice: None,
+            noticed: false,
+        }
+    }
+
+    pub(super) fn send(&mut self, side: usize, bytes: &[u8]) -> Result<usize, Errno> {
+        let end = &mut self.ends[side];
+        if let Some(error) = end.error.take() {
+            return Err(error);
+        }
+        if end.shut || end.reset {
+            return Err(Errno::EPIPE);
+        }
+        let room = end.send_room.saturating_sub(end.unsent.len());
+        let taken = room.min(bytes.len());
+        if taken < bytes.len() {
+            end.no_space = true;
+        }
+        if taken == 0 && !bytes.is_empty() {
+            return Err(Errno::EAGAIN);
+        }
+        end.unsent.extend(&bytes[..taken]);
+        end.bytes_out += taken as u64;
+        Ok(taken)
+    }
+
+    pub(super) fn receive(&mut self, side: usize, into: &mut [u8]) -> Result<usize, Errno> {
+        let end = &mut self.ends[side];
+        let count = end.received.len().min(into.len());
+        if count > 0 {
+            let (front, back) = end.received.as_slices();
+            let first = count.min(front.len());
+            into[..first].copy_from_slice(&front[..first]);
+            into[first..count].copy_from_slice(&back[..count - first]);
+            end.received.drain(..count);
+            end.bytes_in += count as u64;
+            return Ok(count);
+        }
+        if end.peer_finished || into.is_empty() {
+            return Ok(0);
+        }
+        match end.error.take() {
+            Some(error) => Err(error),
+            None if end.reset => Ok(0),
+            None => Err(Errno::EAGAIN),
+        }
+    }
+
+    pub(super) fn shutdown(&mut self, side: usize) -> Result<(), Errno> {
+        let end = &mut self.ends[side];
+        if end.reset {
+            return Err(Errno::ENOTCONN);
+        }
+        end.shut = true;
+        Ok(())
+    }
+
+    /// The end is gone: orderly, or with a RST if something was unread or it was to be so.
+    pub(super) fn close(&mut self, side: usize) -> Wakes {
+        let end = &mut self.ends[side];
+        end.closed = true;
+        end.description = None;
+        end.shut = true;
+        if end.reset {
+            return Wakes::default();
+        }
+        if end.linger_reset || !end.received.is_empty() {
+            return self.abort(side);
+        }
+        Wakes::default()
+    }
+
+    /// This end breaks the connection; nothing that is under way arrives.
+    pub(super) fn abort(&mut self, side: usize) -> Wakes {
+        let end = &mut self.ends[side];
+        end.unsent.clear();
+        end.received.clear();
+        end.shut = true;
+        end.reset = true;
+        self.reset(1 - side)
+    }
+
+    /// A RST arrives at this end.
+    fn reset(&mut self, side: usize) -> Wakes {
+        let mut wakes = Wakes::default();
+        let end = &mut self.ends[side];
+        if !end.reset && !end.closed {
+            end.error = Some(if end.peer_finished {
+                Errno::EPIPE
+            } else {
+                Errno::ECONNRESET
+            });
+            wakes.add(side, 0);
+        }
+        end.reset = true;
+        end.unsent.clear();
+        wakes
+    }
+
+    /// Whether a transfer from this end has something to take.
+    pub(super) fn has_transfer(&self, from: usize) -> bool {
+        let (sender, receiver) = (&self.ends[from], &self.ends[1 - from]);
+        if sender.reset {
+            return false;
+        }
+        if sender.unsent.is_empty() {
+            return sender.shut && !sender.fin_arrived;
+        }
+        receiver.closed || receiver.received.len() < receiver.receive_room
+    }
+
+    /// Takes what is under way from this end to the other one, at most `most` bytes.
+    pub(super) fn transfer(&mut self, from: usize, most: usize) -> Wakes {
+        let mut wakes = Wakes::default();
+        if !self.has_transfer(from) {
+            return wakes;
+        }
+        let to = 1 - from;
+        if self.ends[to].closed {
+            if self.ends[from].unsent.is_empty() {
+                self.ends[from].fin_arrived = true;
+            } else {
+                wakes.merge(self.reset(from));
+            }
+            return wakes;
+        }
+        let room = self.ends[to]
+            .receive_room
+            .saturating_sub(self.ends[to].received.len());
+        let count = self.ends[from].unsent.len().min(room).min(most);
+        let [ours, theirs] = &mut self.ends;
+        let (sender, receiver) = if from == OURS {
+            (ours, theirs)
+        } else {
+            (theirs, ours)
+        };
+        receiver.received.extend(sender.unsent.drain(..count));
+        if count > 0 {
+            wakes.add(to, IN);
+        }
+        if sender.no_space && sender.is_writable() {
+            sender.no_space = false;
+            wakes.add(from, OUT);
+        }
+        if sender.shut && sender.unsent.is_empty() && !sender.fin_arrived {
+            sender.fin_arrived = true;
+            receiver.peer_finished = true;
+            wakes.add(to, 0);
+        }
+        wakes
+    }
+
+    /// What it is ready for. A look that finds no room to send wants to be told when there is some.
+    pub(super) fn poll(&mut self, side: usize) -> u32 {
+        let end = &mut self.ends[side];
+        let mut ready = 0;
+        if end.reset || (end.shut && end.peer_finished) {
+            ready |= HUP;
+        }
+        if end.reset || end.peer_finished {
+            ready |= IN | RDHUP;
+        }
+        if !end.received.is_empty() {
+            ready |= IN;
+        }
+        if end.shut || end.reset || end.is_writable() {
+            ready |= OUT;
+        } else {
+            end.no_space = true;
+        }
+        if end.error.is_some() {
+            ready |= ERR;
+        }
+        ready
+    }
+}
