@@ -328,22 +328,24 @@ impl World {
     }
 
     pub(in crate::sys) fn shutdown_write(&self, fd: &Fd) -> io::Result<()> {
+        let done = self.shut(fd.raw());
+        self.note(|| format!("shutdown({}) = {done:?}", fd.raw()));
+        said(done)
+    }
+
+    fn shut(&self, number: RawFd) -> Result<(), Errno> {
         let fault = self.begin(Call::ShutdownWrite);
-        let shut = self.kernel().stream(fd.raw()).and_then(|(link, side)| {
-            if let Err(errno) = fault {
-                self.blame(link, side, errno);
-                return Err(errno);
-            }
-            self.kernel()
-                .link(link)
-                .map_or(Err(Errno::EBADF), |it| it.shutdown(side))?;
-            Ok((link, side))
-        });
-        self.note(|| format!("shutdown({}) = {:?}", fd.raw(), shut.map(|_| ())));
-        if let Ok((link, side)) = shut {
-            self.go_on(link, side);
+        let (link, side) = self.kernel().stream(number)?;
+        if let Err(errno) = fault {
+            self.blame(link, side, errno);
+            return Err(errno);
         }
-        said(shut.map(|_| ()))
+        let done = match self.kernel().link(link) {
+            Some(known) => known.shutdown(side),
+            None => Err(Errno::EBADF),
+        };
+        self.go_on(link, side);
+        done
     }
 
     pub(in crate::sys) fn ask_count(&self, fd: &Fd, request: libc::Ioctl) -> io::Result<usize> {
