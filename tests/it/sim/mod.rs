@@ -1,0 +1,3 @@
+//! The simulated kernel, and what is tested in it.
+
+mod model;
