@@ -244,7 +244,7 @@ impl Link {
         }
         let end = &mut self.ends[side];
         if !end.reset && !end.closed {
-            end.error = Some(if end.peer_finished {
+            end.error = Some(if end.peer_finished && !end.shut {
                 Errno::EPIPE
             } else {
                 Errno::ECONNRESET
@@ -280,7 +280,8 @@ impl Link {
             if self.ends[from].unsent.is_empty() {
                 self.fin_arrives(from, &mut wakes);
             } else {
-                wakes.merge(self.reset(from));
+                // What that end has not sent yet is lost as well.
+                wakes.merge(self.abort(to));
             }
             return wakes;
         }
