@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use edgeloop::sys::sim::{Entered, Net, Peer, PeerState, World};
+use edgeloop::sys::sim::{Call, Entered, Net, Peer, PeerState, Plan, World};
 use edgeloop::sys::{Epoll, Events, Fd, socket};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, raise};
@@ -290,6 +290,16 @@ impl Simulated {
             self.idle = Some(Epoll::new().expect("epoll"));
         }
         inside
+    }
+
+    /// The first of these calls fails.
+    pub(super) fn fail(&self, call: Call, errno: i32) {
+        self.world.set_plan(Plan::At {
+            call,
+            errno,
+            nth: 1,
+            for_good: false,
+        });
     }
 
     fn wait(&self) {

@@ -1,8 +1,11 @@
 //! Random scripts.
 
+use std::ops::Range;
+
 use edgeloop::sys::sim::Random;
 
-use super::script::{Ask, CONNECTIONS, FILE_LENGTH, Op, What};
+use super::ops::{Ask, CONNECTIONS, Op, What};
+use super::script::FILE_LENGTH;
 use super::{compare, stay_on_one_processor};
 
 const SCRIPTS: u64 = 2000;
@@ -75,15 +78,24 @@ fn ask(random: &mut Random) -> Ask {
     ALL[random.index(ALL.len())]
 }
 
-#[test]
-fn both_kernels_say_the_same_to_random_scripts() {
+fn both_kernels_say_the_same(seeds: Range<u64>) {
     stay_on_one_processor();
-    let first: u64 = std::env::var("SEED").map_or(0, |it| it.parse().unwrap());
-    for seed in first..first + SCRIPTS {
+    for seed in seeds {
         let mut random = Random::new(seed);
         let script: Vec<Op> = (0..STEPS).map(|_| step(&mut random)).collect();
         if let Err(fault) = compare(&script) {
             panic!("seed {seed}: {fault}");
         }
     }
+}
+
+#[test]
+fn both_kernels_say_the_same_to_random_scripts() {
+    both_kernels_say_the_same(0..SCRIPTS);
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn both_kernels_say_the_same_to_many_random_scripts() {
+    both_kernels_say_the_same(SCRIPTS..20 * SCRIPTS);
 }

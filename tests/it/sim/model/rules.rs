@@ -2,10 +2,13 @@
 
 mod edges;
 mod ends;
+mod full;
 mod listeners;
+mod nested;
 mod others;
+mod resets;
 
-use super::script::Op;
+use super::ops::Op;
 use super::{compare, side_by_side, stay_on_one_processor};
 
 /// What it is, the steps, and what is observed at each.
@@ -15,7 +18,16 @@ type Rule = (&'static str, &'static [(Op, &'static str)]);
 fn both_kernels_say_what_the_rules_say() {
     stay_on_one_processor();
     let mut faults = Vec::new();
-    for (name, rule) in [edges::RULES, ends::RULES, listeners::RULES, others::RULES].concat() {
+    let all = [
+        edges::RULES,
+        nested::RULES,
+        ends::RULES,
+        resets::RULES,
+        full::RULES,
+        listeners::RULES,
+        others::RULES,
+    ];
+    for (name, rule) in all.concat() {
         let script: Vec<Op> = rule.iter().map(|(op, _)| *op).collect();
         let wanted: Vec<&str> = rule.iter().map(|(_, said)| *said).collect();
         match compare(&script) {

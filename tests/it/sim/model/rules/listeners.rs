@@ -1,7 +1,7 @@
 //! Listeners, and what waits in their queues.
 
 use super::Rule;
-use crate::sim::model::script::{
+use crate::sim::model::ops::{
     Ask,
     Op::{
         Accept, Add, Backlog, ClientCloses, ClientFinishes, ClientReceives, ClientResets,

@@ -3,7 +3,7 @@
 use nix::sys::signal::Signal;
 
 use super::Rule;
-use crate::sim::model::script::{
+use crate::sim::model::ops::{
     Ask,
     Op::{
         Accept, Add, Block, ClientReceives, ClientResets, Connect, Fill, Length, NextSignal, Open,
