@@ -17,3 +17,4 @@ mod process;
 mod server;
 #[cfg(feature = "sim")]
 mod sim;
+mod source;
