@@ -1,4 +1,6 @@
 //! The simulated kernel, and what is tested in it.
 
+mod apart;
+mod child;
 mod model;
 mod sites;
