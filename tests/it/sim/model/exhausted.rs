@@ -6,8 +6,8 @@ use edgeloop::sys::socket;
 use edgeloop::sys::{Address, Epoll, Events, Fd, Interest};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
+use super::on_one_processor;
 use super::places::{Place, Real, Simulated};
-use super::stay_on_one_processor;
 use crate::sim::child::child;
 
 /// What is said while there is no descriptor left, and then.
@@ -60,7 +60,10 @@ fn observe<P: Place>(place: &mut P, limit: impl Fn(&P, Option<&Fd>)) -> Vec<Stri
 #[test]
 #[ignore = "a process of its own, started by another test"]
 fn without_descriptors() {
-    stay_on_one_processor();
+    on_one_processor(accept_without_descriptors);
+}
+
+fn accept_without_descriptors() {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("there is one");
     let real = observe(&mut Real::new(), |_, spare| {
         let limit = spare.map_or(soft, |fd| u64::from(fd.as_fd().as_raw_fd().unsigned_abs()));
