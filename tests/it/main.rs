@@ -15,3 +15,5 @@ mod layers;
 #[cfg(feature = "cli")]
 mod process;
 mod server;
+#[cfg(all(feature = "sim", feature = "web"))]
+mod sim;

@@ -203,9 +203,9 @@ impl World {
                 && let Some(lost) = listener.queue.pop_front()
                 && let Some(link) = kernel.link(lost)
             {
-                link.faulted = true;
                 let wakes = link.abort(OURS);
                 link.ends[OURS].closed = true;
+                kernel.faulted.insert(lost.serial);
                 kernel.wake_ends(lost, wakes);
             }
             if errno == Errno::EAGAIN {
@@ -222,6 +222,7 @@ impl World {
             _ => return Err(Errno::ENOTSOCK),
         };
         let accepted = Fd::simulated(kernel.open_end(link, OURS)?);
+        kernel.last_accepted = link.serial;
         drop(kernel);
         self.note(|| {
             format!(
@@ -329,21 +330,17 @@ impl World {
 
     pub(in crate::sys) fn shutdown_write(&self, fd: &Fd) -> io::Result<()> {
         let fault = self.begin(Call::ShutdownWrite);
-        let shut = self.kernel().stream(fd.raw()).and_then(|(link, side)| {
-            if let Err(errno) = fault {
-                self.blame(link, side, errno);
-                return Err(errno);
-            }
-            self.kernel()
-                .link(link)
-                .map_or(Err(Errno::EBADF), |it| it.shutdown(side))?;
-            Ok((link, side))
-        });
-        self.note(|| format!("shutdown({}) = {:?}", fd.raw(), shut.map(|_| ())));
-        if let Ok((link, side)) = shut {
-            self.go_on(link, side);
+        let (link, side) = self.kernel().stream(fd.raw())?;
+        if let Err(errno) = fault {
+            self.blame(link, side, errno);
         }
-        said(shut.map(|_| ()))
+        let shut = fault.and_then(|()| {
+            let mut kernel = self.kernel();
+            kernel.link(link).ok_or(Errno::EBADF)?.shutdown(side)
+        });
+        self.note(|| format!("shutdown({}) = {shut:?}", fd.raw()));
+        self.go_on(link, side);
+        said(shut)
     }
 
     pub(in crate::sys) fn ask_count(&self, fd: &Fd, request: libc::Ioctl) -> io::Result<usize> {
@@ -507,9 +504,8 @@ impl World {
         data: u64,
     ) -> io::Result<()> {
         let fault = self.begin(Call::EpollControl);
-        if let Err(errno) = fault
-            && let Ok((link, side)) = self.kernel().stream(number)
-        {
+        let stream = self.kernel().stream(number);
+        if let (Err(errno), Ok((link, side))) = (fault, stream) {
             self.blame(link, side, errno);
         }
         let done = fault.and_then(|()| {

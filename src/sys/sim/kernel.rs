@@ -1,6 +1,6 @@
 //! Descriptors, what they stand for, and who is woken by what.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::os::fd::RawFd;
 use std::path::PathBuf;
@@ -86,6 +86,9 @@ pub(super) struct Kernel {
     descriptions: Vec<Option<Description>>,
     pub(super) links: Vec<Option<Link>>,
     links_made: u64,
+    pub(super) last_accepted: u64,
+    /// Links, by number, that something was done to that no client is to blame for.
+    pub(super) faulted: BTreeSet<u64>,
     pub(super) files: Vec<FileNode>,
     pub(super) paths: BTreeMap<PathBuf, usize>,
     /// Socket files: their inodes.
