@@ -150,7 +150,8 @@ impl<T: Transport> Session<T> {
             io::ErrorKind::WouldBlock => self.ready.remove(Ready::WRITE),
             // Once more, but not in this turn.
             io::ErrorKind::Interrupted => budget.send = 0,
-            _ => return Err(CloseReason::Reset),
+            // The connection need not be broken yet: memory can have run out. It must not end as if that were the end.
+            _ => return Err(self.break_off(CloseReason::Reset)),
         }
         Ok(())
     }

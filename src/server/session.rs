@@ -291,7 +291,7 @@ impl<T: Transport> Session<T> {
                     *budget = 0;
                     Ok(0)
                 }
-                _ => Err(CloseReason::Reset),
+                _ => Err(self.break_off(CloseReason::Reset)),
             },
         }
     }

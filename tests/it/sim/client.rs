@@ -221,7 +221,7 @@ impl Client {
         {
             self.fail(&format!("{}: wrong bytes in its first part", expected.what));
         }
-        if self.ended == Some(PeerState::Finished) && !self.is_faulted() {
+        if self.ended == Some(PeerState::Finished) {
             self.fail(&format!("{}: cut short, but ended in order", expected.what));
         }
     }

@@ -91,7 +91,7 @@ pub(super) struct Plot {
 use CloseReason as Why;
 
 const ORDERLY: &[Why] = &[Why::PeerFinished];
-const ASKED: &[Why] = &[Why::PeerAsked];
+const ASKED: &[Why] = &[Why::PeerAsked, Why::WeAsked];
 const ANY_END_BY_CLIENT: &[Why] = &[
     Why::PeerFinished,
     Why::Reset,
@@ -254,6 +254,24 @@ fn request(random: &mut Random, next_id: &mut u32, end: &str) -> (Vec<u8>, Expec
     (bytes, expected)
 }
 
+/// A request whose answer ends with the connection.
+fn old_request(random: &mut Random, next_id: &mut u32) -> (Vec<u8>, Expected) {
+    let id = take_id(next_id);
+    let length = random.index(200_000);
+    let path = body_path("stream", id, length);
+    let expected = Expected {
+        what: format!("GET {path}, the old way"),
+        head_only: false,
+        status: 200,
+        body: Body::Content(app::content(id, length)),
+        takes: Takes::Nothing,
+    };
+    (
+        format!("GET {path} HTTP/1.0\r\n\r\n").into_bytes(),
+        expected,
+    )
+}
+
 fn body_path(kind: &str, id: u32, length: usize) -> String {
     format!("/{kind}/{id}/{length}")
 }
@@ -326,7 +344,11 @@ fn good(random: &mut Random, next_id: &mut u32) -> Plot {
     match random.below(5) {
         // Asks for the end.
         0 | 1 => {
-            let (bytes, expected) = request(random, next_id, "Connection: close\r\n");
+            let (bytes, expected) = if random.below(3) == 0 {
+                old_request(random, next_id)
+            } else {
+                request(random, next_id, "Connection: close\r\n")
+            };
             send(&mut plot, random, &bytes);
             plot.expected.push(expected);
             plot.verdict.reasons = ASKED;
