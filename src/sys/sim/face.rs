@@ -52,21 +52,28 @@ impl World {
     }
 
     pub(in crate::sys) fn set_option(&self, fd: &Fd, level: i32, name: i32) -> io::Result<()> {
-        said(self.begin(Call::SetOption).and_then(|()| {
-            let mut kernel = self.kernel();
-            match (level, name, kernel.object(fd.raw())?) {
-                (libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, Object::Listener(it)) => it.drops = true,
-                (libc::SOL_SOCKET, libc::SO_LINGER, Object::Stream(link, side)) => {
-                    let (link, side) = (*link, *side);
-                    if let Some(link) = kernel.link(link) {
-                        link.ends[side].linger_reset = true;
-                    }
+        let fault = self.begin(Call::SetOption);
+        let stream = self.kernel().stream(fd.raw());
+        if let (Err(errno), Ok((link, side))) = (fault, stream) {
+            self.blame(link, side, errno);
+        }
+        said(fault.and_then(|()| self.set_one(fd.raw(), level, name)))
+    }
+
+    fn set_one(&self, number: RawFd, level: i32, name: i32) -> Result<(), Errno> {
+        let mut kernel = self.kernel();
+        match (level, name, kernel.object(number)?) {
+            (libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, Object::Listener(it)) => it.drops = true,
+            (libc::SOL_SOCKET, libc::SO_LINGER, Object::Stream(link, side)) => {
+                let (link, side) = (*link, *side);
+                if let Some(link) = kernel.link(link) {
+                    link.ends[side].linger_reset = true;
                 }
-                (_, _, Object::Socket(_) | Object::Listener(_) | Object::Stream(..)) => {}
-                _ => return Err(Errno::ENOTSOCK),
             }
-            Ok(())
-        }))
+            (_, _, Object::Socket(_) | Object::Listener(_) | Object::Stream(..)) => {}
+            _ => return Err(Errno::ENOTSOCK),
+        }
+        Ok(())
     }
 
     pub(in crate::sys) fn resolve(&self, name: &str, port: u16) -> io::Result<SocketAddr> {

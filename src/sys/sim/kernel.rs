@@ -280,14 +280,24 @@ impl Kernel {
             return;
         };
         let (ours, theirs) = (link.ends[OURS].description, link.ends[THEIRS].description);
-        if wakes.0[THEIRS].is_some() && link.notice.is_some() && !link.noticed {
-            link.noticed = true;
-            self.noticed.push(id);
+        if wakes.0[THEIRS].is_some() {
+            self.notice(id);
         }
         for (description, key) in [(ours, wakes.0[OURS]), (theirs, wakes.0[THEIRS])] {
             if let (Some(description), Some(key)) = (description, key) {
                 self.wake(description, key);
             }
+        }
+    }
+
+    /// The client is to look at its end.
+    pub(super) fn notice(&mut self, id: LinkId) {
+        if let Some(link) = self.link(id)
+            && link.notice.is_some()
+            && !link.noticed
+        {
+            link.noticed = true;
+            self.noticed.push(id);
         }
     }
 

@@ -466,6 +466,7 @@ impl World {
         }
         let mut kernel = self.kernel();
         kernel.faulted.insert(link.serial);
+        kernel.notice(link);
         if matches!(
             errno,
             Errno::ECONNRESET | Errno::EPIPE | Errno::ETIMEDOUT | Errno::EHOSTUNREACH

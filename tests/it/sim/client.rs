@@ -40,6 +40,8 @@ pub(super) struct Client {
     pub(super) got: usize,
     continued: bool,
     refused: bool,
+    /// An answer was an error because a call had failed.
+    excused: bool,
     pub(super) first_byte: Option<Instant>,
     pub(super) last_byte: Option<Instant>,
     pub(super) ended: Option<PeerState>,
@@ -69,6 +71,7 @@ impl Client {
             got: 0,
             continued: false,
             refused: false,
+            excused: false,
             first_byte: None,
             last_byte: None,
             ended: None,
@@ -115,7 +118,8 @@ impl Client {
             self.common.borrow_mut().actions += 1;
         }
         let state = peer.state();
-        if peer.has_end() && matches!(self.reading, Reading::Never) {
+        let over = peer.has_end() || self.is_faulted();
+        if over && matches!(self.reading, Reading::Never) {
             self.reading = Reading::Promptly;
             return self.read(now);
         }
@@ -163,7 +167,7 @@ impl Client {
         }
     }
 
-    fn check(&self, answer: &Answer) {
+    fn check(&mut self, answer: &Answer) {
         let expected = &self.plot.expected[self.got];
         let common = self.common.borrow();
         let excused = match answer.status {
@@ -177,6 +181,8 @@ impl Client {
         };
         drop(common);
         if excused {
+            // It may have ended the connection.
+            self.excused = true;
             return;
         }
         let right = answer.status == expected.status
@@ -239,7 +245,8 @@ impl Client {
         };
         let breaks = self.missing().any(|it| matches!(it.body, Body::Breaks(_)));
         let right = self.got == self.plot.expected.len() || breaks;
-        if self.plot.verdict.all && !right && !self.is_faulted() && !scarce {
+        let excused = self.excused || self.is_faulted() || scarce;
+        if self.plot.verdict.all && !right && !excused {
             let missing = self.missing().next().map(|it| it.what.clone());
             self.fail(&format!("never got {missing:?} (rough: {rough})"));
         }
