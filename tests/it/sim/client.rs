@@ -36,6 +36,8 @@ pub(super) struct Client {
     reading: Reading,
     reads_again: Instant,
     inbox: Vec<u8>,
+    /// Bytes that it takes to read the next answer.
+    needed: usize,
     /// Answers that have come.
     pub(super) got: usize,
     continued: bool,
@@ -68,6 +70,7 @@ impl Client {
             reading: Reading::Promptly,
             reads_again: world.now(),
             inbox: Vec::new(),
+            needed: 1,
             got: 0,
             continued: false,
             refused: false,
@@ -136,7 +139,8 @@ impl Client {
     }
 
     fn take_answers(&mut self) {
-        while !self.inbox.is_empty() {
+        let ended = self.ended == Some(PeerState::Finished);
+        while self.inbox.len() >= self.needed || ended && !self.inbox.is_empty() {
             if self.refused {
                 return self.inbox.clear();
             }
@@ -147,10 +151,10 @@ impl Client {
                 None if scarce => return self.inbox.clear(),
                 None => return self.fail("more than it has asked for"),
             };
-            let ended = self.ended == Some(PeerState::Finished);
             match parse::read(&self.inbox, head_only, ended) {
                 Progress::Whole(answer, length) => {
                     self.inbox.drain(..length);
+                    self.needed = 1;
                     let closes = answer.field("connection") == Some("close");
                     // The connection was refused before its request, so a body follows.
                     self.refused |= head_only && closes && answer.status == 503 && scarce;
@@ -162,7 +166,10 @@ impl Client {
                         self.common.borrow_mut().answers += 1;
                     }
                 }
-                Progress::Head | Progress::Body(..) => return,
+                Progress::Part(needed) => {
+                    self.needed = needed;
+                    return;
+                }
             }
         }
     }
@@ -222,7 +229,7 @@ impl Client {
             Body::Exact(body) => body,
             Body::Any => &[],
         };
-        if let Progress::Body(200, body) = parse::read(&self.inbox, expected.head_only, false)
+        if let Some((200, body)) = parse::part(&self.inbox)
             && !content.starts_with(&body)
         {
             self.fail(&format!("{}: wrong bytes in its first part", expected.what));

@@ -22,10 +22,8 @@ impl Answer {
 
 /// How far the answer at the beginning of some bytes has come.
 pub(super) enum Progress {
-    /// Its head is not whole yet.
-    Head,
-    /// This much of its body is here.
-    Body(u16, Vec<u8>),
+    /// It is not whole, and will not be before there are so many bytes.
+    Part(usize),
     /// It is whole, and so many bytes long.
     Whole(Answer, usize),
 }
@@ -36,7 +34,7 @@ pub(super) fn read(bytes: &[u8], to_head: bool, ended: bool) -> Progress {
     let mut head = httparse::Response::new(&mut fields);
     let begin = match head.parse(bytes) {
         Ok(httparse::Status::Complete(length)) => length,
-        Ok(httparse::Status::Partial) => return Progress::Head,
+        Ok(httparse::Status::Partial) => return Progress::Part(bytes.len() + 1),
         Err(error) => panic!("no answer ({error}): {}", bytes.escape_ascii()),
     };
     let mut answer = Answer {
@@ -62,52 +60,66 @@ pub(super) fn read(bytes: &[u8], to_head: bool, ended: bool) -> Progress {
         return Progress::Whole(answer, begin);
     }
     match (length, chunked) {
-        (Some(length), _) if rest.len() < length => Progress::Body(answer.status, rest.to_vec()),
+        (Some(length), _) if rest.len() < length => Progress::Part(begin + length),
         (Some(length), _) => {
             answer.body = rest[..length].to_vec();
             Progress::Whole(answer, begin + length)
         }
-        (None, true) => match chunks(rest) {
-            (body, Some(end)) => {
-                answer.body = body;
-                Progress::Whole(answer, begin + end)
-            }
-            (body, None) => Progress::Body(answer.status, body),
+        (None, true) => match chunks(rest, &mut answer.body) {
+            Ok(end) => Progress::Whole(answer, begin + end),
+            Err(needed) => Progress::Part(begin + needed),
         },
         (None, false) if ended => {
             answer.body = rest.to_vec();
             Progress::Whole(answer, bytes.len())
         }
-        (None, false) => Progress::Body(answer.status, rest.to_vec()),
+        (None, false) => Progress::Part(usize::MAX),
     }
 }
 
-/// What chunks hold, and where they end if they do.
-fn chunks(bytes: &[u8]) -> (Vec<u8>, Option<usize>) {
-    let (mut body, mut at) = (Vec::new(), 0);
+/// The status and the content of an answer that has come in part, if its head has.
+pub(super) fn part(bytes: &[u8]) -> Option<(u16, Vec<u8>)> {
+    let mut fields = [httparse::EMPTY_HEADER; 32];
+    let mut head = httparse::Response::new(&mut fields);
+    let Ok(httparse::Status::Complete(begin)) = head.parse(bytes) else {
+        return None;
+    };
+    let chunked = head
+        .headers
+        .iter()
+        .any(|field| field.name.eq_ignore_ascii_case("transfer-encoding"));
+    let mut body = Vec::new();
+    if chunked {
+        let _ = chunks(&bytes[begin..], &mut body);
+    } else {
+        body.extend_from_slice(&bytes[begin..]);
+    }
+    Some((head.code?, body))
+}
+
+/// Appends what chunks hold: where they end, or how many bytes it takes at least to know more.
+fn chunks(bytes: &[u8], body: &mut Vec<u8>) -> Result<usize, usize> {
+    let mut at = 0;
     loop {
         let Some(line) = bytes[at..].windows(2).position(|two| two == b"\r\n") else {
-            return (body, None);
+            return Err(bytes.len() + 1);
         };
         let size = std::str::from_utf8(&bytes[at..at + line]).expect("a size");
         let size = usize::from_str_radix(size, 16).expect("a size");
         at += line + 2;
+        if size > 0 {
+            let here = size.min(bytes.len() - at);
+            body.extend_from_slice(&bytes[at..at + here]);
+        }
+        // The server sends no trailers here, so the last chunk ends as all others do.
+        let end = at + size + 2;
+        match bytes.get(at + size..end) {
+            Some(line_end) => assert_eq!(line_end, b"\r\n"),
+            None => return Err(end),
+        }
         if size == 0 {
-            // The server sends no trailers here.
-            return match bytes.get(at..at + 2) {
-                Some(end) => {
-                    assert_eq!(end, b"\r\n");
-                    (body, Some(at + 2))
-                }
-                None => (body, None),
-            };
+            return Ok(end);
         }
-        let here = size.min(bytes.len() - at);
-        body.extend_from_slice(&bytes[at..at + here]);
-        match bytes.get(at + size..at + size + 2) {
-            Some(end) => assert_eq!(end, b"\r\n"),
-            None => return (body, None),
-        }
-        at += size + 2;
+        at = end;
     }
 }
