@@ -1,12 +1,13 @@
 //! The calls of `sys`, as this kernel answers them. Each has the name of its function in the seam.
 
-use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::net::{Ipv4Addr, SocketAddr};
+use core::ops::Bound;
 use std::collections::VecDeque;
 use std::ffi::OsStr;
 use std::io;
 use std::os::fd::RawFd;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::sys::socket::AddressFamily;
@@ -164,6 +165,7 @@ impl World {
                     listener.backlog = usize::from(backlog);
                     Ok(())
                 }
+                Object::Stream(..) => Err(Errno::EINVAL),
                 Object::Socket(None) => Err(Errno::EDESTADDRREQ),
                 _ => Err(Errno::ENOTSOCK),
             }
@@ -178,21 +180,26 @@ impl World {
     }
 
     pub(in crate::sys) fn local_address(&self, fd: &Fd) -> io::Result<Address> {
-        said(
-            self.begin(Call::LocalAddress)
-                .and_then(|()| match self.kernel().object(fd.raw())? {
-                    Object::Socket(Some(name)) | Object::Listener(Listener { name, .. }) => {
-                        Ok(match name {
-                            Name::Ip(address) => Address::Ip(*address),
-                            Name::Unix(path) => Address::Unix(path.clone()),
-                        })
-                    }
-                    Object::Socket(None) | Object::Stream(..) => {
-                        Ok(Address::Ip((IpAddr::V4(Ipv4Addr::LOCALHOST), 0).into()))
-                    }
-                    _ => Err(Errno::ENOTSOCK),
-                }),
-        )
+        said(self.begin(Call::LocalAddress).and_then(|()| {
+            let mut kernel = self.kernel();
+            let name = match kernel.object(fd.raw())? {
+                Object::Socket(name) => {
+                    let none = || Name::Ip((Ipv4Addr::UNSPECIFIED, 0).into());
+                    name.clone().unwrap_or_else(none)
+                }
+                Object::Listener(listener) => listener.name.clone(),
+                Object::Stream(link, _) => {
+                    let link = *link;
+                    let name = kernel.link(link).and_then(|link| link.name.clone());
+                    name.unwrap_or_else(|| Name::Unix(PathBuf::new()))
+                }
+                _ => return Err(Errno::ENOTSOCK),
+            };
+            Ok(match name {
+                Name::Ip(address) => Address::Ip(address),
+                Name::Unix(path) => Address::Unix(path),
+            })
+        }))
     }
 
     pub(in crate::sys) fn accept(&self, listener: &Fd) -> Result<Fd, AcceptError> {
@@ -225,7 +232,7 @@ impl World {
         kernel.free_number()?;
         let link = match kernel.object(number)? {
             Object::Listener(listener) => listener.queue.pop_front().ok_or(Errno::EAGAIN)?,
-            Object::Socket(_) => return Err(Errno::EINVAL),
+            Object::Socket(_) | Object::Stream(..) => return Err(Errno::EINVAL),
             _ => return Err(Errno::ENOTSOCK),
         };
         let accepted = Fd::simulated(kernel.open_end(link, OURS)?);
@@ -292,7 +299,11 @@ impl World {
 
     fn send_some(&self, call: Call, number: RawFd, bytes: &[u8]) -> Result<usize, Errno> {
         let fault = self.begin(call);
-        let (link, side) = self.kernel().stream(number)?;
+        let stream = self.kernel().stream(number);
+        let (link, side) = stream.map_err(|errno| match errno {
+            Errno::ENOTCONN => Errno::EPIPE,
+            errno => errno,
+        })?;
         if let Err(errno) = fault {
             self.blame(link, side, errno);
             if errno == Errno::EAGAIN {
@@ -336,23 +347,42 @@ impl World {
     }
 
     pub(in crate::sys) fn shutdown_write(&self, fd: &Fd) -> io::Result<()> {
+        let done = self.shut(fd.raw());
+        self.note(|| format!("shutdown({}) = {done:?}", fd.raw()));
+        said(done)
+    }
+
+    fn shut(&self, number: RawFd) -> Result<(), Errno> {
         let fault = self.begin(Call::ShutdownWrite);
-        let (link, side) = self.kernel().stream(fd.raw())?;
+        if matches!(self.kernel().object(number)?, Object::Listener(_)) {
+            return fault; // it has no such direction
+        }
+        let (link, side) = self.kernel().stream(number)?;
         if let Err(errno) = fault {
             self.blame(link, side, errno);
+            return Err(errno);
         }
-        let shut = fault.and_then(|()| {
-            let mut kernel = self.kernel();
-            kernel.link(link).ok_or(Errno::EBADF)?.shutdown(side)
-        });
-        self.note(|| format!("shutdown({}) = {shut:?}", fd.raw()));
+        let mut kernel = self.kernel();
+        let done = match kernel.link(link) {
+            Some(known) => known.shutdown(side),
+            None => Err(Errno::EBADF),
+        };
+        // Whatever it says, those who wait for anything look again.
+        let description = kernel.description(number)?;
+        kernel.wake(description, 0);
+        drop(kernel);
         self.go_on(link, side);
-        said(shut)
+        done
     }
 
     pub(in crate::sys) fn ask_count(&self, fd: &Fd, request: libc::Ioctl) -> io::Result<usize> {
         said(self.begin(Call::AskCount).and_then(|()| {
             let mut kernel = self.kernel();
+            match kernel.object(fd.raw())? {
+                Object::Listener(_) => return Err(Errno::EINVAL),
+                Object::Socket(_) => return Ok(0),
+                _ => {}
+            }
             let (link, side) = kernel.stream(fd.raw())?;
             let end = &kernel.link(link).ok_or(Errno::EBADF)?.ends[side];
             Ok(if request == libc::FIONREAD {
@@ -397,10 +427,11 @@ impl World {
     }
 
     fn is_directory(&self, path: &Path) -> bool {
-        self.kernel()
-            .paths
-            .keys()
-            .any(|file| file.starts_with(path) && file != path)
+        let kernel = self.kernel();
+        let begin = (Bound::Excluded(path), Bound::Unbounded);
+        // What is below a path comes next to it.
+        let mut next = kernel.paths.range::<Path, _>(begin);
+        next.next().is_some_and(|(file, _)| file.starts_with(path))
     }
 
     pub(in crate::sys) fn open_resolved(&self, root: &Fd, path: &[u8]) -> nix::Result<Fd> {
@@ -420,23 +451,36 @@ impl World {
             Object::Directory(path) => path.clone(),
             _ => return Err(Errno::ENOTDIR),
         };
-        let path = Path::new(OsStr::from_bytes(path));
-        for component in path.components() {
-            match component {
-                Component::Normal(name) => at.push(name),
-                Component::CurDir => {}
-                Component::ParentDir | Component::RootDir | Component::Prefix(_) => {
-                    return Err(Errno::EXDEV);
+        if path.starts_with(b"/") {
+            return Err(Errno::EXDEV);
+        }
+        let (mut depth, mut file) = (0, None);
+        for name in path.split(|byte| *byte == b'/') {
+            // Something stands behind it, if only a slash.
+            if file.is_some() {
+                return Err(Errno::ENOTDIR);
+            }
+            match name {
+                b"" | b"." => {}
+                b".." if depth == 0 => return Err(Errno::EXDEV),
+                b".." => {
+                    at.pop();
+                    depth -= 1;
+                }
+                name => {
+                    at.push(OsStr::from_bytes(name));
+                    depth += 1;
                 }
             }
+            file = self.kernel().paths.get(&at).copied();
+            if file.is_none() && !self.is_directory(&at) {
+                return Err(Errno::ENOENT);
+            }
         }
-        let file = self.kernel().paths.get(&at).copied();
-        match file {
-            Some(_) if path.as_os_str().as_bytes().ends_with(b"/") => Err(Errno::ENOTDIR),
-            Some(file) => self.open(Object::File(file)),
-            None if self.is_directory(&at) => self.open(Object::Directory(at)),
-            None => Err(Errno::ENOENT),
-        }
+        self.open(match file {
+            Some(file) => Object::File(file),
+            None => Object::Directory(at),
+        })
     }
 
     pub(in crate::sys) fn metadata(&self, file: &Fd) -> io::Result<Metadata> {
@@ -621,7 +665,7 @@ impl World {
         said(self.begin(Call::ReadSignal).and_then(|()| {
             let mut kernel = self.kernel();
             match kernel.object(fd.raw())? {
-                Object::Signals => kernel.signals.pop_front().ok_or(Errno::EAGAIN),
+                Object::Signals => kernel.signals.pop_first().ok_or(Errno::EAGAIN),
                 _ => Err(Errno::EINVAL),
             }
         }))

@@ -94,7 +94,8 @@ pub(super) struct Kernel {
     /// Socket files: their inodes.
     pub(super) socket_files: BTreeMap<PathBuf, u64>,
     pub(super) inodes: u64,
-    pub(super) signals: VecDeque<u32>,
+    /// Those that wait: read in the order of their numbers.
+    pub(super) signals: BTreeSet<u32>,
     pub(super) sigpipe_is_default: bool,
     /// Clients whose ends something has happened at.
     pub(super) noticed: Vec<LinkId>,
@@ -308,14 +309,17 @@ impl Kernel {
         let Some(Some(known)) = self.descriptions.get(description) else {
             return;
         };
-        for (epoll, at) in known.watchers.clone() {
+        // Who watches last is told first.
+        for (epoll, at) in known.watchers.clone().into_iter().rev() {
             if let Some(Object::Epoll(state)) = self.object_at(epoll)
                 && let Some(watch) = &mut state.watches[at]
                 && (key == 0 || key & (watch.interest | ERR | HUP) != 0)
-                && !watch.queued
             {
-                watch.queued = true;
-                state.ready.push_back(at);
+                if !watch.queued {
+                    watch.queued = true;
+                    state.ready.push_back(at);
+                }
+                // For who watches the epoll it is an edge all the same.
                 self.wake(epoll, IN);
             }
         }
@@ -325,7 +329,7 @@ impl Kernel {
         let stream = match self.object_at(description) {
             None => return 0,
             Some(Object::Stream(link, side)) => (*link, *side),
-            Some(Object::Epoll(state)) => return if state.ready.is_empty() { 0 } else { IN },
+            Some(Object::Epoll(_)) => return self.poll_epoll(description),
             Some(Object::Event(count)) => return OUT | if *count > 0 { IN } else { 0 },
             Some(Object::Signals) => return if self.signals.is_empty() { 0 } else { IN },
             Some(Object::Listener(it)) => return if it.queue.is_empty() { 0 } else { IN },
@@ -333,6 +337,42 @@ impl Kernel {
             Some(Object::File(_) | Object::Directory(_)) => return IN | OUT,
         };
         self.link(stream.0).map_or(0, |link| link.poll(stream.1))
+    }
+
+    /// Whether a wait would say something. What is found not to be ready is no longer in the list.
+    fn poll_epoll(&mut self, epoll: usize) -> u32 {
+        loop {
+            let Some(Object::Epoll(state)) = self.object_at(epoll) else {
+                return 0;
+            };
+            let Some(at) = state.ready.front().copied() else {
+                return 0;
+            };
+            if let Some(watch) = &state.watches[at] {
+                let (watched, interest) = (watch.description, watch.interest);
+                if self.poll(watched) & (interest | ERR | HUP) != 0 {
+                    return IN;
+                }
+            }
+            if let Some(Object::Epoll(state)) = self.object_at(epoll) {
+                state.ready.pop_front();
+                if let Some(watch) = &mut state.watches[at] {
+                    watch.queued = false;
+                }
+            }
+        }
+    }
+
+    /// Whether one epoll watches another one, or one that does.
+    fn reaches(&mut self, from: usize, epoll: usize) -> bool {
+        let Some(Object::Epoll(state)) = self.object_at(from) else {
+            return false;
+        };
+        let watched: Vec<_> = state.watches.iter().flatten().collect();
+        let watched: Vec<_> = watched.iter().map(|watch| watch.description).collect();
+        watched
+            .into_iter()
+            .any(|it| it == epoll || self.reaches(it, epoll))
     }
 
     fn epoll(&mut self, number: RawFd) -> Result<(usize, &mut EpollState), Errno> {
@@ -351,9 +391,16 @@ impl Kernel {
         interest: u32,
         data: u64,
     ) -> Result<(), Errno> {
+        let known = self.description(epoll)?;
         let description = self.description(number)?;
         if matches!(self.object(number)?, Object::File(_) | Object::Directory(_)) {
             return Err(Errno::EPERM);
+        }
+        if known == description {
+            return Err(Errno::EINVAL);
+        }
+        if op == libc::EPOLL_CTL_ADD && self.reaches(description, known) {
+            return Err(Errno::ELOOP);
         }
         let (epoll, state) = self.epoll(epoll)?;
         let known = |watch: &Watch| watch.number == number && watch.description == description;

@@ -10,6 +10,7 @@ use std::rc::Rc;
 use libc::{EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP};
 use nix::errno::Errno;
 
+use super::kernel::Name;
 use super::world::World;
 
 /// The server's end.
@@ -67,6 +68,8 @@ pub(super) struct End {
     no_space: bool,
     pub(super) closed: bool,
     pub(super) linger_reset: bool,
+    /// Bytes that a RST has taken: the kernel goes on counting them among those that are not acknowledged.
+    lost: usize,
     /// What watches it: the description of the descriptor.
     pub(super) description: Option<usize>,
     /// Bytes that were sent and received here.
@@ -89,6 +92,7 @@ impl End {
             no_space: false,
             closed: false,
             linger_reset: false,
+            lost: 0,
             description: None,
             bytes_out: 0,
             bytes_in: 0,
@@ -100,7 +104,7 @@ impl End {
     }
 
     pub(super) fn unacknowledged(&self) -> usize {
-        self.unsent.len()
+        self.unsent.len() + self.lost
     }
 
     pub(super) fn is_reset(&self) -> bool {
@@ -124,6 +128,8 @@ impl End {
 
 pub(super) struct Link {
     pub(super) serial: u64,
+    /// Where the server listened; none of a pair.
+    pub(super) name: Option<Name>,
     pub(super) ends: [End; 2],
     /// Nanoseconds that a transfer takes; none means that it takes place within the call.
     pub(super) latency: u64,
@@ -139,6 +145,7 @@ impl Link {
     pub(super) fn new(serial: u64, ours: (usize, usize), theirs: (usize, usize)) -> Link {
         Link {
             serial,
+            name: None,
             ends: [End::new(ours.0, ours.1), End::new(theirs.0, theirs.1)],
             latency: 0,
             piece: usize::MAX,
@@ -181,7 +188,7 @@ impl Link {
             end.bytes_in += count as u64;
             return Ok(count);
         }
-        if end.peer_finished || into.is_empty() {
+        if end.peer_finished || !end.received.is_empty() {
             return Ok(0);
         }
         match end.error.take() {
@@ -192,21 +199,26 @@ impl Link {
     }
 
     pub(super) fn shutdown(&mut self, side: usize) -> Result<(), Errno> {
-        let end = &mut self.ends[side];
-        if end.reset {
+        if self.ends[side].reset || self.is_over() {
             return Err(Errno::ENOTCONN);
         }
-        end.shut = true;
+        self.ends[side].shut = true;
         Ok(())
+    }
+
+    /// Both have finished, and both know it: nothing goes from one to the other any more, not even a RST.
+    fn is_over(&self) -> bool {
+        self.ends.iter().all(|end| end.fin_arrived)
     }
 
     /// The end is gone: orderly, or with a RST if something was unread or it was to be so.
     pub(super) fn close(&mut self, side: usize) -> Wakes {
+        let is_over = self.is_over();
         let end = &mut self.ends[side];
         end.closed = true;
         end.description = None;
         end.shut = true;
-        if end.reset {
+        if end.reset || is_over {
             return Wakes::default();
         }
         if end.linger_reset || !end.received.is_empty() {
@@ -228,9 +240,12 @@ impl Link {
     /// A RST arrives at this end.
     fn reset(&mut self, side: usize) -> Wakes {
         let mut wakes = Wakes::default();
+        if self.is_over() {
+            return wakes;
+        }
         let end = &mut self.ends[side];
         if !end.reset && !end.closed {
-            end.error = Some(if end.peer_finished {
+            end.error = Some(if end.peer_finished && !end.shut {
                 Errno::EPIPE
             } else {
                 Errno::ECONNRESET
@@ -238,6 +253,7 @@ impl Link {
             wakes.add(side, 0);
         }
         end.reset = true;
+        end.lost += end.unsent.len();
         end.unsent.clear();
         wakes
     }
@@ -263,9 +279,10 @@ impl Link {
         let to = 1 - from;
         if self.ends[to].closed {
             if self.ends[from].unsent.is_empty() {
-                self.ends[from].fin_arrived = true;
+                self.fin_arrives(from, &mut wakes);
             } else {
-                wakes.merge(self.reset(from));
+                // What that end has not sent yet is lost as well.
+                wakes.merge(self.abort(to));
             }
             return wakes;
         }
@@ -288,11 +305,22 @@ impl Link {
             wakes.add(from, OUT);
         }
         if sender.shut && sender.unsent.is_empty() && !sender.fin_arrived {
-            sender.fin_arrived = true;
-            receiver.peer_finished = true;
-            wakes.add(to, 0);
+            self.fin_arrives(from, &mut wakes);
         }
         wakes
+    }
+
+    /// Both are told: the receiver of the FIN itself, and the sender that it was acknowledged. A client knows its own.
+    fn fin_arrives(&mut self, from: usize, wakes: &mut Wakes) {
+        let to = 1 - from;
+        self.ends[from].fin_arrived = true;
+        self.ends[to].peer_finished = true;
+        if !self.ends[to].closed {
+            wakes.add(to, 0);
+        }
+        if self.ends[from].description.is_some() {
+            wakes.add(from, 0);
+        }
     }
 
     /// What it is ready for. A look that finds no room to send wants to be told when there is some.

@@ -416,6 +416,7 @@ impl World {
         if let Some(known) = kernel.link(link) {
             known.latency = net.latency.as_nanos() as u64;
             known.piece = net.piece;
+            known.name = Some(name.clone());
         }
         drop(kernel);
         self.note(|| format!("client {} connects", link.serial));
@@ -551,14 +552,21 @@ impl World {
     pub fn resize_file(&self, path: impl AsRef<Path>, length: u64) {
         let mut kernel = self.kernel();
         if let Some(file) = kernel.paths.get(path.as_ref()).copied() {
-            kernel.files[file].length = length;
+            let node = &mut kernel.files[file];
+            if length < node.content.len() as u64 {
+                // What is cut off does not come back.
+                node.content = Rc::from(&node.content[..length as usize]);
+            }
+            node.length = length;
         }
     }
 
     /// Sends the program a signal, which it reads if it has asked to.
     pub fn raise(&self, signal: i32) {
         let mut kernel = self.kernel();
-        kernel.signals.push_back(signal.unsigned_abs());
+        if !kernel.signals.insert(signal.unsigned_abs()) {
+            return; // one that waits already is the same
+        }
         let readers: Vec<_> = kernel
             .objects()
             .filter_map(|(at, object)| matches!(object, Object::Signals).then_some(at))

@@ -1,7 +1,8 @@
-//! The whole server in a simulated world: seeds, faults, time.
+//! The simulated kernel, checked against the real one; and the whole server in it: seeds, faults, time.
 
 mod app;
 mod client;
+mod model;
 mod parse;
 mod plot;
 mod run;
