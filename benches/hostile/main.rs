@@ -15,6 +15,7 @@
 //! A bound that is broken ends it with status 1. `--quick` takes seconds and judges nothing that depends on time or size.
 
 mod client;
+mod outcome;
 mod peers;
 mod scenarios;
 mod server;
@@ -24,8 +25,8 @@ use std::time::{Duration, Instant};
 
 use client::Client;
 use edgeloop::sys::process;
-use peers::Seen;
-use scenarios::{ALL, Ground, MOST_PEERS, NO_DESCRIPTORS, Scenario};
+use outcome::{Outcome, median, print_titles};
+use scenarios::{ALL, Ground, MOST_PEERS, Scenario};
 use server::{Server, Setting};
 
 /// How much of each.
@@ -40,27 +41,6 @@ struct Effort {
     idle: Duration,
     word: Option<String>,
 }
-
-/// What one round of a scenario came to.
-#[derive(Clone)]
-struct Outcome {
-    without: Duration,
-    with: Duration,
-    worst: Duration,
-    /// The share of a processor that the server had meanwhile, in percent.
-    load: u128,
-    /// More descriptors than before, when it was over.
-    descriptors: i64,
-    /// In a second of rest.
-    cpu: Duration,
-    /// KiB more than the warm server had.
-    memory: i64,
-    seen: Seen,
-}
-
-const CPU_MAX: Duration = Duration::from_millis(10);
-const MEMORY_MAX: i64 = 8 << 10;
-const LOAD_MAX: u128 = 20;
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -106,7 +86,7 @@ fn main() -> ExitCode {
                     play(scenario, &effort, &server, warm_up(&server))
                 }
             };
-            outcome.print(scenario, &effort);
+            outcome.print(scenario, effort.quick);
             outcomes.push(outcome);
         }
     }
@@ -121,9 +101,9 @@ fn main() -> ExitCode {
     for (scenario, outcomes) in chosen.iter().zip(&outcomes) {
         let median = median(outcomes);
         if effort.rounds > 1 {
-            median.print(scenario, &effort);
+            median.print(scenario, effort.quick);
         }
-        for what in median.broken(scenario, &effort) {
+        for what in median.broken(scenario, effort.quick) {
             broken.push(format!("{}: {what}", scenario.name));
         }
     }
@@ -190,11 +170,11 @@ fn play(scenario: &Scenario, effort: &Effort, server: &Server, warm: i64) -> Out
     };
     let (cpu, begun) = (server.cpu(), Instant::now());
     let (with, seen) = client.beside(|| (scenario.run)(&ground));
-    let load = (server.cpu() - cpu).as_nanos() * 100 / begun.elapsed().as_nanos();
+    let load = server.cpu().saturating_sub(cpu).as_nanos() * 100 / begun.elapsed().as_nanos();
     let descriptors = settled(server, before);
     let cpu = server.cpu();
     std::thread::sleep(effort.idle);
-    let cpu = server.cpu() - cpu;
+    let cpu = server.cpu().saturating_sub(cpu);
     // It is still the same connection.
     client.beside(|| ());
     Outcome {
@@ -218,104 +198,5 @@ fn settled(server: &Server, before: usize) -> i64 {
             return i64::try_from(now).unwrap_or(i64::MAX) - i64::try_from(before).unwrap_or(0);
         }
         std::thread::sleep(Duration::from_millis(10));
-    }
-}
-
-fn median(outcomes: &[Outcome]) -> Outcome {
-    fn middle<T: Ord>(values: impl Iterator<Item = T>) -> T {
-        let mut values: Vec<T> = values.collect();
-        values.sort_unstable();
-        let at = values.len() / 2;
-        values.swap_remove(at)
-    }
-    let all = || outcomes.iter();
-    let mut seen = Seen::default();
-    all().for_each(|it| seen.add(&it.seen));
-    let descriptors = all().map(|it| it.descriptors);
-    Outcome {
-        without: middle(all().map(|it| it.without)),
-        with: middle(all().map(|it| it.with)),
-        worst: middle(all().map(|it| it.worst)),
-        load: middle(all().map(|it| it.load)),
-        descriptors: descriptors.max_by_key(|more| more.abs()).expect("a round"),
-        cpu: middle(all().map(|it| it.cpu)),
-        memory: all().map(|it| it.memory).max().expect("a round"),
-        seen,
-    }
-}
-
-fn print_titles() {
-    println!(
-        "{:<34} {:>6} {:>9} {:>9} {:>8} {:>8} {:>6} {:>5} {:>8} {:>8}  peers saw",
-        "scenario",
-        "peers",
-        "p99 alone",
-        "p99 with",
-        "allowed",
-        "worst",
-        "load%",
-        "fds",
-        "idle CPU",
-        "RSS KiB"
-    );
-}
-
-impl Outcome {
-    fn allowed(&self) -> Duration {
-        (3 * self.without).max(Duration::from_millis(10))
-    }
-
-    fn print(&self, scenario: &Scenario, effort: &Effort) {
-        let ms = |time: Duration| time.as_secs_f64() * 1000.0;
-        println!(
-            "{:<34} {:>6} {:>9.2} {:>9.2} {:>8.2} {:>8.2} {:>6} {:>+5} {:>8.2} {:>+8}  {}",
-            scenario.name,
-            if effort.quick {
-                scenario.size.1
-            } else {
-                scenario.size.0
-            },
-            ms(self.without),
-            ms(self.with),
-            ms(self.allowed()),
-            ms(self.worst),
-            self.load,
-            self.descriptors,
-            ms(self.cpu),
-            self.memory,
-            self.seen
-        );
-    }
-
-    fn broken(&self, scenario: &Scenario, effort: &Effort) -> Vec<String> {
-        let mut broken = Vec::new();
-        if !self.seen.is(scenario.expected) {
-            broken.push(format!("peers should see {:?}", scenario.expected));
-        }
-        if self.descriptors != 0 {
-            broken.push(format!("{:+} descriptors", self.descriptors));
-        }
-        if effort.quick {
-            return broken;
-        }
-        if self.seen.sum() < scenario.size.0 {
-            broken.push(format!("{} peers only", self.seen.sum()));
-        }
-        if self.with > self.allowed() {
-            broken.push(format!("the client waits {:?}", self.with));
-        }
-        if self.cpu > CPU_MAX {
-            broken.push(format!(
-                "{:?} of processor time in an idle second",
-                self.cpu
-            ));
-        }
-        if self.memory >= MEMORY_MAX {
-            broken.push(format!("{:+} KiB", self.memory));
-        }
-        if scenario.name == NO_DESCRIPTORS && self.load > LOAD_MAX {
-            broken.push(format!("{} % of a processor", self.load));
-        }
-        broken
     }
 }

@@ -29,6 +29,15 @@ pub(crate) struct Scenario {
 }
 
 impl Scenario {
+    const fn with_own_server(
+        mut self,
+        descriptors: Option<u64>,
+        connections: Option<usize>,
+    ) -> Scenario {
+        self.own = Some((descriptors, connections));
+        self
+    }
+
     /// Those of its own server.
     pub(crate) fn setting(&self, shared: Setting) -> Option<Setting> {
         self.own.map(|(descriptors, connections)| Setting {
@@ -51,17 +60,6 @@ const fn scenario(
         run,
         expected,
         own: None,
-    }
-}
-
-const fn with_own_server(
-    scenario: Scenario,
-    descriptors: Option<u64>,
-    connections: Option<usize>,
-) -> Scenario {
-    Scenario {
-        own: Some((descriptors, connections)),
-        ..scenario
     }
 }
 
@@ -102,21 +100,15 @@ pub(crate) static ALL: [Scenario; 16] = [
         no_body,
         &["100 408 closed"],
     ),
-    with_own_server(
-        scenario(NO_DESCRIPTORS, (1000, 100), patient_crowd, &["200 open"]),
-        Some(64),
-        Some(10_000),
-    ),
-    with_own_server(
-        scenario(
-            "more connections than allowed",
-            (2000, 200),
-            crowd,
-            &["200 closed", "200 open", "closed"],
-        ),
-        None,
-        Some(100),
-    ),
+    scenario(NO_DESCRIPTORS, (1000, 100), patient_crowd, &["200 open"])
+        .with_own_server(Some(64), Some(10_000)),
+    scenario(
+        "more connections than allowed",
+        (2000, 200),
+        crowd,
+        &["200 closed", "200 open", "closed"],
+    )
+    .with_own_server(None, Some(100)),
     scenario(
         "churn",
         (20_000, 200),
@@ -125,7 +117,7 @@ pub(crate) static ALL: [Scenario; 16] = [
     ),
     scenario("idle", (MOST_PEERS, 100), idle, &["200 open"]),
     scenario(
-        "idle, all closed at once",
+        "idle, all reset at once",
         (5000, 100),
         idle_then_reset,
         &["200 open"],

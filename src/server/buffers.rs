@@ -113,16 +113,17 @@ mod tests {
     #[test]
     fn after_a_crowd_nothing_is_kept() {
         let mut pool = Pool::new(64 << 20);
-        let lend = |pool: &mut Pool, count| -> Vec<_> {
-            (0..count).map(|_| pool.keep(&[0; 40_000])).collect()
+        let one = vec![0; 40_000];
+        let lend = |pool: &mut Pool, count| {
+            let lent: Vec<_> = (0..count).map(|_| pool.keep(&one)).collect();
+            for buffer in lent {
+                pool.give_back(buffer);
+            }
+            (pool.spare.len(), pool.lent_bytes())
         };
         for _ in 0..3 {
-            let few = lend(&mut pool, 10);
-            few.into_iter().for_each(|buffer| pool.give_back(buffer));
-            assert_eq!(pool.spare.len(), 10, "they are used again");
-            let crowd = lend(&mut pool, 300);
-            crowd.into_iter().for_each(|buffer| pool.give_back(buffer));
-            assert_eq!((pool.spare.len(), pool.lent_bytes()), (0, 0));
+            assert_eq!(lend(&mut pool, 10), (10, 0), "they are used again");
+            assert_eq!(lend(&mut pool, 300), (0, 0));
         }
     }
 
