@@ -67,6 +67,10 @@ fn main() -> ExitCode {
                 .is_none_or(|word| it.name.contains(word))
         })
         .collect();
+    if chosen.is_empty() {
+        eprintln!("no scenario has that in its name");
+        return ExitCode::FAILURE;
+    }
     let setting = Setting {
         patience: effort.patience,
         descriptors: None,

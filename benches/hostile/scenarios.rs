@@ -78,9 +78,9 @@ pub(crate) static ALL: [Scenario; 16] = [
         &["200 open", "200 reset"],
     ),
     scenario("silent", (2000, 50), silent, &["closed"]),
-    scenario("resets in mid-answer", (16, 4), resets, &["200 open"]),
-    scenario("garbage", (32, 8), garbage, &["400 closed"]),
-    scenario("TLS hello", (32, 8), tls, &["400 closed"]),
+    scenario("resets in mid-answer", (32, 4), resets, &["200 open"]),
+    scenario("garbage", (64, 8), garbage, &["400 closed"]),
+    scenario("TLS hello", (64, 8), tls, &["400 closed"]),
     scenario(
         "bombs of heads and chunks",
         (28, 7),
@@ -93,7 +93,7 @@ pub(crate) static ALL: [Scenario; 16] = [
         pipelining,
         &["200 reset"],
     ),
-    scenario("half-closes", (32, 8), half_closes, &HALF_CLOSED),
+    scenario("half-closes", (64, 8), half_closes, &HALF_CLOSED),
     scenario(
         "Expect, and no body",
         (500, 20),
