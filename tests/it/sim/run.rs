@@ -363,7 +363,12 @@ impl Run {
             return None;
         }
         let verdict = &client.plot.verdict;
-        let failed = reason == CloseReason::Failed && self.setting.is_rough();
+        // A file that can't be read is an error, and the end.
+        let failed = match reason {
+            CloseReason::Failed => self.setting.is_rough(),
+            CloseReason::WeAsked => client.excused,
+            _ => false,
+        };
         if !verdict.reasons.contains(&reason) && !failed {
             return Some(format!("ended for {reason:?}, not {:?}", verdict.reasons));
         }
