@@ -107,6 +107,8 @@ pub(super) fn compare<'s>(ours: &'s Seen, theirs: &'s Seen) -> Compared<'s> {
         (None, None, None) | (Some(_), None, Some(_)) => return compared,
         (None, None, Some(_)) if !ours.ended => Part::Taken,
         (None, _, _) => Part::Ended,
+        // Empty lines, and half ones, are all that hyper passes over without a word.
+        (Some(_), None, None) if !rest.iter().all(|byte| b"\r\n".contains(byte)) => Part::Kept,
         (Some(refused), _, _) => refused,
     };
     compared.differences.push(Difference {

@@ -92,7 +92,11 @@ pub(super) const KNOWN: &[Known] = &[
         Part::Taken,
         "a length that is said as a list of itself is folded",
         "RFC 9110 §8.6: the recipient may replace identical members by one of them",
-        |it| it.theirs.is_none() && list(ours(it), "content-length").len() > 1,
+        |it| {
+            let head = ours(it).head.to_ascii_lowercase();
+            let mut lines = head.split(|byte| *byte == b'\n');
+            lines.any(|line| line.starts_with(b"content-length:") && line.contains(&b','))
+        },
     ),
     known(
         Part::Taken,
@@ -281,11 +285,12 @@ pub(super) const KNOWN: &[Known] = &[
 ];
 
 /// Names of trailers that are dropped and that the inputs have.
-const DROPPED: [&str; 8] = [
+const DROPPED: [&str; 9] = [
     "authorization",
     "connection",
     "content-length",
     "cookie",
+    "expect",
     "host",
     "if-range",
     "transfer-encoding",
