@@ -1,6 +1,6 @@
 //! The differences between ours and hyper that are meant, each with its reason.
 
-use edgeloop::http::Reject;
+use edgeloop::http::{Reject, Version};
 
 use super::compare::{Difference, Part};
 use super::seen::Request;
@@ -13,12 +13,25 @@ pub(super) struct Known {
     pub(super) reason: &'static str,
     part: Part,
     holds: fn(&Difference<'_>) -> bool,
+    /// Whether ours takes nothing of which this holds.
+    never: bool,
 }
 
 impl Known {
     /// Whether the difference is this one.
     pub(super) fn is(&self, difference: &Difference<'_>) -> bool {
         self.part == difference.part && (self.holds)(difference)
+    }
+
+    /// Whether ours should have refused this request, which both have taken.
+    pub(super) fn forbids(&self, ours: &Request, theirs: &Request) -> bool {
+        let taken = Difference {
+            part: self.part,
+            ours: Some(ours),
+            theirs: Some(theirs),
+            rest: &ours.head,
+        };
+        self.never && (self.holds)(&taken)
     }
 }
 
@@ -33,6 +46,7 @@ const fn known(
         reason,
         part,
         holds,
+        never: false,
     }
 }
 
@@ -44,6 +58,19 @@ const fn refuses(
     holds: fn(&Difference<'_>) -> bool,
 ) -> Known {
     known(Part::Refused(reject), name, reason, holds)
+}
+
+/// The same, and whatever it holds of is refused.
+const fn never(
+    reject: Reject,
+    name: &'static str,
+    reason: &'static str,
+    holds: fn(&Difference<'_>) -> bool,
+) -> Known {
+    Known {
+        never: true,
+        ..refuses(reject, name, reason, holds)
+    }
 }
 
 /// All of them. The first one that holds counts.
@@ -134,7 +161,7 @@ pub(super) const KNOWN: &[Known] = &[
         "RFC 9112 §2.2: at least one should be ignored, and no more has to be",
         any,
     ),
-    refuses(
+    never(
         Reject::LineEnd,
         "no bare LF ends a line",
         "RFC 9112 §2.2: a recipient may take it, and need not",
@@ -145,7 +172,7 @@ pub(super) const KNOWN: &[Known] = &[
                 || it.rest.starts_with(b"\n")
         },
     ),
-    refuses(
+    never(
         Reject::Method,
         "no method of 64 bytes or more",
         "RFC 9112 §3: a method longer than any that is implemented should be refused",
@@ -181,13 +208,13 @@ pub(super) const KNOWN: &[Known] = &[
         "RFC 9110 §7.4: a request for https over http is misdirected; §4.2.4: user information is an error",
         |it| theirs(it).authority.is_some(),
     ),
-    refuses(
+    never(
         Reject::Host,
         "no HTTP/1.1 without Host",
         "RFC 9112 §3.2: must be answered 400",
-        |it| values(theirs(it), "host").next().is_none(),
+        |it| theirs(it).version == Version::Http11 && values(theirs(it), "host").next().is_none(),
     ),
-    refuses(
+    never(
         Reject::Host,
         "not more than one Host",
         "RFC 9112 §3.2: must be answered 400",
@@ -218,11 +245,11 @@ pub(super) const KNOWN: &[Known] = &[
         |it| it.theirs.is_none(),
     ),
     // Framing.
-    refuses(
+    never(
         Reject::ContentLength,
         "no length beside a transfer coding, malformed or not",
         "RFC 9112 §6.1: may be refused, and smells of smuggling",
-        |it| values(theirs(it), "transfer-encoding").next().is_some(),
+        |it| values(theirs(it), "transfer-encoding").next().is_some() && says_length(it.rest),
     ),
     refuses(
         Reject::ContentLength,
@@ -234,28 +261,27 @@ pub(super) const KNOWN: &[Known] = &[
                 .any(|run| run.len() > 19 && run[0].is_ascii_digit())
         },
     ),
-    refuses(
+    never(
         Reject::TransferEncoding,
         "no chunked twice",
         "RFC 9112 §6.1: chunked must not be applied more than once",
         |it| chunked(it) > 1,
     ),
-    refuses(
+    never(
         Reject::TransferEncoding,
         "no transfer coding beside a length",
         "RFC 9112 §6.1: may be refused, and smells of smuggling",
-        |it| {
-            it.rest
-                .to_ascii_lowercase()
-                .windows(15)
-                .any(|name| name == b"content-length:")
-        },
+        |it| chunked(it) == 1 && says_length(it.rest),
     ),
-    refuses(
+    never(
         Reject::UnknownCoding,
         "no coding that is not understood before chunked",
         "RFC 9112 §6.1: should be answered 501",
-        |it| chunked(it) == 1 && list(theirs(it), "transfer-encoding").len() > 1,
+        |it| {
+            let mut codings = list(theirs(it), "transfer-encoding");
+            codings.retain(|coding| !coding.is_empty());
+            chunked(it) == 1 && codings.len() > 1
+        },
     ),
     // Bodies.
     refuses(
@@ -318,6 +344,13 @@ fn chunks(difference: &Difference<'_>) -> bool {
 fn chunked(difference: &Difference<'_>) -> usize {
     let codings = list(theirs(difference), "transfer-encoding");
     codings.iter().filter(|coding| *coding == "chunked").count()
+}
+
+/// Whether there is a line that begins as one with a length does.
+fn says_length(bytes: &[u8]) -> bool {
+    let lower = bytes.to_ascii_lowercase();
+    let mut lines = lower.split(|byte| *byte == b'\n');
+    lines.any(|line| line.starts_with(b"content-length:"))
 }
 
 fn values<'r>(request: &'r Request, name: &str) -> impl Iterator<Item = &'r [u8]> {
