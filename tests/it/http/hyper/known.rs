@@ -138,21 +138,13 @@ pub(super) const KNOWN: &[Known] = &[
         Part::Ended,
         "close counts beside octets that are not ASCII",
         "RFC 9112 §9.6: who got close must not process further requests",
-        |it| {
-            list(ours(it), "connection")
-                .iter()
-                .any(|option| option == "close")
-        },
+        |it| is_among_octets(ours(it), "close"),
     ),
     known(
         Part::Kept,
         "keep-alive counts beside octets that are not ASCII",
         "RFC 9112 §9.3: HTTP/1.0 persists when it says so",
-        |it| {
-            list(ours(it), "connection")
-                .iter()
-                .any(|option| option == "keep-alive")
-        },
+        |it| is_among_octets(ours(it), "keep-alive") && ours(it).version == Version::Http10,
     ),
     // What ours refuses and hyper takes: heads.
     refuses(
@@ -351,6 +343,13 @@ fn says_length(bytes: &[u8]) -> bool {
     let lower = bytes.to_ascii_lowercase();
     let mut lines = lower.split(|byte| *byte == b'\n');
     lines.any(|line| line.starts_with(b"content-length:"))
+}
+
+/// Whether the option stands in a Connection field that hyper passes over for what else is in it.
+fn is_among_octets(request: &Request, option: &str) -> bool {
+    let options = list(request, "connection");
+    let mut values = values(request, "connection");
+    options.iter().any(|it| it == option) && values.any(|value| !value.is_ascii())
 }
 
 fn values<'r>(request: &'r Request, name: &str) -> impl Iterator<Item = &'r [u8]> {
