@@ -3,6 +3,7 @@
 mod allocation;
 mod conn;
 mod corpus;
+mod hyper;
 mod oracle;
 mod property;
 mod random;
