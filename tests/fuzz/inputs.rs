@@ -1,0 +1,48 @@
+//! What fuzzing begins with: the corpus, in the form that each body takes.
+
+use crate::http::corpus;
+
+/// The names of the bodies.
+pub const NAMES: [&str; 6] = [
+    "head",
+    "chunks",
+    "connection",
+    "response",
+    "conditions",
+    "path",
+];
+
+/// The inputs of a body: those of its own file, and what the corpus of connections has for it.
+pub fn seeds(name: &str) -> Vec<Vec<u8>> {
+    let mut seeds = corpus::fuzz(name);
+    let cases = corpus::all().into_iter().map(|case| case.input);
+    let inputs = cases.filter(|input| input.len() < 4096);
+    match name {
+        "head" => seeds.extend(inputs.flat_map(|input| {
+            // Within the usual limits, and within narrow ones.
+            [[&[0], &input[..]].concat(), [&[1], &input[..]].concat()]
+        })),
+        "chunks" => seeds.extend(inputs.flat_map(|input| {
+            let text = String::from_utf8_lossy(&input).to_lowercase();
+            let head = input.windows(4).position(|four| four == b"\r\n\r\n");
+            match head {
+                Some(head) if text.contains("chunked") => {
+                    let body = &input[head + 4..];
+                    vec![
+                        [b"\0\x01\x03", body].concat(),
+                        [b"\x01\x02\x01\x07", body].concat(),
+                    ]
+                }
+                _ => Vec::new(),
+            }
+        })),
+        "connection" => seeds.extend(inputs.flat_map(|input| {
+            [
+                [b"\0\0\x02\x05\x11", &input[..]].concat(),
+                [b"\x01\x01\x01\x07", &input[..]].concat(),
+            ]
+        })),
+        _ => {}
+    }
+    seeds
+}
