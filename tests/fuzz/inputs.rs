@@ -2,16 +2,6 @@
 
 use crate::http::corpus;
 
-/// The names of the bodies.
-pub const NAMES: [&str; 6] = [
-    "head",
-    "chunks",
-    "connection",
-    "response",
-    "conditions",
-    "path",
-];
-
 /// The inputs of a body: those of its own file, and what the corpus of connections has for it.
 pub fn seeds(name: &str) -> Vec<Vec<u8>> {
     let mut seeds = corpus::fuzz(name);

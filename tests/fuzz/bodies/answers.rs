@@ -73,7 +73,11 @@ fn take(bytes: &[u8], omitted: bool) -> Result<(Answer, &[u8]), String> {
     let bodiless = matches!(answer.status, 100..200 | 204 | 304);
     assert!(length.is_none() || coding.is_none(), "two framings");
     // RFC 9112 §6.1 and RFC 9110 §8.6. Of 304 nothing is said here.
-    assert!(!bodiless || (length.is_none() && coding.is_none()), "{}", context());
+    assert!(
+        !bodiless || (length.is_none() && coding.is_none()),
+        "{}",
+        context()
+    );
     if bodiless || omitted {
         return Ok((answer, rest));
     }
@@ -110,7 +114,10 @@ fn owned(fields: &[httparse::Header<'_>]) -> Vec<(String, Vec<u8>)> {
 fn assert_lines(head: &[u8]) {
     let head = head.strip_suffix(b"\r\n\r\n").expect("an empty line");
     for line in String::from_utf8_lossy(head).split("\r\n") {
-        assert!(!line.is_empty() && !line.contains(['\r', '\n', '\0']), "{line:?}");
+        assert!(
+            !line.is_empty() && !line.contains(['\r', '\n', '\0']),
+            "{line:?}"
+        );
     }
 }
 
@@ -122,7 +129,10 @@ fn chunks(bytes: &[u8], answer: &mut Answer) -> Result<usize, String> {
         let line = rest.windows(2).position(|pair| pair == b"\r\n");
         let line = line.ok_or_else(|| format!("no size: {}", rest.escape_ascii()))?;
         let digits = core::str::from_utf8(&rest[..line]).map_err(|error| error.to_string())?;
-        assert!(digits.bytes().all(|digit| digit.is_ascii_hexdigit()), "{digits}");
+        assert!(
+            digits.bytes().all(|digit| digit.is_ascii_hexdigit()),
+            "{digits}"
+        );
         let size = usize::from_str_radix(digits, 16).map_err(|error| error.to_string())?;
         at += line + 2;
         if size == 0 {
@@ -131,7 +141,11 @@ fn chunks(bytes: &[u8], answer: &mut Answer) -> Result<usize, String> {
         let end = at.checked_add(size).ok_or("too large")?;
         let data = bytes.get(at..end).ok_or("the connection ends in a chunk")?;
         answer.body.extend_from_slice(data);
-        assert_eq!(bytes.get(end..end + 2), Some(&b"\r\n"[..]), "behind a chunk");
+        assert_eq!(
+            bytes.get(end..end + 2),
+            Some(&b"\r\n"[..]),
+            "behind a chunk"
+        );
         at = end + 2;
     }
     let mut slots = [httparse::EMPTY_HEADER; 64];

@@ -26,10 +26,6 @@ impl<'d> Choices<'d> {
         self.rest
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.rest.is_empty()
-    }
-
     /// The limits that a server has, or for an odd byte ones that short inputs reach.
     pub(crate) fn limits(&mut self) -> Limits {
         if self.byte() % 2 == 0 {

@@ -99,9 +99,20 @@ fn assert_trailers(section: &[u8]) {
     });
     let mut slots = TrailerSlots::new();
     for (name, value) in trailers(section, &mut slots).iter() {
-        assert!(lines.any(|line| line == (name, value)), "{name} is in order");
-        for forbidden in ["transfer-encoding", "content-length", "host", "authorization"] {
-            assert!(!name.eq_ignore_ascii_case(forbidden), "{name} was let through");
+        assert!(
+            lines.any(|line| line == (name, value)),
+            "{name} is in order"
+        );
+        for forbidden in [
+            "transfer-encoding",
+            "content-length",
+            "host",
+            "authorization",
+        ] {
+            assert!(
+                !name.eq_ignore_ascii_case(forbidden),
+                "{name} was let through"
+            );
         }
     }
 }

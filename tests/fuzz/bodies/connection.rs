@@ -41,7 +41,11 @@ pub fn connection(data: &[u8]) {
         let is_last = at + 1 == whole.answers.len();
         assert!(is_last || answer.field("connection") != Some(b"close"));
     }
-    assert!(rest.is_empty(), "more than the answers: {}", rest.escape_ascii());
+    assert!(
+        rest.is_empty(),
+        "more than the answers: {}",
+        rest.escape_ascii()
+    );
 }
 
 /// The requests that the client plainly sends, up to the first fault or the end.
@@ -72,7 +76,10 @@ fn assert_answers(answer: &Answer, head: &Head) {
     let describes = answer.status == 200 && form.path != "/echo" && !answer.body.is_empty();
     if describes {
         let begin = format!("{} {}", head.method, form.path);
-        assert!(answer.body.starts_with(begin.as_bytes()), "{answer:?} to {head:?}");
+        assert!(
+            answer.body.starts_with(begin.as_bytes()),
+            "{answer:?} to {head:?}"
+        );
     }
     if !head.framing.keeps_alive {
         assert_eq!(answer.field("connection"), Some(&b"close"[..]));

@@ -118,7 +118,10 @@ fn assert_same_lines(bytes: &[u8]) {
 
 fn assert_agrees_with_httparse(bytes: &[u8], head: &http::Head<'_>) {
     let mut bytes = bytes.to_vec();
-    let line_end = bytes.iter().position(|byte| *byte == b'\r').expect("a line");
+    let line_end = bytes
+        .iter()
+        .position(|byte| *byte == b'\r')
+        .expect("a line");
     // httparse knows no version after 1.1, as which they are read here.
     if bytes[line_end - 1] > b'1' {
         bytes[line_end - 1] = b'1';

@@ -6,11 +6,22 @@
 mod answers;
 mod choices;
 mod chunks;
+#[cfg(feature = "web")]
+mod conditions;
 mod connection;
 mod head;
+#[cfg(feature = "web")]
+mod path;
 mod plain;
 mod plain_fields;
+mod response;
+mod wire;
 
 pub use chunks::chunks;
+#[cfg(feature = "web")]
+pub use conditions::conditions;
 pub use connection::connection;
 pub use head::head;
+#[cfg(feature = "web")]
+pub use path::path;
+pub use response::response;

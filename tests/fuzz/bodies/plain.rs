@@ -203,8 +203,7 @@ fn chunks(limits: &Limits, input: &[u8], body: &mut Chunked) -> Result<(), Stop>
         }
         rest.expect(b"\r\n")?;
         let size = u64::from_str_radix(&text(digits), 16).expect("at most 16 digits");
-        body.sizes
-            .push((begin, input.len() - rest.0.len(), size));
+        body.sizes.push((begin, input.len() - rest.0.len(), size));
         if size == 0 {
             break;
         }

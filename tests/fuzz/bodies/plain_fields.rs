@@ -122,7 +122,9 @@ fn is_ip_literal(literal: &str) -> bool {
             !version.is_empty()
                 && version.bytes().all(|byte| byte.is_ascii_hexdigit())
                 && !address.is_empty()
-                && address.bytes().all(|byte| is_name_byte(byte) || byte == b':')
+                && address
+                    .bytes()
+                    .all(|byte| is_name_byte(byte) || byte == b':')
         }),
         None => {
             let plain = |byte: u8| byte.is_ascii_hexdigit() || b":.".contains(&byte);
@@ -139,7 +141,9 @@ impl Framing {
         fields: &[(String, Vec<u8>)],
     ) -> Result<Framing, u16> {
         let values = |name: &str| -> Vec<&[u8]> {
-            let named = fields.iter().filter(|(it, _)| it.eq_ignore_ascii_case(name));
+            let named = fields
+                .iter()
+                .filter(|(it, _)| it.eq_ignore_ascii_case(name));
             named.map(|(_, value)| value.as_slice()).collect()
         };
         let members = |name: &str| -> Vec<Vec<u8>> {
@@ -190,10 +194,18 @@ impl Framing {
 /// The one number that all Content-Length fields and their members say.
 fn length(values: &[&[u8]]) -> Result<Option<u64>, u16> {
     let mut said = None;
-    for member in values.iter().flat_map(|value| value.split(|byte| *byte == b',')) {
+    for member in values
+        .iter()
+        .flat_map(|value| value.split(|byte| *byte == b','))
+    {
         let digits = core::str::from_utf8(member.trim_ascii()).map_err(|_| 400u16)?;
-        let sound = (1..=19).contains(&digits.len()) && digits.bytes().all(|it| it.is_ascii_digit());
-        let number: u64 = if sound { digits.parse().expect("19 digits fit") } else { return Err(400) };
+        let sound =
+            (1..=19).contains(&digits.len()) && digits.bytes().all(|it| it.is_ascii_digit());
+        let number: u64 = if sound {
+            digits.parse().expect("19 digits fit")
+        } else {
+            return Err(400);
+        };
         if said.is_some_and(|before| before != number) {
             return Err(400);
         }

@@ -1,10 +1,16 @@
 //! The bodies of the fuzz targets, each run a fixed number of times on inputs made from the corpus and a seed.
 
 #[path = "../../fuzz/bodies/mod.rs"]
-#[expect(unreachable_pub, reason = "public for the fuzz targets, which are other crates")]
+#[expect(
+    unreachable_pub,
+    reason = "public for the fuzz targets, which are other crates"
+)]
 mod bodies;
 #[path = "../../fuzz/inputs.rs"]
-#[expect(unreachable_pub, reason = "public for the fuzz targets, which are other crates")]
+#[expect(
+    unreachable_pub,
+    reason = "public for the fuzz targets, which are other crates"
+)]
 mod inputs;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -62,4 +68,21 @@ fn chunks_are_decoded_as_the_plain_reader_decodes_them() {
 #[test]
 fn connections_answer_what_the_plain_reader_sees_asked_however_they_are_cut() {
     run("connection", bodies::connection, 30_000);
+}
+
+#[test]
+fn clients_find_the_answers_that_handlers_give() {
+    run("response", bodies::response, 20_000);
+}
+
+#[test]
+#[cfg(feature = "web")]
+fn conditions_and_ranges_select_what_they_plainly_say() {
+    run("conditions", bodies::conditions, 20_000);
+}
+
+#[test]
+#[cfg(feature = "web")]
+fn paths_lead_where_they_plainly_lead_and_never_out_of_the_root() {
+    run("path", bodies::path, 20_000);
 }
