@@ -5,6 +5,7 @@ pub mod inputs;
 
 /// What the bodies share with the integration tests.
 #[path = "../it/http"]
+#[expect(dead_code, reason = "the integration tests use more of it")]
 mod http {
     pub(crate) mod corpus;
     pub(crate) mod transcript;

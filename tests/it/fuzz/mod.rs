@@ -57,28 +57,28 @@ fn line(input: &[u8]) -> String {
 
 #[test]
 fn heads_are_taken_as_the_plain_reader_and_httparse_take_them() {
-    run("head", bodies::head, 100_000);
+    run("head", bodies::head, 200_000);
 }
 
 #[test]
 fn chunks_are_decoded_as_the_plain_reader_decodes_them() {
-    run("chunks", bodies::chunks, 100_000);
+    run("chunks", bodies::chunks, 200_000);
 }
 
 #[test]
 fn connections_answer_what_the_plain_reader_sees_asked_however_they_are_cut() {
-    run("connection", bodies::connection, 30_000);
+    run("connection", bodies::connection, 100_000);
 }
 
 #[test]
 fn clients_find_the_answers_that_handlers_give() {
-    run("response", bodies::response, 20_000);
+    run("response", bodies::response, 50_000);
 }
 
 #[test]
 #[cfg(feature = "web")]
 fn conditions_and_ranges_select_what_they_plainly_say() {
-    run("conditions", bodies::conditions, 20_000);
+    run("conditions", bodies::conditions, 50_000);
 }
 
 #[test]
