@@ -28,7 +28,7 @@ impl<'d> Choices<'d> {
 
     /// The limits that a server has, or for an odd byte ones that short inputs reach.
     pub(crate) fn limits(&mut self) -> Limits {
-        if self.byte() % 2 == 0 {
+        if self.byte() & 1 == 0 {
             return Limits::default();
         }
         Limits {

@@ -46,7 +46,7 @@ pub fn chunks(data: &[u8]) {
 
 fn decode<'p>(limits: &Limits, pieces: impl IntoIterator<Item = &'p [u8]>) -> Decoded {
     let mut decoder = Decoder::Chunked(ChunkDecoder::default());
-    let mut decoded = Decoded {
+    let mut out = Decoded {
         end: Some(Stop::Unfinished),
         ..Decoded::default()
     };
@@ -55,11 +55,11 @@ fn decode<'p>(limits: &Limits, pieces: impl IntoIterator<Item = &'p [u8]>) -> De
             let (used, event) = match decoder.decode(limits, piece) {
                 Ok(step) => step,
                 Err(reject) => {
-                    decoded.end = Some(Stop::Fault(reject.status()));
-                    return forget_unsound(decoded);
+                    out.end = Some(Stop::Fault(reject.status()));
+                    return forget_unsound(out);
                 }
             };
-            decoded.used += used;
+            out.used += used;
             piece = &piece[used..];
             match event {
                 Piece::NeedInput => {
@@ -68,17 +68,17 @@ fn decode<'p>(limits: &Limits, pieces: impl IntoIterator<Item = &'p [u8]>) -> De
                 }
                 Piece::Data(data) => {
                     assert!(!data.is_empty());
-                    decoded.data.extend_from_slice(data);
+                    out.data.extend_from_slice(data);
                 }
-                Piece::Trailer(bytes) => decoded.trailer.extend_from_slice(bytes),
+                Piece::Trailer(bytes) => out.trailer.extend_from_slice(bytes),
                 Piece::End => {
-                    decoded.end = None;
-                    return decoded;
+                    out.end = None;
+                    return out;
                 }
             }
         }
     }
-    decoded
+    out
 }
 
 /// How much of a faulty body was used, and what of its trailers was seen, depends on the cuts and matters to nobody.

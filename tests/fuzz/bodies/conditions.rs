@@ -100,11 +100,12 @@ pub fn conditions(data: &[u8]) {
         let tag = &server.tags[usize::from(young)][which];
         let lines = choices.rest().split(|byte| *byte == b'\n').take(12);
         let fields: Vec<_> = lines.filter_map(|line| field(line, tag)).collect();
-        let mut request = format!("{method} {} HTTP/1.1\r\nHost: a\r\n", name(young, which));
-        for (name, value) in &fields {
-            request.push_str(&format!("{name}: {value}\r\n"));
-        }
-        request.push_str("\r\n");
+        let lines = fields
+            .iter()
+            .map(|(name, value)| format!("{name}: {value}\r\n"));
+        let lines: String = lines.collect();
+        let path = name(young, which);
+        let request = format!("{method} {path} HTTP/1.1\r\nHost: a\r\n{lines}\r\n");
         let got = server.wire.exchange(&[request.as_bytes(), MARKER].concat());
         let (answer, rest) = take_final(&got, method == "HEAD").expect("an answer");
         let (marker, rest) = take_final(rest, false).expect("the next answer");
@@ -126,7 +127,7 @@ fn field(line: &[u8], tag: &str) -> Option<(&'static str, String)> {
     for byte in rest {
         match byte {
             1 => value.push_str(tag),
-            2 => value.push_str(&format!("W/{tag}")),
+            2 => value.extend(["W/", tag]),
             3..=5 => value.push_str(SAME[usize::from(byte - 3)]),
             6 => value.push_str(EARLIER),
             7 => value.push_str(LATER),

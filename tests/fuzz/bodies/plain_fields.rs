@@ -117,20 +117,16 @@ fn authority(text: &str) -> Option<(&str, Option<&str>)> {
 
 /// Of an IPv6 address only the characters count, and that there are two colons.
 fn is_ip_literal(literal: &str) -> bool {
-    match literal.strip_prefix(['v', 'V']) {
-        Some(future) => future.split_once('.').is_some_and(|(version, address)| {
-            !version.is_empty()
-                && version.bytes().all(|byte| byte.is_ascii_hexdigit())
-                && !address.is_empty()
-                && address
-                    .bytes()
-                    .all(|byte| is_name_byte(byte) || byte == b':')
-        }),
-        None => {
-            let plain = |byte: u8| byte.is_ascii_hexdigit() || b":.".contains(&byte);
-            literal.matches(':').count() >= 2 && literal.bytes().all(plain)
-        }
-    }
+    let Some(future) = literal.strip_prefix(['v', 'V']) else {
+        let plain = |byte: u8| byte.is_ascii_hexdigit() || b":.".contains(&byte);
+        return literal.matches(':').count() >= 2 && literal.bytes().all(plain);
+    };
+    future.split_once('.').is_some_and(|(version, address)| {
+        let plain = |byte: u8| is_name_byte(byte) || byte == b':';
+        let version_is_sound = version.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let address_is_sound = address.bytes().all(plain);
+        !version.is_empty() && version_is_sound && !address.is_empty() && address_is_sound
+    })
 }
 
 impl Framing {
