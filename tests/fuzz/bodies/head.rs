@@ -12,7 +12,8 @@ const REFUSALS: [u16; 6] = [400, 414, 417, 431, 501, 505];
 /// Input: a byte for the limits, then what a client sends.
 ///
 /// The plain reader takes the same heads, finds the same framing and refuses with the same status; httparse reads the
-/// same method, target and fields; lines end in CRLF and have no CR or LF inside; the same bytes get the same verdict.
+/// same method, target and fields; lines end in CRLF and have no CR or LF inside; the same bytes get the same verdict; and
+/// nothing is held beyond its limit.
 pub fn head(data: &[u8]) {
     let mut choices = Choices::new(data);
     let limits = choices.limits();
@@ -49,6 +50,7 @@ pub fn head(data: &[u8]) {
         (said, plainly) => panic!("{said:?}, and plainly {plainly:?}"),
     }
     assert_eq!(verdict(&limits, input, |_, _| {}), (used, said));
+    assert_held_within(&limits, input);
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +78,26 @@ fn verdict(
             (used, Said::Nothing(end.map(http::Reject::status)))
         }
         (_, event) => panic!("{event:?} at the beginning"),
+    }
+}
+
+/// However slowly it comes, what can't become a head is not held beyond the limit that it breaks.
+fn assert_held_within(limits: &Limits, input: &[u8]) {
+    let (mut conn, mut at) = (Conn::new(), 0);
+    for end in 1..=input.len() {
+        let mut slots = Slots::new();
+        let (used, event) = conn.next(limits, &input[at..end], &mut slots);
+        if !matches!(event, Event::NeedInput) {
+            return;
+        }
+        at += used;
+        let held = &input[at..end];
+        assert!(held.len() < limits.head_bytes_max);
+        assert!(held.len() < 64 || held[..64].contains(&b' '));
+        if held.len() == 65 + limits.target_bytes_max {
+            let plainly = plain::head(limits, held);
+            assert_eq!(plainly.err(), Some(Stop::Unfinished));
+        }
     }
 }
 
