@@ -16,7 +16,7 @@ use super::wire::{Folder, MARKER, Wire};
 static CONSTANT: [u8; 20_000] = [b'c'; 20_000];
 
 /// What is asked, and what the handler does.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Plan {
     method: &'static str,
     version: &'static str,
@@ -24,6 +24,8 @@ struct Plan {
     status: u16,
     fields: Vec<(String, Vec<u8>)>,
     how: u8,
+    /// Whether the answer is put off, and given by a completer.
+    is_late: bool,
     pieces: Vec<Vec<u8>>,
     /// What is promised of streamed content.
     length: Option<u64>,
@@ -77,7 +79,8 @@ impl Plan {
             connection: pick(["", "", "keep-alive", "close"], asked >> 4),
             status,
             fields,
-            how: how % 8,
+            how: how & 7,
+            is_late: how & 8 != 0,
             pieces,
             length: match end % 4 {
                 0 => None,
@@ -172,30 +175,40 @@ impl Handler for App {
             return res.status(299).body("marker");
         }
         let plan = self.0.borrow();
-        if plan.how == 7 && plan.fields.is_empty() {
-            return res.no_route(req.method());
+        if !plan.is_late {
+            return answer(&plan, req.method(), res);
         }
-        let mut head = res.status(plan.status);
-        for (at, (name, value)) in plan.fields.iter().enumerate() {
-            head = match core::str::from_utf8(value) {
-                Ok(text) if at % 2 == 1 => head.field_fmt(name, format_args!("{text}")),
-                _ => head.field(name, value),
-            };
-        }
-        match plan.how {
-            0 => head.body(plan.joined()),
-            1 => head.shared(Arc::from(plan.joined())),
-            2 => head.constant(&CONSTANT),
-            3 => head.empty(),
-            4 => head.text(plan.joined()),
-            _ => head.stream(
-                plan.length.map_or(Length::Unknown, Length::Known),
-                Pieces {
-                    pieces: plan.pieces.clone().into_iter(),
-                    ends_early: plan.ends_early,
-                },
-            ),
-        }
+        let (plan, method) = (plan.clone(), req.method().to_owned());
+        let (completer, reply) = res.defer();
+        completer.finish(move |res| answer(&plan, &method, res));
+        reply
+    }
+}
+
+fn answer(plan: &Plan, method: &str, res: ResponseWriter<'_>) -> Reply {
+    if plan.how == 7 && plan.fields.is_empty() {
+        return res.no_route(method);
+    }
+    let mut head = res.status(plan.status);
+    for (at, (name, value)) in plan.fields.iter().enumerate() {
+        head = match core::str::from_utf8(value) {
+            Ok(text) if at % 2 == 1 => head.field_fmt(name, format_args!("{text}")),
+            _ => head.field(name, value),
+        };
+    }
+    match plan.how {
+        0 => head.body(plan.joined()),
+        1 => head.shared(Arc::from(plan.joined())),
+        2 => head.constant(&CONSTANT),
+        3 => head.empty(),
+        4 => head.text(plan.joined()),
+        _ => head.stream(
+            plan.length.map_or(Length::Unknown, Length::Known),
+            Pieces {
+                pieces: plan.pieces.clone().into_iter(),
+                ends_early: plan.ends_early,
+            },
+        ),
     }
 }
 
