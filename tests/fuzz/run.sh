@@ -34,19 +34,20 @@ for target in "${targets[@]}"; do
     "$built/debug/seeds" "$target" "$scratch/seeds-$target"
     mkdir -p "corpus/$target"
     log=$scratch/$target.log
-    found=0
     before=$(find artifacts -type f | wc -l)
+    ran=yes
     cargo +nightly fuzz run --fuzz-dir . "$target" "corpus/$target" "$scratch/seeds-$target" -- \
-        -max_total_time="$seconds" -max_len=2048 -timeout=10 -dict=http.dict -print_final_stats=1 -verbosity=1 \
-        >"$log" 2>&1 || status=1
-    found=$(($(find artifacts -type f | wc -l) - before))
-    last=$(grep -E 'cov: [0-9]+ ft: ' "$log" | tail -1)
-    take() { sed -n "s/.*$1 *\([0-9][0-9]*\).*/\1/p" <<<"$2" | tail -1; }
-    executions=$(take 'stat::number_of_executed_units:' "$(cat "$log")")
-    rate=$(take 'stat::average_exec_per_sec:' "$(cat "$log")")
-    rows+=("| $target | $seconds | ${executions:-?} | ${rate:-?} | $(take 'cov:' "$last") | $(take 'ft:' "$last") | $(take 'corp:' "$last") | $found |")
+        -max_total_time="$seconds" -max_len=2048 -timeout=10 -dict=http.dict -print_final_stats=1 \
+        >"$log" 2>&1 || ran=no
+    finds=$(($(find artifacts -type f | wc -l) - before))
+    # number NAME: the last number behind that name in the log.
+    number() { sed -n "s/.*$1 *\([0-9][0-9]*\).*/\1/p" "$log" | tail -n 1; }
+    rows+=("| $target | $seconds | $(number stat::number_of_executed_units:) | $(number stat::average_exec_per_sec:) | $(number 'cov:') | $(number 'ft:') | $(number 'corp:') | $finds |")
     echo "${rows[-1]}"
-    [ "$found" -eq 0 ] || tail -40 "$log"
+    if [ "$ran" = no ]; then
+        status=1
+        tail -n 60 "$log"
+    fi
 done
 
 printf '\n| target | seconds | executions | per second | edges | features | inputs kept | finds |\n|---|---|---|---|---|---|---|---|\n'

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use edgeloop::{EventLoop, Handler, Server};
 
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A request that comes behind another one, and whose answer nothing else looks like.
 pub(crate) const MARKER: &[u8] = b"GET /marker HTTP/1.1\r\nHost: a\r\n\r\n";
