@@ -32,6 +32,12 @@ pub fn seeds(name: &str) -> Vec<Vec<u8>> {
                 [b"\x01\x01\x01\x07", &input[..]].concat(),
             ]
         })),
+        "session" => seeds.extend(inputs.flat_map(|input| {
+            [
+                [b"\0\x01\x13", &input[..]].concat(),
+                [b"\x01\x02\x05\x20", &input[..]].concat(),
+            ]
+        })),
         _ => {}
     }
     seeds

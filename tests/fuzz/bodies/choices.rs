@@ -26,26 +26,31 @@ impl<'d> Choices<'d> {
         self.rest
     }
 
-    /// The limits that a server has, or for an odd byte ones that short inputs reach.
+    /// The limits that a server has, or for an odd byte narrow ones.
     pub(crate) fn limits(&mut self) -> Limits {
         if self.byte() & 1 == 0 {
             return Limits::default();
         }
-        Limits {
-            head_bytes_max: 240,
-            target_bytes_max: 48,
-            fields_max: 4,
-            trailer_bytes_max: 60,
-            chunk_extension_bytes_max: 12,
-            chunk_extensions_bytes_max: 30,
-            discard_bytes_max: 40,
-        }
+        narrow()
     }
 
     /// The lengths of the pieces that the rest comes in: up to seven, over and over again. None: it comes whole.
     pub(crate) fn cuts(&mut self) -> &'d [u8] {
         let count = self.byte() % 8;
         self.take(usize::from(count))
+    }
+}
+
+/// Limits that short inputs reach.
+pub(crate) fn narrow() -> Limits {
+    Limits {
+        head_bytes_max: 240,
+        target_bytes_max: 48,
+        fields_max: 4,
+        trailer_bytes_max: 60,
+        chunk_extension_bytes_max: 12,
+        chunk_extensions_bytes_max: 30,
+        discard_bytes_max: 40,
     }
 }
 

@@ -4,6 +4,7 @@
 //! look for new ones.
 
 mod answers;
+mod asked;
 mod choices;
 mod chunks;
 #[cfg(feature = "web")]
@@ -15,6 +16,7 @@ mod path;
 mod plain;
 mod plain_fields;
 mod response;
+mod session;
 mod wire;
 
 pub use chunks::chunks;
@@ -25,3 +27,4 @@ pub use head::head;
 #[cfg(feature = "web")]
 pub use path::path;
 pub use response::response;
+pub use session::session;

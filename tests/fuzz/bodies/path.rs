@@ -138,13 +138,15 @@ pub fn path(data: &[u8]) {
     let asked = ask(path, shows);
     SERVER.with_borrow_mut(|server| {
         server.site.borrow_mut().shows = shows;
-        let put = match &asked {
+        // What is hidden is there.
+        let there = ask(path, true);
+        let put = match &there {
             Asked::Names { names, .. } => server.put(names, puts),
             Asked::Malformed | Asked::Hidden => Put::Nothing,
         };
         let request = format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
         let got = server.wire.exchange(request.as_bytes());
-        if let Asked::Names { names, .. } = &asked {
+        if let Asked::Names { names, .. } = &there {
             server.clear(&names[0]);
         }
         let (answer, rest) = take_final(&got, false).expect("an answer");

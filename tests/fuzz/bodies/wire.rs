@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
-use edgeloop::{EventLoop, Handler, Server};
+use edgeloop::{EventLoop, Handler, Limits, Server};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -48,10 +48,15 @@ pub(crate) struct Wire<H> {
 impl<H: Handler> Wire<H> {
     /// Listens on a socket in the folder.
     pub(crate) fn new(folder: Folder, handler: H) -> Wire<H> {
+        Wire::within(Limits::default(), folder, handler)
+    }
+
+    pub(crate) fn within(limits: Limits, folder: Folder, handler: H) -> Wire<H> {
         let socket = folder.path().join("socket");
         // Neither a clock nor a name: nothing is in an answer that was not put there.
         let server = Server::bind(&format!("unix:{}", socket.display()))
             .expect("a new path")
+            .limits(limits)
             .without_date()
             .name(None);
         let event_loop = server.event_loop(handler, ()).expect("a loop");
@@ -60,10 +65,24 @@ impl<H: Handler> Wire<H> {
 
     /// Everything that a client gets that sends these bytes and then finishes sending.
     pub(crate) fn exchange(&mut self, bytes: &[u8]) -> Vec<u8> {
-        let mut client =
-            UnixStream::connect(self.folder.path().join("socket")).expect("it listens");
-        client.write_all(bytes).expect("there is room");
-        client.shutdown(Shutdown::Write).expect("connected");
+        self.exchange_pieces([bytes])
+    }
+
+    /// The same for bytes that come in pieces, each of which is dealt with before the next one comes.
+    pub(crate) fn exchange_pieces<'p>(
+        &mut self,
+        pieces: impl IntoIterator<Item = &'p [u8]>,
+    ) -> Vec<u8> {
+        let mut client = UnixStream::connect(self.folder.path().join("socket")).expect("listens");
+        let mut pieces = pieces.into_iter().peekable();
+        while let Some(piece) = pieces.next() {
+            // A server that has enough of this client may have closed already.
+            let _ = client.write_all(piece);
+            if pieces.peek().is_some() {
+                self.settle();
+            }
+        }
+        let _ = client.shutdown(Shutdown::Write);
         client.set_nonblocking(true).expect("a socket");
         let (mut got, begin) = (Vec::new(), Instant::now());
         loop {

@@ -71,6 +71,11 @@ fn connections_answer_what_the_plain_reader_sees_asked_however_they_are_cut() {
 }
 
 #[test]
+fn sessions_answer_what_the_plain_reader_sees_asked_however_it_comes() {
+    run("session", bodies::session, 20_000);
+}
+
+#[test]
 fn clients_find_the_answers_that_handlers_give() {
     run("response", bodies::response, 50_000);
 }
