@@ -1,4 +1,4 @@
-//! What fuzzing begins with: the corpus, in the form that each body takes.
+//! What fuzzing begins with, and what it leaves: the corpus, in the form that each body takes.
 
 use crate::http::corpus;
 
@@ -41,4 +41,17 @@ pub fn seeds(name: &str) -> Vec<Vec<u8>> {
         _ => {}
     }
     seeds
+}
+
+/// An input as a line of the corpus.
+pub fn line(input: &[u8]) -> String {
+    let escaped = input.iter().map(|byte| match byte {
+        b'\r' => r"\r".to_owned(),
+        b'\n' => r"\n".to_owned(),
+        b'\t' => r"\t".to_owned(),
+        b'\\' => r"\\".to_owned(),
+        b'}' | b'#' | 0..b' ' | 0x7f.. => format!(r"\x{byte:02x}"),
+        byte => char::from(*byte).to_string(),
+    });
+    escaped.collect()
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Runs the fuzz targets one after the other, each for so many seconds, and prints what they did as a table:
 #   tests/fuzz/run.sh [SECONDS [TARGET...]]        60 seconds and all of them unless said otherwise
-# Installs nothing. What they learn stays in tests/fuzz/corpus; what they find goes to tests/fuzz/artifacts and makes the
-# exit status 1.
+# Installs nothing. What they learn stays in tests/fuzz/corpus; what they find goes to tests/fuzz/artifacts, is printed as a
+# line for tests/corpus/fuzz, and makes the exit status 1.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -47,6 +47,7 @@ for target in "${targets[@]}"; do
     if [ "$ran" = no ]; then
         status=1
         tail -n 60 "$log"
+        find artifacts -type f -newer "$scratch/seeds-$target" -print -exec "$built/debug/seeds" line {} \;
     fi
 done
 

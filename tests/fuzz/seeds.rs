@@ -1,17 +1,25 @@
-//! Writes what a fuzz target begins with: `seeds NAME FOLDER`, a file for each input.
+//! Between the corpus and libFuzzer's files: `seeds TARGET FOLDER` writes what a target begins with, a file for each input;
+//! `seeds line FILE` prints what it has found as a line for `tests/corpus/fuzz/TARGET.txt`.
 
+use std::fs;
 use std::path::PathBuf;
+
+use edgeloop_fuzz::inputs::{line, seeds};
 
 fn main() -> std::io::Result<()> {
     let mut words = std::env::args().skip(1);
-    let (Some(name), Some(folder)) = (words.next(), words.next()) else {
-        eprintln!("usage: seeds NAME FOLDER");
+    let (Some(word), Some(path)) = (words.next(), words.next()) else {
+        eprintln!("usage: seeds TARGET FOLDER, or seeds line FILE");
         std::process::exit(2);
     };
-    let folder = PathBuf::from(folder);
-    std::fs::create_dir_all(&folder)?;
-    for (number, input) in edgeloop_fuzz::inputs::seeds(&name).iter().enumerate() {
-        std::fs::write(folder.join(format!("seed-{number:04}")), input)?;
+    let path = PathBuf::from(path);
+    if word == "line" {
+        println!("{}", line(&fs::read(path)?));
+        return Ok(());
+    }
+    fs::create_dir_all(&path)?;
+    for (number, input) in seeds(&word).iter().enumerate() {
+        fs::write(path.join(format!("seed-{number:04}")), input)?;
     }
     Ok(())
 }

@@ -38,21 +38,8 @@ fn try_one(name: &str, body: fn(&[u8]), input: &[u8]) {
     assert!(
         held,
         "broken by this line of tests/corpus/fuzz/{name}.txt:\n{}\n",
-        line(input)
+        inputs::line(input)
     );
-}
-
-/// An input as the corpus has it.
-fn line(input: &[u8]) -> String {
-    let escaped = input.iter().map(|byte| match byte {
-        b'\r' => r"\r".to_owned(),
-        b'\n' => r"\n".to_owned(),
-        b'\t' => r"\t".to_owned(),
-        b'\\' => r"\\".to_owned(),
-        b'}' | b'#' | 0..b' ' | 0x7f.. => format!(r"\x{byte:02x}"),
-        byte => char::from(*byte).to_string(),
-    });
-    escaped.collect()
 }
 
 #[test]
