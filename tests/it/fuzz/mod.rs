@@ -76,5 +76,5 @@ fn conditions_and_ranges_select_what_they_plainly_say() {
 #[test]
 #[cfg(feature = "web")]
 fn paths_lead_where_they_plainly_lead_and_never_out_of_the_root() {
-    run("path", bodies::path, 20_000);
+    run("path", bodies::path, 10_000);
 }
