@@ -9,6 +9,7 @@ mod edge;
 mod examples;
 #[cfg(feature = "web")]
 mod files;
+mod fuzz;
 mod handover;
 mod http;
 mod layers;

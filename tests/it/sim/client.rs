@@ -251,7 +251,10 @@ impl Client {
             let common = self.common.borrow();
             (common.rough, common.scarce)
         };
-        let breaks = self.missing().any(|it| matches!(it.body, Body::Breaks(_)));
+        let breaks = self.missing().any(|it| match it.body {
+            Body::Breaks(_) => true,
+            _ => rough && it.takes == Takes::File,
+        });
         let right = self.got == self.plot.expected.len() || breaks;
         let excused = self.excused || self.is_faulted() || scarce;
         if self.plot.verdict.all && !right && !excused {
