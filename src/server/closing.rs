@@ -141,19 +141,13 @@ impl<T: Transport> Session<T> {
         }
     }
 
-    /// The server stops now. An answer that is not sent whole ends in a reset: where its content ends with the connection,
-    /// a FIN would be its end.
-    pub(super) fn cut(&mut self) {
-        if matches!(self.pending, Pending::Output(_)) {
-            self.break_off(CloseReason::Stopped);
-        }
-    }
-
-    /// Its memory goes back to the worker, and whoever still works for it can know.
+    /// Its memory goes back to the worker, and whoever still works for it can know. An answer that is not sent whole ends
+    /// in a reset: where its content ends with the connection, a FIN would be its end.
     pub(super) fn end(mut self, shared: &mut Shared) {
         self.drop_held(shared);
         if let Pending::Output(output) = &mut self.pending {
             output.forget_bytes(&mut shared.pool);
+            let _ = self.transport.reset(); // one that is broken needs none
         }
         if let Some(client) = &self.deferred {
             client.set(Client::Gone);

@@ -156,9 +156,6 @@ impl<H: Handler, O: Observer> Worker<H, O> {
         self.cut += self.sessions.len();
         let tokens: Vec<Token> = self.sessions.iter().map(|(token, _)| token).collect();
         for token in tokens {
-            if let Some(session) = self.sessions.get_mut(token) {
-                session.cut();
-            }
             self.close(reactor, token, CloseReason::Stopped);
         }
         self.stop_when_done(reactor);

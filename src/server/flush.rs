@@ -26,7 +26,7 @@ impl<T: Transport> Session<T> {
             Pending::Linger(_) => return Ok(Flushed::All),
         }
         let part = &shared.out[..shared.out.len().min(budget.send)];
-        let sent = self.send(part, More::No)?;
+        let sent = self.send(part, More::No, budget)?;
         spend(shared, budget, sent);
         if sent == shared.out.len() {
             shared.out.clear();
@@ -80,11 +80,11 @@ impl<T: Transport> Session<T> {
                 .map_or(More::No, super::output::Tail::more);
             if !output.unsent().is_empty() {
                 let part = &output.unsent()[..output.unsent().len().min(allowance)];
-                let sent = self.send(part, more)?;
+                let sent = self.send(part, more, budget)?;
                 spend(shared, budget, sent);
                 output.mark_sent(sent, &mut shared.pool);
             } else if !shared.out.is_empty() {
-                let sent = self.send(&shared.out, more)?;
+                let sent = self.send(&shared.out, more, budget)?;
                 spend(shared, budget, sent);
                 if sent < shared.out.len() {
                     output.keep(&shared.out[sent..], &mut shared.pool);
@@ -98,7 +98,7 @@ impl<T: Transport> Session<T> {
                     }
                     Ok(Step::Encoded) => {}
                     Ok(Step::End) => output.tail = None,
-                    Err(Failed::Send(error)) => self.not_sent(&error)?,
+                    Err(Failed::Send(error)) => self.not_sent(&error, budget)?,
                     Err(Failed::Content) => return Err(self.break_off(CloseReason::Failed)),
                 }
             } else {
@@ -109,7 +109,12 @@ impl<T: Transport> Session<T> {
 
     /// One send. A short one means that the kernel's buffer is full: an edge will follow.
     #[inline]
-    fn send(&mut self, bytes: &[u8], more: More) -> Result<usize, CloseReason> {
+    fn send(
+        &mut self,
+        bytes: &[u8],
+        more: More,
+        budget: &mut Budget,
+    ) -> Result<usize, CloseReason> {
         if !self.ready.contains(Ready::WRITE) {
             return Ok(0);
         }
@@ -124,7 +129,7 @@ impl<T: Transport> Session<T> {
                 Ok(sent)
             }
             Err(error) => {
-                self.not_sent(&error)?;
+                self.not_sent(&error, budget)?;
                 Ok(0)
             }
         }
@@ -140,11 +145,13 @@ impl<T: Transport> Session<T> {
     }
 
     #[cold]
-    fn not_sent(&mut self, error: &io::Error) -> Result<(), CloseReason> {
+    fn not_sent(&mut self, error: &io::Error, budget: &mut Budget) -> Result<(), CloseReason> {
         match error.kind() {
             io::ErrorKind::WouldBlock => self.ready.remove(Ready::WRITE),
-            io::ErrorKind::Interrupted => {}
-            _ => return Err(CloseReason::Reset),
+            // Once more, but not in this turn.
+            io::ErrorKind::Interrupted => budget.send = 0,
+            // The connection need not be broken yet: memory can have run out. It must not end as if that were the end.
+            _ => return Err(self.break_off(CloseReason::Reset)),
         }
         Ok(())
     }

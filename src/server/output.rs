@@ -97,7 +97,7 @@ pub(super) enum Room {
 
 /// Why a step of a [`Tail`] failed.
 pub(super) enum Failed {
-    /// The kernel did not send, whatever the reason.
+    /// Nothing was sent: the connection's error, or a signal came between.
     Send(io::Error),
     /// The content is not what was promised: a file is shorter or can't be read, a source failed.
     Content,
@@ -159,6 +159,9 @@ impl Tail {
             Tail::File { file, at, left } => {
                 let part = usize::try_from(*left).map_or(PIECE_BYTES, |left| left.min(PIECE_BYTES));
                 let read = match read_onto(file, &mut shared.out, part, *at) {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                        return Err(Failed::Send(error));
+                    }
                     Ok(0) | Err(_) => return Err(Failed::Content),
                     Ok(read) => read,
                 };
@@ -233,13 +236,30 @@ fn is_about_the_peer(error: &io::Error) -> bool {
     )
 }
 
+/// How often a read that signals interrupt is tried.
+const TRIES: usize = 4;
+
+/// Appends exactly `length` bytes of a file, or none if they can't be had: whether they are there.
+pub(super) fn read_all_onto(file: &Fd, out: &mut Vec<u8>, length: usize, offset: u64) -> bool {
+    let begin = out.len();
+    let (mut read, mut tries) = (0, TRIES);
+    // A read can be short although there is more: some file systems let signals come between.
+    while read < length && tries > 0 {
+        match read_onto(file, out, length - read, offset + read as u64) {
+            Ok(0) => break,
+            Ok(more) => read += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => tries -= 1,
+            Err(_) => break,
+        }
+    }
+    if read < length {
+        out.truncate(begin);
+    }
+    read == length
+}
+
 /// Appends up to `length` bytes of a file: how many there were.
-pub(super) fn read_onto(
-    file: &Fd,
-    out: &mut Vec<u8>,
-    length: usize,
-    offset: u64,
-) -> io::Result<usize> {
+fn read_onto(file: &Fd, out: &mut Vec<u8>, length: usize, offset: u64) -> io::Result<usize> {
     let begin = out.len();
     out.resize(begin + length, 0);
     let read = file::read_at(file, &mut out[begin..], offset);

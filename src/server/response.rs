@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::defer::{ClientState, Completer};
 use super::limits::Limits;
-use super::output::{Source, Tail, read_onto};
+use super::output::{Source, Tail, read_all_onto};
 use super::shared::Shared;
 use crate::http::{Conn, Content, FieldError, FieldLine, Length, encode};
 use crate::reactor::Token;
@@ -236,16 +236,11 @@ impl HeadWriter<'_> {
                     left: length,
                 });
             }
-            let begin = shared.out.len();
-            match read_onto(&file, &mut shared.out, length as usize, offset) {
-                Ok(read) if read as u64 == length => {
-                    conn.sent_body(&shared.limits.http, length);
-                    Kind::Whole
-                }
-                Ok(_) | Err(_) => {
-                    shared.out.truncate(begin);
-                    Kind::Broken
-                }
+            if read_all_onto(&file, &mut shared.out, length as usize, offset) {
+                conn.sent_body(&shared.limits.http, length);
+                Kind::Whole
+            } else {
+                Kind::Broken
             }
         })
     }

@@ -286,8 +286,12 @@ impl<T: Transport> Session<T> {
                     self.ready.remove(Ready::READ);
                     Ok(0)
                 }
-                io::ErrorKind::Interrupted => Ok(0),
-                _ => Err(CloseReason::Reset),
+                // Once more, but not in this turn: a call is not repeated for as long as it likes.
+                io::ErrorKind::Interrupted => {
+                    *budget = 0;
+                    Ok(0)
+                }
+                _ => Err(self.break_off(CloseReason::Reset)),
             },
         }
     }

@@ -9,12 +9,13 @@ mod edge;
 mod examples;
 #[cfg(feature = "web")]
 mod files;
+mod fuzz;
 mod handover;
 mod http;
 mod layers;
 #[cfg(feature = "cli")]
 mod process;
 mod server;
-#[cfg(feature = "sim")]
+#[cfg(all(feature = "sim", feature = "web"))]
 mod sim;
 mod source;

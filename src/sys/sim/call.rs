@@ -36,6 +36,14 @@ macro_rules! calls {
                 }
             }
 
+            /// Whether it says `EAGAIN` when there is nothing yet, and readiness tells when there is.
+            pub const fn waits(self) -> bool {
+                matches!(
+                    self,
+                    Call::Accept | Call::Recv | Call::Send | Call::SendFile | Call::ReadSignal
+                )
+            }
+
             /// The errors that the man page lists, and those of its protocol.
             pub const fn errnos(self) -> &'static [i32] {
                 match self {

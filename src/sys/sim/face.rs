@@ -53,21 +53,28 @@ impl World {
     }
 
     pub(in crate::sys) fn set_option(&self, fd: &Fd, level: i32, name: i32) -> io::Result<()> {
-        said(self.begin(Call::SetOption).and_then(|()| {
-            let mut kernel = self.kernel();
-            match (level, name, kernel.object(fd.raw())?) {
-                (libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, Object::Listener(it)) => it.drops = true,
-                (libc::SOL_SOCKET, libc::SO_LINGER, Object::Stream(link, side)) => {
-                    let (link, side) = (*link, *side);
-                    if let Some(link) = kernel.link(link) {
-                        link.ends[side].linger_reset = true;
-                    }
+        let fault = self.begin(Call::SetOption);
+        let stream = self.kernel().stream(fd.raw());
+        if let (Err(errno), Ok((link, side))) = (fault, stream) {
+            self.blame(Call::SetOption, link, side, errno);
+        }
+        said(fault.and_then(|()| self.set_one(fd.raw(), level, name)))
+    }
+
+    fn set_one(&self, number: RawFd, level: i32, name: i32) -> Result<(), Errno> {
+        let mut kernel = self.kernel();
+        match (level, name, kernel.object(number)?) {
+            (libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, Object::Listener(it)) => it.drops = true,
+            (libc::SOL_SOCKET, libc::SO_LINGER, Object::Stream(link, side)) => {
+                let (link, side) = (*link, *side);
+                if let Some(link) = kernel.link(link) {
+                    link.ends[side].linger_reset = true;
                 }
-                (_, _, Object::Socket(_) | Object::Listener(_) | Object::Stream(..)) => {}
-                _ => return Err(Errno::ENOTSOCK),
             }
-            Ok(())
-        }))
+            (_, _, Object::Socket(_) | Object::Listener(_) | Object::Stream(..)) => {}
+            _ => return Err(Errno::ENOTSOCK),
+        }
+        Ok(())
     }
 
     pub(in crate::sys) fn resolve(&self, name: &str, port: u16) -> io::Result<SocketAddr> {
@@ -210,9 +217,9 @@ impl World {
                 && let Some(lost) = listener.queue.pop_front()
                 && let Some(link) = kernel.link(lost)
             {
-                link.faulted = true;
                 let wakes = link.abort(OURS);
                 link.ends[OURS].closed = true;
+                kernel.faulted.insert((lost.serial, Call::Accept));
                 kernel.wake_ends(lost, wakes);
             }
             if errno == Errno::EAGAIN {
@@ -229,6 +236,7 @@ impl World {
             _ => return Err(Errno::ENOTSOCK),
         };
         let accepted = Fd::simulated(kernel.open_end(link, OURS)?);
+        kernel.last_accepted = link.serial;
         drop(kernel);
         self.note(|| {
             format!(
@@ -258,7 +266,7 @@ impl World {
         let fault = self.begin(Call::Recv);
         let (link, side) = self.kernel().stream(number)?;
         if let Err(errno) = fault {
-            self.blame(link, side, errno);
+            self.blame(Call::Recv, link, side, errno);
             if errno == Errno::EAGAIN {
                 self.announce(link, IN);
             }
@@ -297,7 +305,7 @@ impl World {
             errno => errno,
         })?;
         if let Err(errno) = fault {
-            self.blame(link, side, errno);
+            self.blame(call, link, side, errno);
             if errno == Errno::EAGAIN {
                 self.announce(link, OUT);
             }
@@ -351,7 +359,7 @@ impl World {
         }
         let (link, side) = self.kernel().stream(number)?;
         if let Err(errno) = fault {
-            self.blame(link, side, errno);
+            self.blame(Call::ShutdownWrite, link, side, errno);
             return Err(errno);
         }
         let mut kernel = self.kernel();
@@ -547,10 +555,9 @@ impl World {
         data: u64,
     ) -> io::Result<()> {
         let fault = self.begin(Call::EpollControl);
-        if let Err(errno) = fault
-            && let Ok((link, side)) = self.kernel().stream(number)
-        {
-            self.blame(link, side, errno);
+        let stream = self.kernel().stream(number);
+        if let (Err(errno), Ok((link, side))) = (fault, stream) {
+            self.blame(Call::EpollControl, link, side, errno);
         }
         let done = fault.and_then(|()| {
             self.kernel()

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use nix::errno::Errno;
 
 use super::link::{ERR, HUP, IN, Link, OURS, OUT, THEIRS, Wakes};
-use super::{FIRST, Random};
+use super::{Call, FIRST, Random};
 
 /// Edges of registrations that are no more, for those that come late.
 const PAST: usize = 16;
@@ -86,6 +86,9 @@ pub(super) struct Kernel {
     descriptions: Vec<Option<Description>>,
     pub(super) links: Vec<Option<Link>>,
     links_made: u64,
+    pub(super) last_accepted: u64,
+    /// Links, by number, and the calls that have failed on them.
+    pub(super) faulted: BTreeSet<(u64, Call)>,
     pub(super) files: Vec<FileNode>,
     pub(super) paths: BTreeMap<PathBuf, usize>,
     /// Socket files: their inodes.
@@ -278,14 +281,24 @@ impl Kernel {
             return;
         };
         let (ours, theirs) = (link.ends[OURS].description, link.ends[THEIRS].description);
-        if wakes.0[THEIRS].is_some() && link.notice.is_some() && !link.noticed {
-            link.noticed = true;
-            self.noticed.push(id);
+        if wakes.0[THEIRS].is_some() {
+            self.notice(id);
         }
         for (description, key) in [(ours, wakes.0[OURS]), (theirs, wakes.0[THEIRS])] {
             if let (Some(description), Some(key)) = (description, key) {
                 self.wake(description, key);
             }
+        }
+    }
+
+    /// The client is to look at its end.
+    pub(super) fn notice(&mut self, id: LinkId) {
+        if let Some(link) = self.link(id)
+            && link.notice.is_some()
+            && !link.noticed
+        {
+            link.noticed = true;
+            self.noticed.push(id);
         }
     }
 

@@ -111,6 +111,10 @@ impl End {
         self.reset
     }
 
+    pub(super) fn is_finished(&self) -> bool {
+        self.peer_finished
+    }
+
     pub(super) fn has_all(&self) -> bool {
         self.peer_finished && self.received.is_empty()
     }
@@ -133,8 +137,6 @@ pub(super) struct Link {
     pub(super) piece: usize,
     /// Whether a transfer from this end is in the agenda.
     pub(super) scheduled: [bool; 2],
-    /// Something was done to it that no client is to blame for.
-    pub(super) faulted: bool,
     pub(super) notice: Option<Notice>,
     pub(super) noticed: bool,
 }
@@ -148,7 +150,6 @@ impl Link {
             latency: 0,
             piece: usize::MAX,
             scheduled: [false; 2],
-            faulted: false,
             notice: None,
             noticed: false,
         }

@@ -131,10 +131,13 @@ impl Peer {
         }
     }
 
-    /// Whether a fault has hit it: then any end is right.
-    pub fn is_faulted(&self) -> bool {
+    /// Whether the server's end has come, although what came before it may be unread.
+    pub fn has_end(&self) -> bool {
         let mut kernel = self.world.kernel();
-        kernel.link(self.link).is_none_or(|link| link.faulted)
+        kernel.link(self.link).is_none_or(|link| {
+            let end = &link.ends[THEIRS];
+            end.is_reset() || end.is_finished()
+        })
     }
 }
 

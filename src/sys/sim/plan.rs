@@ -5,6 +5,9 @@ use nix::errno::Errno;
 use super::Call;
 use super::random::Random;
 
+/// How many times in a row a call fails for good: longer than anybody waits for it.
+const FOR_GOOD: u64 = 2_000;
+
 /// Which calls fail, and how.
 #[derive(Clone, Debug, Default)]
 pub enum Plan {
@@ -91,17 +94,18 @@ impl Plan {
                 nth: when,
                 for_good,
             } => {
-                let due = nth == *when || (*for_good && nth > *when);
+                let due = nth == *when || (*for_good && (*when..*when + FOR_GOOD).contains(&nth));
                 (*which == call && due).then_some(*errno)?
             }
             Plan::Random(rates) => {
                 let errnos = call.errnos();
                 if errnos.contains(&libc::EINTR) && random.hits(rates.interrupted) {
                     libc::EINTR
-                } else if errnos.contains(&libc::EAGAIN) && random.hits(rates.not_yet) {
+                } else if call.waits() && random.hits(rates.not_yet) {
                     libc::EAGAIN
-                } else if random.hits(rates.fail) && !errnos.is_empty() {
-                    errnos[random.index(errnos.len())]
+                } else if random.hits(rates.fail) {
+                    let errno = errnos.get(random.index(errnos.len())).copied();
+                    errno.filter(|errno| !is_for_good(*errno))?
                 } else {
                     return None;
                 }
@@ -142,4 +146,13 @@ impl Plan {
             Plan::Sound | Plan::At { .. } | Plan::Cut { .. } => Rates::default(),
         }
     }
+}
+
+/// What is only said of descriptors and memory that are not what they were taken for: it would be said again, and the
+/// program is as good as over.
+const fn is_for_good(errno: i32) -> bool {
+    matches!(
+        errno,
+        libc::EBADF | libc::EFAULT | libc::EINVAL | libc::ENOTSOCK | libc::EOPNOTSUPP
+    )
 }

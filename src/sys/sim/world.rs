@@ -232,6 +232,25 @@ impl World {
         }
     }
 
+    /// Forgets what was to happen, with all that it holds.
+    pub fn forget_steps(&self) {
+        let agenda = std::mem::take(&mut *self.0.agenda.borrow_mut());
+        drop(agenda);
+    }
+
+    /// Lets so much time pass, with all that happens in it.
+    pub fn advance(&self, time: Duration) {
+        let until = self.now() + time;
+        self.run_due();
+        while let Some(step) = self.next_step()
+            && step <= until.as_nanos()
+        {
+            self.leap_to(step);
+            self.run_due();
+        }
+        self.leap_to(until.as_nanos());
+    }
+
     // Calls.
 
     /// A call begins: time passes, others go on, and it may fail.
@@ -272,7 +291,7 @@ impl World {
     fn leap(&self) {
         let (ahead, wall) = {
             let mut random = self.0.random.borrow_mut();
-            (random.below(2_000_000_000), random.below(2_000_000_000_000))
+            (random.below(500_000_000), random.below(2_000_000_000_000))
         };
         if self.hits(500_000) {
             self.0.now.set(self.0.now.get() + ahead);
@@ -442,19 +461,20 @@ impl World {
     }
 
     /// A fault has hit the connection: whatever its client sees is not the program's doing. Some are the end of it.
-    pub(super) fn blame(&self, link: LinkId, side: usize, errno: Errno) {
-        let mut kernel = self.kernel();
-        let Some(known) = kernel.link(link) else {
+    pub(super) fn blame(&self, call: Call, link: LinkId, side: usize, errno: Errno) {
+        if matches!(errno, Errno::EAGAIN | Errno::EINTR) {
             return;
-        };
-        match errno {
-            Errno::EAGAIN | Errno::EINTR => {}
-            Errno::ECONNRESET | Errno::EPIPE | Errno::ETIMEDOUT | Errno::EHOSTUNREACH => {
-                known.faulted = true;
-                let wakes = known.abort(side);
-                kernel.wake_ends(link, wakes);
-            }
-            _ => known.faulted = true,
+        }
+        let mut kernel = self.kernel();
+        kernel.faulted.insert((link.serial, call));
+        kernel.notice(link);
+        if matches!(
+            errno,
+            Errno::ECONNRESET | Errno::EPIPE | Errno::ETIMEDOUT | Errno::EHOSTUNREACH
+        ) && let Some(known) = kernel.link(link)
+        {
+            let wakes = known.abort(side);
+            kernel.wake_ends(link, wakes);
         }
     }
 
@@ -480,9 +500,34 @@ impl World {
         self.0.calls_max.set(calls);
     }
 
+    /// Whether `SIGPIPE` would end the program, as far as it can see.
+    pub fn set_sigpipe_is_default(&self, is_default: bool) {
+        self.kernel().sigpipe_is_default = is_default;
+    }
+
     /// How many descriptors are open.
     pub fn open_descriptors(&self) -> usize {
         self.kernel().open_descriptors()
+    }
+
+    /// The [number](Peer::number) of the client that was accepted last, zero if none was.
+    pub fn last_accepted(&self) -> u64 {
+        self.kernel().last_accepted
+    }
+
+    /// Whether a fault has hit the connection of the client with this number: then any end of it is right.
+    pub fn is_faulted(&self, client: u64) -> bool {
+        let first = (client, Call::ALL[0]);
+        let faulted = &self.kernel().faulted;
+        faulted
+            .range(first..)
+            .next()
+            .is_some_and(|(it, _)| *it == client)
+    }
+
+    /// Whether this call has failed on the connection of this client.
+    pub fn has_failed(&self, client: u64, call: Call) -> bool {
+        self.kernel().faulted.contains(&(client, call))
     }
 
     /// How often a call was made.

@@ -1,0 +1,215 @@
+//! The server under test: a handler whose answers follow from the request alone, so that clients know them.
+
+use core::time::Duration;
+use std::io;
+use std::rc::Rc;
+use std::sync::{Arc, LazyLock};
+
+use edgeloop::http::{Head, Length};
+use edgeloop::server::{BodyWriter, Pull, Source};
+use edgeloop::sys::Fd;
+use edgeloop::sys::file::{self, Failure};
+use edgeloop::sys::sim::World;
+use edgeloop::web::Files;
+use edgeloop::{Completer, Handler, Intake, Reply, Request, ResponseWriter};
+
+/// Where all content comes from: a piece of it is told by where it begins and how long it is.
+static PATTERN: LazyLock<&'static [u8]> = LazyLock::new(|| {
+    let bytes: Vec<u8> = (0..600_000u32)
+        .map(|at| b'!' + (at.wrapping_mul(2_654_435_761) >> 25) as u8 % 90)
+        .collect();
+    Box::leak(bytes.into_boxed_slice())
+});
+
+/// The content of the request with this number.
+pub(super) fn content(id: u32, length: usize) -> &'static [u8] {
+    let begin = (id % 1009) as usize;
+    &PATTERN[begin..begin + length]
+}
+
+/// The bodies that are buffered are at most this long.
+pub(super) const BODY_MAX: usize = 4096;
+
+/// Files of the world, by name and length.
+pub(super) const FILES: [(&str, usize); 4] = [
+    ("empty", 0),
+    ("small", 1000),
+    ("middle", 40_000),
+    ("large", 300_000),
+];
+
+/// A file that shrinks to a part of itself at some moment.
+pub(super) const SHRINKS: (&str, usize) = ("shrinks", 250_000);
+
+const ROOT: &str = "/srv";
+
+pub(super) fn add_files(world: &World) {
+    for (name, length) in FILES.into_iter().chain([SHRINKS]) {
+        world.add_file(format!("{ROOT}/{name}"), Rc::from(content(0, length)));
+    }
+}
+
+pub(super) fn path_of(name: &str) -> String {
+    format!("{ROOT}/{name}")
+}
+
+pub(super) struct App {
+    world: World,
+    root: Fd,
+    files: Files,
+    /// Of answers that never come.
+    kept: Vec<Completer>,
+}
+
+impl App {
+    pub(super) fn new(world: &World) -> io::Result<App> {
+        Ok(App {
+            world: world.clone(),
+            root: file::open_root(ROOT.as_ref())?,
+            files: Files::new(ROOT)?,
+            kept: Vec::new(),
+        })
+    }
+}
+
+/// `/kind/id/number/…`
+pub(super) struct Asked<'p> {
+    pub(super) kind: &'p str,
+    pub(super) id: u32,
+    pub(super) number: usize,
+}
+
+impl<'p> Asked<'p> {
+    pub(super) fn new(path: &'p str) -> Asked<'p> {
+        let mut parts = path.split('/').skip(1);
+        Asked {
+            kind: parts.next().unwrap_or_default(),
+            id: parts.next().and_then(|it| it.parse().ok()).unwrap_or(0),
+            number: parts.next().and_then(|it| it.parse().ok()).unwrap_or(0),
+        }
+    }
+}
+
+impl Handler for App {
+    fn intake(&mut self, head: &Head<'_>, res: ResponseWriter<'_>) -> Intake {
+        let asked = Asked::new(head.path());
+        match asked.kind {
+            "refuse" => Intake::Answer(res.status(403).text(asked.id.to_string())),
+            _ => Intake::Buffer(BODY_MAX),
+        }
+    }
+
+    fn on_request(&mut self, req: &Request<'_>, res: ResponseWriter<'_>) -> Reply {
+        let Asked { kind, id, number } = Asked::new(req.path());
+        match kind {
+            "text" => res.status(200).text(id.to_string()),
+            "echo" => res
+                .status(200)
+                .field_fmt("X-Id", format_args!("{id}"))
+                .body(req.body()),
+            "body" => res.status(200).body(content(id, number)),
+            "constant" => res.status(200).constant(content(id, number)),
+            "shared" => res.status(200).shared(Arc::from(content(id, number))),
+            "sized" => res.status(200).stream(
+                Length::Known(number as u64),
+                Pieces::new(content(id, number), number),
+            ),
+            "stream" => res
+                .status(200)
+                .stream(Length::Unknown, Pieces::new(content(id, number), number)),
+            "fails" => res.status(200).stream(
+                Length::Unknown,
+                Pieces::new(content(id, number), number / 2),
+            ),
+            "file" => self.file(req, res),
+            "www" => match req.path().rsplit_once('/') {
+                Some((_, name)) => self.files.serve(req, name, res),
+                None => res.no_route(req.method()),
+            },
+            "later" => {
+                let (completer, reply) = res.defer();
+                self.world
+                    .after(Duration::from_micros(number as u64), move |_| {
+                        completer.finish(move |res| res.status(200).text(id.to_string()));
+                    });
+                reply
+            }
+            // The answer that comes late is a long one.
+            "then" => {
+                let (completer, reply) = res.defer();
+                self.world.after(Duration::from_millis(3), move |_| {
+                    completer.finish(move |res| res.status(200).constant(content(id, number)));
+                });
+                reply
+            }
+            "dropped" => {
+                let (completer, reply) = res.defer();
+                self.world
+                    .after(Duration::from_millis(2), move |_| drop(completer));
+                reply
+            }
+            "never" => {
+                let (completer, reply) = res.defer();
+                self.kept.push(completer);
+                reply
+            }
+            "panics" => panic!("a handler panics, as it should"),
+            "bad" => res.status(200).field("X-Bad", "a\r\nb: c").body("nothing"),
+            _ => res.no_route(req.method()),
+        }
+    }
+}
+
+impl App {
+    /// With sendfile, where it is long enough.
+    fn file(&self, req: &Request<'_>, res: ResponseWriter<'_>) -> Reply {
+        let name = req.path().rsplit('/').next().unwrap_or_default();
+        let open = || {
+            let file = file::open_beneath(&self.root, name.as_bytes())?;
+            file::metadata(&file).map(|metadata| (file, metadata))
+        };
+        let again = |error: &io::Error| file::failure(error) == Failure::Again;
+        match (0..4)
+            .map(|_| open())
+            .find(|it| !it.as_ref().is_err_and(again))
+            .unwrap_or_else(open)
+        {
+            Ok((file, metadata)) => res.status(200).file(file, 0, metadata.length),
+            Err(_) => res.status(503).text("the file can't be had"),
+        }
+    }
+}
+
+/// Gives content in uneven pieces, and fails after so much of it.
+struct Pieces {
+    content: &'static [u8],
+    sound: usize,
+    at: usize,
+}
+
+impl Pieces {
+    fn new(content: &'static [u8], sound: usize) -> Pieces {
+        Pieces {
+            content,
+            sound,
+            at: 0,
+        }
+    }
+}
+
+impl Source for Pieces {
+    fn pull(&mut self, body: &mut BodyWriter<'_>) -> Pull {
+        let piece = 1 + (self.at * 7 + 1300) % 9000;
+        let end = (self.at + piece.min(body.room().max(1))).min(self.sound);
+        if end == self.at {
+            return if self.sound == self.content.len() {
+                Pull::End
+            } else {
+                Pull::Failed
+            };
+        }
+        body.write(&self.content[self.at..end]);
+        self.at = end;
+        Pull::More
+    }
+}

@@ -1,0 +1,365 @@
+//! A client that acts out its plot and checks every byte that it gets.
+
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+
+use core::time::Duration;
+
+use edgeloop::sys::Instant;
+use edgeloop::sys::sim::{Call, Peer, PeerState, World};
+
+use super::parse::{self, Answer, Progress};
+use super::plot::{Act, Body, Expected, Plot, Reading, Takes};
+
+/// What all clients of a run share.
+pub(super) struct Common {
+    pub(super) port: u16,
+    /// Calls may fail: answers that take files or mail may be errors.
+    pub(super) rough: bool,
+    /// Room is scarce, or the server stops: connections may end before their time, with or without a 503.
+    pub(super) scarce: bool,
+    pub(super) actions: u64,
+    pub(super) answers: u64,
+    pub(super) failures: Vec<String>,
+}
+
+pub(super) struct Client {
+    world: World,
+    common: Rc<RefCell<Common>>,
+    peer: Option<Peer>,
+    pub(super) number: u64,
+    pub(super) plot: Plot,
+    /// Of the bytes that are being sent, how many are.
+    sent: usize,
+    waits_until: Instant,
+    reading: Reading,
+    reads_again: Instant,
+    inbox: Vec<u8>,
+    /// Bytes that it takes to read the next answer.
+    needed: usize,
+    /// Answers that have come.
+    pub(super) got: usize,
+    continued: bool,
+    refused: bool,
+    /// An answer was an error because a call had failed.
+    pub(super) excused: bool,
+    pub(super) first_byte: Option<Instant>,
+    pub(super) last_byte: Option<Instant>,
+    pub(super) ended: Option<PeerState>,
+    pub(super) done: bool,
+}
+
+pub(super) type Shared = Rc<RefCell<Client>>;
+
+impl Client {
+    /// Connects. `None`: it could not.
+    pub(super) fn start(world: &World, common: &Rc<RefCell<Common>>, plot: Plot) -> Option<Shared> {
+        let peer = world.connect(common.borrow().port)?;
+        common.borrow_mut().actions += 1;
+        let number = peer.number();
+        let name = plot.name;
+        world.note(|| format!("client {number} is one that is called: {name}"));
+        let client = Rc::new(RefCell::new(Client {
+            world: world.clone(),
+            common: Rc::clone(common),
+            number,
+            plot,
+            sent: 0,
+            waits_until: world.now(),
+            reading: Reading::Promptly,
+            reads_again: world.now(),
+            inbox: Vec::new(),
+            needed: 1,
+            got: 0,
+            continued: false,
+            refused: false,
+            excused: false,
+            first_byte: None,
+            last_byte: None,
+            ended: None,
+            done: false,
+            peer: None,
+        }));
+        let weak = Rc::downgrade(&client);
+        peer.on_notice(move |world| {
+            if let Some(client) = weak.upgrade() {
+                act(&client, world);
+            }
+        });
+        client.borrow_mut().peer = Some(peer);
+        act(&client, world);
+        Some(client)
+    }
+
+    fn fail(&self, what: &str) {
+        let text = format!(
+            "client {} ({}), {} of {} answers: {what}",
+            self.number,
+            self.plot.name,
+            self.got,
+            self.plot.expected.len()
+        );
+        self.common.borrow_mut().failures.push(text);
+    }
+
+    /// Takes what has come, as far as it reads now. When it is to be asked again.
+    fn read(&mut self, now: Instant) -> Option<Duration> {
+        let peer = self.peer.as_ref()?;
+        let mut again = None;
+        let most = match self.reading {
+            Reading::Promptly => usize::MAX,
+            Reading::Never => 0,
+            Reading::Slowly(..) if now < self.reads_again => 0,
+            Reading::Slowly(bytes, every) => {
+                self.reads_again = now + every;
+                again = Some(every);
+                bytes
+            }
+        };
+        if most > 0 && peer.receive(&mut self.inbox, most) > 0 {
+            self.common.borrow_mut().actions += 1;
+        }
+        let state = peer.state();
+        let over = peer.has_end() || self.is_faulted();
+        if over && matches!(self.reading, Reading::Never) {
+            self.reading = Reading::Promptly;
+            return self.read(now);
+        }
+        if state != PeerState::Open && (state == PeerState::Finished || peer.unread() == 0) {
+            self.ended = Some(state);
+        }
+        let parsed = catch_unwind(AssertUnwindSafe(|| self.take_answers()));
+        if parsed.is_err() {
+            let begin = self.inbox[..self.inbox.len().min(300)].escape_ascii();
+            self.fail(&format!("can't be read: {begin}"));
+            self.inbox.clear();
+        }
+        again
+    }
+
+    fn take_answers(&mut self) {
+        let ended = self.ended == Some(PeerState::Finished);
+        while self.inbox.len() >= self.needed || ended && !self.inbox.is_empty() {
+            if self.refused {
+                return self.inbox.clear();
+            }
+            let scarce = self.common.borrow().scarce;
+            let head_only = match self.plot.expected.get(self.got) {
+                Some(expected) => expected.head_only,
+                // A connection that is refused has asked for nothing.
+                None if scarce => return self.inbox.clear(),
+                None => return self.fail("more than it has asked for"),
+            };
+            match parse::read(&self.inbox, head_only, ended) {
+                Progress::Whole(answer, length) => {
+                    self.inbox.drain(..length);
+                    self.needed = 1;
+                    let closes = answer.field("connection") == Some("close");
+                    // The connection was refused before its request, so a body follows.
+                    self.refused |= head_only && closes && answer.status == 503 && scarce;
+                    if answer.status == 100 {
+                        self.continued = true;
+                    } else {
+                        self.check(&answer);
+                        self.got += 1;
+                        self.common.borrow_mut().answers += 1;
+                    }
+                }
+                Progress::Part(needed) => {
+                    self.needed = needed;
+                    return;
+                }
+            }
+        }
+    }
+
+    fn check(&mut self, answer: &Answer) {
+        let expected = &self.plot.expected[self.got];
+        let common = self.common.borrow();
+        let excused = match answer.status {
+            503 if common.scarce => true,
+            403 | 404 | 500 | 503 => {
+                common.rough && expected.takes == Takes::File
+                    || common.rough && expected.takes == Takes::Mail && answer.status == 503
+                    || matches!(expected.body, Body::Breaks(_)) && answer.status == 500
+            }
+            _ => false,
+        };
+        drop(common);
+        if excused {
+            // It may have ended the connection.
+            self.excused = true;
+            return;
+        }
+        let right = answer.status == expected.status
+            && (expected.head_only
+                || match &expected.body {
+                    Body::Exact(body) => answer.body == *body,
+                    Body::Content(body) => answer.body == **body,
+                    // A file that was shorter from the beginning is whole.
+                    Body::Breaks(body) => body.starts_with(&answer.body),
+                    Body::Any => true,
+                });
+        if !right {
+            let body = &answer.body[..answer.body.len().min(100)];
+            self.fail(&format!(
+                "{} gets {} and {} bytes: {}",
+                expected.what,
+                answer.status,
+                answer.body.len(),
+                body.escape_ascii()
+            ));
+        }
+        if answer.field("server") != Some("edgeloop") {
+            self.fail("an answer without Server");
+        }
+    }
+
+    /// One that has come in part is the beginning of the right one, and ends with a reset if it ends there.
+    fn check_rest(&self) {
+        let Some(expected) = self.plot.expected.get(self.got) else {
+            return;
+        };
+        if self.inbox.is_empty() {
+            return;
+        }
+        let content = match &expected.body {
+            Body::Content(body) | Body::Breaks(body) => *body,
+            Body::Exact(body) => body,
+            Body::Any => &[],
+        };
+        if let Some((200, body)) = parse::part(&self.inbox)
+            && !content.starts_with(&body)
+        {
+            self.fail(&format!("{}: wrong bytes in its first part", expected.what));
+        }
+        let could_reset = !self.world.has_failed(self.number, Call::SetOption);
+        if self.ended == Some(PeerState::Finished) && could_reset {
+            self.fail(&format!("{}: cut short, but ended in order", expected.what));
+        }
+    }
+
+    /// It is over for the client.
+    fn leave(&mut self, world: &World) {
+        if self.done {
+            return;
+        }
+        self.done = true;
+        self.check_rest();
+        let (rough, scarce) = {
+            let common = self.common.borrow();
+            (common.rough, common.scarce)
+        };
+        let breaks = self.missing().any(|it| match it.body {
+            Body::Breaks(_) => true,
+            _ => rough && it.takes == Takes::File,
+        });
+        let right = self.got == self.plot.expected.len() || breaks;
+        let excused = self.excused || self.is_faulted() || scarce;
+        if self.plot.verdict.all && !right && !excused {
+            let missing = self.missing().next().map(|it| it.what.clone());
+            self.fail(&format!("never got {missing:?} (rough: {rough})"));
+        }
+        world.note(|| format!("client {} is done", self.number));
+        self.peer = None;
+    }
+
+    pub(super) fn is_faulted(&self) -> bool {
+        self.world.is_faulted(self.number)
+    }
+
+    fn missing(&self) -> impl Iterator<Item = &Expected> {
+        self.plot.expected[self.got.min(self.plot.expected.len())..].iter()
+    }
+}
+
+/// Does what can be done now.
+pub(super) fn act(shared: &Shared, world: &World) {
+    // A step of its own that is under way goes on with what has happened.
+    let Ok(mut client) = shared.try_borrow_mut() else {
+        return;
+    };
+    if client.done {
+        return;
+    }
+    if let Some(delay) = client.read(world.now()) {
+        wake(shared, world, delay);
+    }
+    loop {
+        let client = &mut *client;
+        let over = client.ended.is_some();
+        let Some(peer) = client.peer.as_ref() else {
+            return;
+        };
+        let now = world.now();
+        match client.plot.acts.front() {
+            None => return client.leave(world),
+            Some(Act::Send(_) | Act::Answers(_) | Act::Continue | Act::End | Act::Finish)
+                if over =>
+            {
+                return client.leave(world);
+            }
+            Some(Act::Send(bytes)) => {
+                let sent = peer.send(&bytes[client.sent..]);
+                client.sent += sent;
+                if sent > 0 {
+                    client.common.borrow_mut().actions += 1;
+                    client.first_byte = client.first_byte.or(Some(now));
+                    client.last_byte = Some(now);
+                }
+                if client.sent < bytes.len() {
+                    if peer.state() == PeerState::Reset && peer.unread() == 0 {
+                        client.ended = Some(PeerState::Reset);
+                        continue;
+                    }
+                    return;
+                }
+                client.sent = 0;
+            }
+            Some(Act::Pause(time)) if !time.is_zero() => {
+                let time = *time;
+                client.waits_until = now + time;
+                client.plot.acts[0] = Act::Pause(Duration::ZERO);
+                return wake(shared, world, time);
+            }
+            // Others may have woken it meanwhile.
+            Some(Act::Pause(_)) if now < client.waits_until => return,
+            Some(Act::Pause(_)) => {}
+            Some(Act::Answers(count)) if client.got < *count => return,
+            Some(Act::Answers(_)) => {}
+            Some(Act::Continue) if !client.continued => {
+                if client.got == client.plot.expected.len() {
+                    return client.leave(world); // it was answered without
+                }
+                return;
+            }
+            Some(Act::Continue) => client.continued = false,
+            Some(Act::Reading(reading)) => {
+                client.reading = *reading;
+                if let Reading::Slowly(_, every) = reading {
+                    wake(shared, world, *every);
+                }
+            }
+            Some(Act::Finish) => peer.finish(),
+            Some(Act::Reset) => {
+                client.common.borrow_mut().actions += 1;
+                if let Some(peer) = client.peer.take() {
+                    peer.reset();
+                }
+                client.plot.acts.clear();
+                client.ended = Some(PeerState::Reset);
+                client.done = true;
+                return;
+            }
+            Some(Act::End) => return,
+        }
+        client.common.borrow_mut().actions += 1;
+        client.plot.acts.pop_front();
+    }
+}
+
+fn wake(shared: &Shared, world: &World, delay: Duration) {
+    let again = Rc::clone(shared);
+    world.after(delay, move |world| act(&again, world));
+}

@@ -1,0 +1,429 @@
+//! One run: a world, a server, clients one after the other in several lanes; and what has to be true of it.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io;
+use std::rc::Rc;
+
+use core::time::Duration;
+
+use edgeloop::server::{CloseReason, EventLoop};
+use edgeloop::sys::Instant;
+use edgeloop::sys::sim::{Call, Net, Plan, Random, Rates, World};
+use edgeloop::{Limits, Server};
+
+use super::app::{self, App};
+use super::client::{Client, Common, Shared};
+use super::plot::{Plot, Since};
+use super::watch::Watch;
+
+const PORT: u16 = 80;
+/// Client actions that a run has at least.
+const ACTIONS: u64 = 200;
+/// By when every client is done: one that waits for an answer that never comes, and then idles, takes 140 s.
+const DONE_WITHIN: Duration = Duration::from_secs(900);
+/// Calls of a run, of which the longest known has a fifth.
+const CALLS_MAX: u64 = 2_000_000;
+/// Deadlines are rounded up to 100 ms; the rest is what pieces and odd moments take.
+const LATE_BY: Duration = Duration::from_millis(150);
+const EARLY_BY: Duration = Duration::from_millis(1);
+
+/// What the seed has chosen.
+#[derive(Debug)]
+struct Setting {
+    plan: Plan,
+    net: Net,
+    limits: Limits,
+    lanes: usize,
+    descriptors: usize,
+    /// When it is told to drain while clients are still busy.
+    drain_at: Option<Duration>,
+    shrink_at: Duration,
+    sendfile: bool,
+}
+
+impl Setting {
+    fn new(random: &mut Random) -> Setting {
+        let plan = match random.below(3) {
+            0 => Plan::Sound,
+            1 => Plan::Random(Rates::UNEVEN),
+            _ => Plan::Random(Rates::ROUGH),
+        };
+        let pick = |random: &mut Random, from: &[u64]| from[random.index(from.len())];
+        let mut net = Net {
+            send_room: pick(random, &[2_000, 16_000, 128 << 10, 1 << 20]) as usize,
+            receive_room: pick(random, &[500, 8_000, 128 << 10]) as usize,
+            peer_receive_room: pick(random, &[1_000, 16_000, 64 << 10]) as usize,
+            latency: Duration::from_micros(pick(random, &[0, 0, 40, 3_000])),
+            piece: pick(random, &[20, 1_460, 1_460, u64::MAX]) as usize,
+        };
+        // A slower line would have answers under way for longer than idle connections are kept.
+        if net.piece < 100 {
+            net.latency = net.latency.min(Duration::from_micros(40));
+        }
+        let mut limits = Limits {
+            body_bytes_max: app::BODY_MAX,
+            ..Limits::default()
+        };
+        if random.below(3) == 0 {
+            limits.receive_budget = pick(random, &[100, 5_000]) as usize;
+            limits.send_budget = pick(random, &[1_000, 20_000]) as usize;
+            limits.request_budget = pick(random, &[1, 3]) as usize;
+            limits.turn_send_budget = pick(random, &[2_000, 60_000]) as usize;
+            limits.accept_budget = pick(random, &[1, 2]) as usize;
+        }
+        let mut descriptors = 1000;
+        match random.below(12) {
+            0 => limits.connections_max = Some(random.between(1, 5) as usize),
+            1 => limits.buffers_bytes_max = pick(random, &[20_000, 150_000]) as usize,
+            // Those of the loop, the listener and the files are five.
+            2 => descriptors = random.between(7, 12) as usize,
+            _ => {}
+        }
+        Setting {
+            plan,
+            net,
+            limits,
+            lanes: random.between(2, 9) as usize,
+            descriptors,
+            drain_at: (random.below(8) == 0).then(|| Duration::from_millis(random.below(4_000))),
+            shrink_at: Duration::from_millis(random.below(40)),
+            sendfile: random.below(8) > 0,
+        }
+    }
+
+    fn is_scarce(&self) -> bool {
+        let limits = &self.limits;
+        let default = Limits::default();
+        limits.connections_max.is_some()
+            || limits.buffers_bytes_max != default.buffers_bytes_max
+            || self.descriptors < 1000
+            || self.drain_at.is_some()
+    }
+
+    fn is_rough(&self) -> bool {
+        matches!(&self.plan, Plan::Random(rates) if rates.fail > 0)
+    }
+}
+
+/// What a run came to.
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    pub(super) runs: u64,
+    pub(super) clients: u64,
+    pub(super) actions: u64,
+    pub(super) answers: u64,
+    pub(super) calls: u64,
+    pub(super) virtual_secs: u64,
+    pub(super) faults: BTreeMap<(Call, &'static str), u64>,
+    pub(super) plots: BTreeMap<&'static str, u64>,
+    pub(super) reasons: BTreeMap<String, u64>,
+}
+
+impl Report {
+    pub(super) fn add(&mut self, other: Report) {
+        self.runs += other.runs;
+        self.clients += other.clients;
+        self.actions += other.actions;
+        self.answers += other.answers;
+        self.calls += other.calls;
+        self.virtual_secs += other.virtual_secs;
+        for (key, count) in other.faults {
+            *self.faults.entry(key).or_default() += count;
+        }
+        for (key, count) in other.plots {
+            *self.plots.entry(key).or_default() += count;
+        }
+        for (key, count) in other.reasons {
+            *self.reasons.entry(key).or_default() += count;
+        }
+    }
+}
+
+/// A run that went wrong: what was seen, and what had happened.
+pub(super) struct Failure {
+    pub(super) what: Vec<String>,
+    pub(super) trace: Vec<String>,
+}
+
+/// Runs the seed.
+pub(super) fn run(seed: u64, trace: bool) -> Result<Report, Failure> {
+    let world = World::new(seed);
+    if trace {
+        world.start_trace();
+    }
+    let _inside = world.enter();
+    let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let mut run = Run::new(seed, &world)?;
+        run.to_the_end()
+    }));
+    let what = match ran {
+        Ok(Ok(report)) => return Ok(report),
+        Ok(Err(what)) => what,
+        Err(panic) => vec![format!("a panic: {}", text_of(&*panic))],
+    };
+    Err(Failure {
+        what,
+        trace: world.trace(),
+    })
+}
+
+fn text_of(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("of another kind").to_owned()
+}
+
+struct Run {
+    world: World,
+    random: Random,
+    setting: Setting,
+    server: Option<EventLoop<App, Watch>>,
+    watch: Watch,
+    common: Rc<RefCell<Common>>,
+    lanes: Vec<Option<Shared>>,
+    left: Vec<Shared>,
+    next_id: u32,
+    drained: bool,
+}
+
+type Said<T> = Result<T, Vec<String>>;
+
+impl Run {
+    fn new(seed: u64, world: &World) -> Said<Run> {
+        let mut random = Random::new(seed ^ 0x5eed);
+        let setting = Setting::new(&mut random);
+        world.note(|| format!("seed {seed}: {setting:?}"));
+        app::add_files(world);
+        world.set_net(setting.net);
+        world.set_calls_max(CALLS_MAX);
+        world.set_sigpipe_is_default(!setting.sendfile);
+        let watch = Watch::new(world);
+        let failed = |error: &dyn std::fmt::Display| vec![format!("can't start: {error}")];
+        let app = App::new(world).map_err(|error| failed(&error))?;
+        let server = Server::bind(&format!("127.0.0.1:{PORT}"))
+            .and_then(|server| {
+                let server = server.limits(setting.limits.clone());
+                server.event_loop(app, watch.clone())
+            })
+            .map_err(|error| failed(&error))?;
+        world.set_plan(setting.plan.clone());
+        world.set_descriptors_max(setting.descriptors);
+        // Faults stop, and then everybody is done after a while.
+        world.after(Duration::from_secs(20), |world| world.set_plan(Plan::Sound));
+        let (name, length) = app::SHRINKS;
+        world.after(setting.shrink_at, move |world| {
+            world.resize_file(app::path_of(name), length as u64 / 2);
+        });
+        let common = Common {
+            port: PORT,
+            rough: setting.is_rough(),
+            scarce: setting.is_scarce(),
+            actions: 0,
+            answers: 0,
+            failures: Vec::new(),
+        };
+        Ok(Run {
+            lanes: (0..setting.lanes).map(|_| None).collect(),
+            world: world.clone(),
+            random,
+            setting,
+            server: Some(server),
+            watch,
+            common: Rc::new(RefCell::new(common)),
+            left: Vec::new(),
+            next_id: 0,
+            drained: false,
+        })
+    }
+
+    fn to_the_end(&mut self) -> Said<Report> {
+        let begun = self.world.now();
+        if let Some(at) = self.setting.drain_at
+            && let Some(server) = &self.server
+        {
+            let handle = server.handle();
+            self.world.after(at, move |_| handle.drain());
+        }
+        loop {
+            let busy = self.renew_clients();
+            if !busy && !self.drained {
+                self.drained = true;
+                self.world.set_plan(Plan::Sound);
+                if let Some(server) = &self.server {
+                    server.handle().drain();
+                }
+            }
+            if self.server.as_ref().is_none_or(EventLoop::is_stopped) && !self.wait_for_clients() {
+                break;
+            }
+            if self.world.now().since(begun) > DONE_WITHIN {
+                return Err(self.stuck("in bounded time"));
+            }
+            self.turn()?;
+            let failures = std::mem::take(&mut self.common.borrow_mut().failures);
+            if !failures.is_empty() {
+                return Err(failures);
+            }
+        }
+        self.check_clients()?;
+        self.check_ends(begun)
+    }
+
+    /// Clients of a server that has stopped see its end without it.
+    fn wait_for_clients(&mut self) -> bool {
+        self.server = None;
+        for _ in 0..3 {
+            self.world.advance(Duration::from_secs(2));
+        }
+        self.renew_clients();
+        false
+    }
+
+    fn turn(&mut self) -> Said<()> {
+        let Some(server) = &mut self.server else {
+            return Ok(());
+        };
+        match server.turn(None) {
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::Deadlock => {
+                match self.stuck("ever: the loop waits, and so does everybody else") {
+                    nobody if nobody.is_empty() => Ok(()),
+                    somebody => Err(somebody),
+                }
+            }
+            Err(error) => Err(vec![format!("the loop ends: {error}")]),
+        }
+    }
+
+    fn stuck(&self, when: &str) -> Vec<String> {
+        let busy = self.lanes.iter().flatten();
+        let busy = busy.filter(|client| !client.borrow().done);
+        busy.map(|client| {
+            let client = client.borrow();
+            let (number, name) = (client.number, client.plot.name);
+            let next = client.plot.acts.front();
+            format!("client {number} ({name}) is not done {when}; it is at {next:?}")
+        })
+        .collect()
+    }
+
+    /// Whoever is done makes room for the next one. Whether anybody is left.
+    fn renew_clients(&mut self) -> bool {
+        let mut busy = false;
+        for lane in 0..self.lanes.len() {
+            if let Some(client) = &self.lanes[lane]
+                && client.borrow().done
+            {
+                self.left.extend(self.lanes[lane].take());
+            }
+            let enough = self.common.borrow().actions >= ACTIONS || self.drained;
+            let stopped = self.server.as_ref().is_none_or(EventLoop::is_stopped);
+            if self.lanes[lane].is_none() && !enough && !stopped {
+                let plot = Plot::any(&mut self.random, &mut self.next_id);
+                let client = Client::start(&self.world, &self.common, plot);
+                // One that finds nobody listening has acted as well.
+                self.common.borrow_mut().actions += 1;
+                self.lanes[lane] = client;
+            }
+            busy |= self.lanes[lane].is_some();
+        }
+        busy
+    }
+
+    /// Each connection has come to the end that its client deserves, at its time.
+    fn check_clients(&mut self) -> Said<()> {
+        let mut failures = std::mem::take(&mut self.common.borrow_mut().failures);
+        for client in &self.left {
+            let client = client.borrow();
+            if let Some(fault) = self.judge(&client) {
+                let (number, name) = (client.number, client.plot.name);
+                failures.push(format!("client {number} ({name}): {fault}"));
+            }
+        }
+        if failures.is_empty() {
+            Ok(())
+        } else {
+            Err(failures)
+        }
+    }
+
+    fn judge(&self, client: &Client) -> Option<String> {
+        let told = self.watch.of(client.number);
+        let Some(told) = told else {
+            // It left before it was accepted, or was lost there.
+            let excused =
+                client.is_faulted() || self.setting.is_scarce() || !client.plot.verdict.all;
+            return (!excused).then(|| "was never accepted".to_owned());
+        };
+        let Some((reason, closed)) = told.closed else {
+            return Some("was not closed".to_owned());
+        };
+        if client.is_faulted() || self.setting.is_scarce() {
+            return None;
+        }
+        let verdict = &client.plot.verdict;
+        // A file that can't be read is an error, and the end.
+        let failed = match reason {
+            CloseReason::Failed => self.setting.is_rough(),
+            CloseReason::WeAsked => client.excused,
+            _ => false,
+        };
+        if !verdict.reasons.contains(&reason) && !failed {
+            return Some(format!("ended for {reason:?}, not {:?}", verdict.reasons));
+        }
+        let timed = !self.setting.is_rough() && self.setting.net.latency.is_zero();
+        let (since, time) = verdict.after.filter(|_| timed)?;
+        let (from, late) = match since {
+            Since::Accepted => (Some(told.accepted), true),
+            Since::FirstByte => (client.first_byte, true),
+            Since::LastAnswer => (Some(told.last_answer), true),
+            Since::LastByteAtLeast => (client.last_byte, false),
+        };
+        // An answer that says it is too late is what came in time; the end of the connection comes after it.
+        let at = if matches!(since, Since::FirstByte) {
+            told.last_answer
+        } else {
+            closed
+        };
+        let passed = at.since(from?);
+        if passed + EARLY_BY < time {
+            return Some(format!("was given {passed:?}, not {time:?} ({since:?})"));
+        }
+        if late && passed > time + LATE_BY {
+            return Some(format!(
+                "was given {passed:?}, more than {time:?} ({since:?})"
+            ));
+        }
+        None
+    }
+
+    /// Nothing is left behind.
+    fn check_ends(&mut self, begun: Instant) -> Said<Report> {
+        self.server = None;
+        // Answers that would come too late hold the loop's mailbox.
+        self.world.forget_steps();
+        self.watch.check_all_ended();
+        let open = self.world.open_descriptors();
+        if open > 0 {
+            return Err(vec![format!("{open} descriptors are left")]);
+        }
+        let mut report = Report {
+            runs: 1,
+            clients: self.left.len() as u64,
+            actions: self.common.borrow().actions,
+            answers: self.common.borrow().answers,
+            calls: Call::ALL.iter().map(|call| self.world.calls(*call)).sum(),
+            virtual_secs: self.world.now().since(begun).as_secs(),
+            reasons: self.watch.reasons(),
+            ..Report::default()
+        };
+        for (call, kind, count) in self.world.faults() {
+            report.faults.insert((call, kind), count);
+        }
+        for client in &self.left {
+            *report.plots.entry(client.borrow().plot.name).or_default() += 1;
+        }
+        Ok(report)
+    }
+}

@@ -1,0 +1,84 @@
+//! Many runs, each from a seed; one of them again with `SEED=n`.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, Once};
+
+use super::run::{Failure, Report, run};
+
+/// Seeds of a run of the tests. More with `SEEDS=n`, others with `FIRST_SEED=n`.
+const SEEDS: u64 = 2_000;
+/// Failures after which no more are looked for.
+const SHOWN: usize = 20;
+
+#[test]
+fn whatever_happens_every_request_gets_its_answer() {
+    keep_quiet();
+    if let Some(seed) = number("SEED") {
+        match run(seed, true) {
+            Ok(report) => println!("{report:#?}"),
+            Err(failure) => show(seed, &failure),
+        }
+        return;
+    }
+    let first = number("FIRST_SEED").unwrap_or(1);
+    let last = first + number("SEEDS").unwrap_or(SEEDS);
+    let next = AtomicU64::new(first);
+    let total = Mutex::new((Report::default(), Vec::new()));
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                let mut sum = Report::default();
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= last || total.lock().expect("no panic").1.len() >= SHOWN {
+                        break;
+                    }
+                    match run(seed, false) {
+                        Ok(report) => sum.add(report),
+                        Err(failure) => total.lock().expect("no panic").1.push((seed, failure)),
+                    }
+                }
+                total.lock().expect("no panic").0.add(sum);
+            });
+        }
+    });
+    let (report, failures) = total.into_inner().expect("no panic");
+    for (seed, failure) in &failures {
+        println!("seed {seed}: {}", failure.what.join("\n    "));
+    }
+    if let Some((seed, _)) = failures.first() {
+        match run(*seed, true) {
+            Ok(_) => panic!("seed {seed} failed, and does not again: it is not all that decides"),
+            Err(failure) => show(*seed, &failure),
+        }
+    }
+    println!("{report:#?}");
+}
+
+fn number(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().expect("a number"))
+}
+
+fn show(seed: u64, failure: &Failure) -> ! {
+    for line in &failure.trace {
+        println!("{line}");
+    }
+    let what = failure.what.join("\n  ");
+    panic!("seed {seed} fails:\n  {what}\nrun it again with SEED={seed}");
+}
+
+/// Handlers that panic on purpose say nothing.
+fn keep_quiet() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let others = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            let text = info.payload().downcast_ref::<&str>();
+            if text.is_none_or(|text| !text.contains("as it should")) {
+                others(info);
+            }
+        }));
+    });
+}

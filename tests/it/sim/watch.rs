@@ -1,0 +1,133 @@
+//! What the server tells of its connections, checked as it is told.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+
+use edgeloop::http::Head;
+use edgeloop::reactor::Token;
+use edgeloop::server::{CloseReason, Observer, Summary, Trouble};
+use edgeloop::sys::Instant;
+use edgeloop::sys::sim::World;
+
+/// One connection, by the number of its client.
+#[derive(Clone, Debug)]
+pub(super) struct Told {
+    pub(super) accepted: Instant,
+    pub(super) heads: u32,
+    pub(super) answered: u32,
+    pub(super) last_answer: Instant,
+    pub(super) closed: Option<(CloseReason, Instant)>,
+}
+
+/// An observer that keeps what it is told for the clients' checks.
+#[derive(Clone)]
+pub(super) struct Watch {
+    world: World,
+    told: Rc<RefCell<Known>>,
+}
+
+#[derive(Default)]
+struct Known {
+    by_client: BTreeMap<u64, Told>,
+    open: HashMap<Token, u64>,
+    troubles: BTreeMap<String, u64>,
+}
+
+impl Watch {
+    pub(super) fn new(world: &World) -> Watch {
+        Watch {
+            world: world.clone(),
+            told: Rc::default(),
+        }
+    }
+
+    pub(super) fn of(&self, client: u64) -> Option<Told> {
+        self.told.borrow().by_client.get(&client).cloned()
+    }
+
+    /// Why connections ended, and how many did.
+    pub(super) fn reasons(&self) -> BTreeMap<String, u64> {
+        let mut reasons = BTreeMap::new();
+        for told in self.told.borrow().by_client.values() {
+            let reason = match told.closed {
+                Some((reason, _)) => format!("{reason:?}"),
+                None => "open".to_owned(),
+            };
+            *reasons.entry(reason).or_default() += 1;
+        }
+        reasons
+    }
+
+    /// Every connection that was accepted has come to an end.
+    pub(super) fn check_all_ended(&self) {
+        let known = self.told.borrow();
+        assert!(
+            known.open.is_empty(),
+            "still open: clients {:?}",
+            known.open.values()
+        );
+    }
+
+    fn with(&self, connection: Token, what: impl FnOnce(&mut Told, u64)) {
+        let known = &mut *self.told.borrow_mut();
+        let client = known.open.get(&connection).copied();
+        let client = client.expect("it was accepted and has not ended");
+        what(known.by_client.get_mut(&client).expect("known"), client);
+    }
+}
+
+impl Observer for Watch {
+    fn accepted(&mut self, connection: Token) {
+        let (client, now) = (self.world.last_accepted(), self.world.now());
+        let told = Told {
+            accepted: now,
+            heads: 0,
+            answered: 0,
+            last_answer: now,
+            closed: None,
+        };
+        let mut known = self.told.borrow_mut();
+        assert!(known.by_client.insert(client, told).is_none(), "twice");
+        assert!(known.open.insert(connection, client).is_none());
+    }
+
+    fn head(&mut self, connection: Token, head: &Head<'_>) {
+        self.with(connection, |told, client| {
+            self.world
+                .note(|| format!("       client {client}: {} {}", head.method(), head.path()));
+            assert_eq!(told.heads, told.answered, "one exchange at a time");
+            told.heads += 1;
+        });
+    }
+
+    fn answered(&mut self, connection: Token, summary: &Summary) {
+        self.with(connection, |told, client| {
+            self.world
+                .note(|| format!("       client {client}: answered {}", summary.status));
+            told.answered += 1;
+            told.last_answer = self.world.now();
+            // A refusal without a head, or of the head that was told.
+            let refused = summary.reject.is_some();
+            assert!(told.answered == told.heads || refused && told.answered == told.heads + 1);
+        });
+    }
+
+    fn closed(&mut self, connection: Token, reason: CloseReason) {
+        let now = self.world.now();
+        self.with(connection, |told, client| {
+            self.world
+                .note(|| format!("       client {client}: closed, {reason:?}"));
+            told.closed = Some((reason, now));
+        });
+        self.told.borrow_mut().open.remove(&connection);
+    }
+
+    fn trouble(&mut self, trouble: &Trouble) {
+        let kind = format!("{trouble:?}");
+        let kind = kind.split('(').next().unwrap_or_default().to_owned();
+        self.world.note(|| format!("       trouble: {trouble}"));
+        let mut known = self.told.borrow_mut();
+        *known.troubles.entry(kind).or_default() += 1;
+    }
+}
