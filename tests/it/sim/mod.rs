@@ -2,6 +2,7 @@
 
 mod apart;
 mod app;
+mod bytes;
 mod child;
 mod client;
 mod model;

@@ -153,19 +153,26 @@ pub(super) fn run(seed: u64, trace: bool) -> Result<Report, Failure> {
         world.start_trace();
     }
     let _inside = world.enter();
-    let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        let mut run = Run::new(seed, &world)?;
-        run.to_the_end()
-    }));
-    let what = match ran {
-        Ok(Ok(report)) => return Ok(report),
-        Ok(Err(what)) => what,
-        Err(panic) => vec![format!("a panic: {}", text_of(&*panic))],
-    };
-    Err(Failure {
+    run_in(&world, seed).map_err(|what| Failure {
         what,
         trace: world.trace(),
     })
+}
+
+/// Runs the seed: what came of it, and what happened.
+pub(super) fn traced(seed: u64) -> (Said<Report>, Vec<String>) {
+    let world = World::new(seed);
+    world.start_trace();
+    let _inside = world.enter();
+    let said = run_in(&world, seed);
+    (said, world.trace())
+}
+
+fn run_in(world: &World, seed: u64) -> Said<Report> {
+    let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        Run::new(seed, world)?.to_the_end()
+    }));
+    ran.unwrap_or_else(|panic| Err(vec![format!("a panic: {}", text_of(&*panic))]))
 }
 
 fn text_of(panic: &(dyn std::any::Any + Send)) -> String {
@@ -187,7 +194,7 @@ struct Run {
     drained: bool,
 }
 
-type Said<T> = Result<T, Vec<String>>;
+pub(super) type Said<T> = Result<T, Vec<String>>;
 
 impl Run {
     fn new(seed: u64, world: &World) -> Said<Run> {
