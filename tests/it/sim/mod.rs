@@ -1,10 +1,15 @@
 //! The simulated kernel, checked against the real one; and the whole server in it: seeds, faults, time.
 
+mod alone;
 mod app;
 mod client;
+mod cuts;
+mod faults;
 mod model;
 mod parse;
 mod plot;
 mod run;
+mod scenes;
 mod seeds;
+mod setting;
 mod watch;
