@@ -4,7 +4,6 @@ use core::time::Duration;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use edgeloop::server::StartError;
 use edgeloop::sys::sim::{Call, Plan, World};
 use edgeloop::sys::socket::{self, More};
 use edgeloop::sys::{Epoll, Interest, process};
@@ -27,12 +26,13 @@ pub(super) fn one_core(world: &World, fault: &Fault) -> Said<Option<String>> {
     let serving = Server::bind("localhost:80").and_then(|it| it.pinned().serve_fn(number_one));
     let serving = match serving {
         Ok(serving) => serving,
-        Err(error) => return Ok(Some(said(&error))),
+        Err(error) => return Ok(Some(error.to_string())),
     };
     let common = Rc::new(RefCell::new(Common::default()));
     let clients: Rc<RefCell<Vec<Shared>>> = Rc::default();
-    // The last one finds nobody, or wakes a loop that was told to stop and was not woken.
-    for millis in [1, 2, 30] {
+    // The last one wakes a loop that was told to stop and could not be woken.
+    let late = fault.excused.contains(&Excuse::MailIsLate).then_some(30);
+    for millis in [1, 2].into_iter().chain(late) {
         let (common, clients) = (Rc::clone(&common), Rc::clone(&clients));
         world.after(Duration::from_millis(millis), move |world| {
             if let Some(peer) = connect(world, "localhost:80") {
@@ -78,7 +78,7 @@ pub(super) fn two_cores(world: &World, fault: &Fault) -> Said<Option<String>> {
     let serving = Server::bind(&format!("unix:{PATH}"));
     let error = match serving.and_then(|it| it.cores(2).serve_fn(number_one)) {
         Ok(serving) => serving.run().err().map(|error| error.to_string()),
-        Err(error) => Some(said(&error)),
+        Err(error) => Some(error.to_string()),
     };
     let stays = fault.excused.contains(&Excuse::SocketFileStays);
     if world.socket_file(PATH).is_some() && !stays {
@@ -93,19 +93,21 @@ pub(super) fn two_cores(world: &World, fault: &Fault) -> Said<Option<String>> {
 
 /// Those that are there for applications and tests.
 pub(super) fn single_calls(_: &World, _: &Fault) -> Said<Option<String>> {
-    let make = || {
+    let word = || {
         process::raise_descriptors_max()?;
         let (one, other) = socket::pair()?;
         let epoll = Epoll::new()?;
         epoll.add(&other, Interest::READ, 7)?;
         epoll.delete(&other)?;
         socket::send(&one, b"word", More::No)?;
-        let mut word = [0; 4];
-        socket::recv(&other, &mut word)
+        let mut bytes = [0; 4];
+        socket::recv(&other, &mut bytes)?;
+        Ok(bytes)
     };
-    Ok(make().err().map(|error: std::io::Error| error.to_string()))
-}
-
-fn said(error: &StartError) -> String {
-    error.to_string()
+    let came: std::io::Result<_> = word();
+    match came {
+        Ok(other) if other != *b"word" => Err(vec![format!("{} came", other.escape_ascii())]),
+        Ok(_) => Ok(None),
+        Err(error) => Ok(Some(format!("cannot call: {error}"))),
+    }
 }

@@ -125,7 +125,7 @@ pub(super) fn play(
     in_world(seed, trace, |world| {
         world.note(|| format!("seed {seed}: {setting:?}"));
         match Run::new(world, setting, cast)? {
-            Ok(mut run) => run.to_the_end(),
+            Ok(mut run) => run.finish(),
             Err(why) => Ok(Report {
                 error: Some(why),
                 ..Report::of(world)
@@ -165,13 +165,11 @@ fn text_of(panic: &(dyn std::any::Any + Send)) -> String {
 
 /// Begins a connection to an address, if anybody listens there.
 pub(super) fn connect(world: &World, address: &str) -> Option<Peer> {
-    match address.strip_prefix("unix:") {
-        Some(path) => world.connect_path(path.as_ref()),
-        None => {
-            let (_, port) = address.rsplit_once(':').expect("an address");
-            world.connect(port.parse().expect("a port"))
-        }
+    if let Some(path) = address.strip_prefix("unix:") {
+        return world.connect_path(path.as_ref());
     }
+    let (_, port) = address.rsplit_once(':').expect("an address");
+    world.connect(port.parse().expect("a port"))
 }
 
 /// What nobody needs any more is gone.
@@ -287,7 +285,7 @@ impl Run {
         Ok(Ok(run))
     }
 
-    fn to_the_end(&mut self) -> Said<Report> {
+    fn finish(&mut self) -> Said<Report> {
         while self.server.as_ref().is_some_and(|it| !it.is_stopped()) {
             self.end_faults();
             if !self.renew_clients() {
