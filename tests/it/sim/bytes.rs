@@ -160,10 +160,18 @@ fn what_a_connection_gets_depends_on_its_bytes_alone() {
             .collect();
         finish(&mut server, &recorders);
         for (at, recorder) in chosen.iter().zip(&recorders) {
-            let (got, name) = (without_dates(&recorder.got.borrow()), &CASES[*at].name);
+            let mut got = without_dates(&recorder.got.borrow());
+            let (mut wanted, name) = (&references[*at][..], &CASES[*at].name);
+            // Who goes on after it has asked for the end can lose the end of its answer: what it sends meets a socket that
+            // is closed.
+            if recorder.peer.state() == PeerState::Reset {
+                let common = got.len().min(wanted.len());
+                got.truncate(common);
+                wanted = &wanted[..common];
+            }
             assert_eq!(
                 got.escape_ascii().to_string(),
-                references[*at].escape_ascii().to_string(),
+                wanted.escape_ascii().to_string(),
                 "{name}: world {seed}"
             );
         }
@@ -177,9 +185,9 @@ fn what_a_connection_gets_depends_on_its_bytes_alone() {
 fn the_same_seed_is_the_same_run_to_the_last_call() {
     keep_quiet();
     for seed in 1..40 {
-        let trace = |seed| match super::run::traced(seed) {
-            (Ok(_), trace) => trace,
-            (Err(what), _) => panic!("seed {seed} fails: {what:?}"),
+        let trace = |seed| match super::run::run(seed, true) {
+            Ok(report) => report.trace,
+            Err(failure) => panic!("seed {seed} fails: {:?}", failure.what),
         };
         let (first, second) = (trace(seed), trace(seed));
         assert!(first.len() > 100, "it was written down");

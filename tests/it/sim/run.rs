@@ -1,119 +1,66 @@
 //! One run: a world, a server, clients one after the other in several lanes; and what has to be true of it.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::rc::Rc;
 
 use core::time::Duration;
 
+use edgeloop::Server;
 use edgeloop::server::{CloseReason, EventLoop};
 use edgeloop::sys::Instant;
-use edgeloop::sys::sim::{Call, Net, Plan, Random, Rates, World};
-use edgeloop::{Limits, Server};
+use edgeloop::sys::signal::Signals;
+use edgeloop::sys::sim::{Call, Peer, Plan, Random, World};
 
 use super::app::{self, App};
 use super::client::{Client, Common, Shared};
-use super::plot::{Plot, Since};
+use super::plot::{Plot, Since, Takes};
+use super::setting::{Excuse, Setting};
 use super::watch::Watch;
 
-const PORT: u16 = 80;
-/// Client actions that a run has at least.
+/// Client actions that a run with a cast of anybody has at least.
 const ACTIONS: u64 = 200;
 /// By when every client is done: one that waits for an answer that never comes, and then idles, takes 140 s.
 const DONE_WITHIN: Duration = Duration::from_secs(900);
-/// Calls of a run, of which the longest known has a fifth.
-const CALLS_MAX: u64 = 2_000_000;
+/// How long faults go on after the first one.
+const FAULTS_LAST: Duration = Duration::from_secs(20);
+/// How long clients of a server that has stopped take to see it.
+const AFTERWARDS: Duration = Duration::from_secs(30);
 /// Deadlines are rounded up to 100 ms; the rest is what pieces and odd moments take.
 const LATE_BY: Duration = Duration::from_millis(150);
 const EARLY_BY: Duration = Duration::from_millis(1);
 
-/// What the seed has chosen.
-#[derive(Debug)]
-struct Setting {
-    plan: Plan,
-    net: Net,
-    limits: Limits,
-    lanes: usize,
-    descriptors: usize,
-    /// When it is told to drain while clients are still busy.
-    drain_at: Option<Duration>,
-    shrink_at: Duration,
-    sendfile: bool,
+/// Who comes.
+pub(super) enum Cast {
+    /// Anybody, until they have done enough.
+    Anybody { random: Random, next_id: u32 },
+    /// These.
+    These(VecDeque<Plot>),
 }
 
-impl Setting {
-    fn new(random: &mut Random) -> Setting {
-        let plan = match random.below(3) {
-            0 => Plan::Sound,
-            1 => Plan::Random(Rates::UNEVEN),
-            _ => Plan::Random(Rates::ROUGH),
-        };
-        let pick = |random: &mut Random, from: &[u64]| from[random.index(from.len())];
-        let mut net = Net {
-            send_room: pick(random, &[2_000, 16_000, 128 << 10, 1 << 20]) as usize,
-            receive_room: pick(random, &[500, 8_000, 128 << 10]) as usize,
-            peer_receive_room: pick(random, &[1_000, 16_000, 64 << 10]) as usize,
-            latency: Duration::from_micros(pick(random, &[0, 0, 40, 3_000])),
-            piece: pick(random, &[20, 1_460, 1_460, u64::MAX]) as usize,
-        };
-        // A slower line would have answers under way for longer than idle connections are kept.
-        if net.piece < 100 {
-            net.latency = net.latency.min(Duration::from_micros(40));
+impl Cast {
+    fn next(&mut self, actions: u64) -> Option<Plot> {
+        match self {
+            Cast::Anybody { random, next_id } => {
+                (actions < ACTIONS).then(|| Plot::any(random, next_id))
+            }
+            Cast::These(plots) => plots.pop_front(),
         }
-        let mut limits = Limits {
-            body_bytes_max: app::BODY_MAX,
-            ..Limits::default()
-        };
-        if random.below(3) == 0 {
-            limits.receive_budget = pick(random, &[100, 5_000]) as usize;
-            limits.send_budget = pick(random, &[1_000, 20_000]) as usize;
-            limits.request_budget = pick(random, &[1, 3]) as usize;
-            limits.turn_send_budget = pick(random, &[2_000, 60_000]) as usize;
-            limits.accept_budget = pick(random, &[1, 2]) as usize;
-        }
-        let mut descriptors = 1000;
-        match random.below(12) {
-            0 => limits.connections_max = Some(random.between(1, 5) as usize),
-            1 => limits.buffers_bytes_max = pick(random, &[20_000, 150_000]) as usize,
-            // Those of the loop, the listener and the files are five.
-            2 => descriptors = random.between(7, 12) as usize,
-            _ => {}
-        }
-        Setting {
-            plan,
-            net,
-            limits,
-            lanes: random.between(2, 9) as usize,
-            descriptors,
-            drain_at: (random.below(8) == 0).then(|| Duration::from_millis(random.below(4_000))),
-            shrink_at: Duration::from_millis(random.below(40)),
-            sendfile: random.below(8) > 0,
-        }
-    }
-
-    fn is_scarce(&self) -> bool {
-        let limits = &self.limits;
-        let default = Limits::default();
-        limits.connections_max.is_some()
-            || limits.buffers_bytes_max != default.buffers_bytes_max
-            || self.descriptors < 1000
-            || self.drain_at.is_some()
-    }
-
-    fn is_rough(&self) -> bool {
-        matches!(&self.plan, Plan::Random(rates) if rates.fail > 0)
     }
 }
 
 /// What a run came to.
 #[derive(Debug, Default)]
 pub(super) struct Report {
+    /// What the server said if it did not start, or could not go on.
+    pub(super) error: Option<String>,
     pub(super) runs: u64,
     pub(super) clients: u64,
     pub(super) actions: u64,
     pub(super) answers: u64,
     pub(super) calls: u64,
+    pub(super) made: BTreeMap<Call, u64>,
     pub(super) virtual_secs: u64,
     pub(super) faults: BTreeMap<(Call, &'static str), u64>,
     pub(super) plots: BTreeMap<&'static str, u64>,
@@ -121,6 +68,20 @@ pub(super) struct Report {
 }
 
 impl Report {
+    pub(super) fn of(world: &World) -> Report {
+        let faults = world.faults().into_iter();
+        let made = Call::ALL.iter().map(|call| (*call, world.calls(*call)));
+        Report {
+            runs: 1,
+            calls: made.clone().map(|(_, count)| count).sum(),
+            made: made.filter(|(_, count)| *count > 0).collect(),
+            faults: faults
+                .map(|(call, kind, count)| ((call, kind), count))
+                .collect(),
+            ..Report::default()
+        }
+    }
+
     pub(super) fn add(&mut self, other: Report) {
         self.runs += other.runs;
         self.clients += other.clients;
@@ -148,31 +109,52 @@ pub(super) struct Failure {
 
 /// Runs the seed.
 pub(super) fn run(seed: u64, trace: bool) -> Result<Report, Failure> {
+    let mut random = Random::new(seed ^ 0x5eed);
+    let setting = Setting::any(&mut random);
+    let cast = Cast::Anybody { random, next_id: 0 };
+    play(seed, setting, cast, trace)
+}
+
+/// Runs a server with this cast.
+pub(super) fn play(
+    seed: u64,
+    setting: Setting,
+    cast: Cast,
+    trace: bool,
+) -> Result<Report, Failure> {
+    in_world(seed, trace, |world| {
+        world.note(|| format!("seed {seed}: {setting:?}"));
+        match Run::new(world, setting, cast)? {
+            Ok(mut run) => run.finish(),
+            Err(why) => Ok(Report {
+                error: Some(why),
+                ..Report::of(world)
+            }),
+        }
+    })
+}
+
+/// Does something in a world of its own. A panic is a failure like others.
+pub(super) fn in_world<T>(
+    seed: u64,
+    trace: bool,
+    body: impl FnOnce(&World) -> Said<T>,
+) -> Result<T, Failure> {
     let world = World::new(seed);
     if trace {
         world.start_trace();
     }
     let _inside = world.enter();
-    run_in(&world, seed).map_err(|what| Failure {
+    let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| body(&world)));
+    let what = match ran {
+        Ok(Ok(report)) => return Ok(report),
+        Ok(Err(what)) => what,
+        Err(panic) => vec![format!("a panic: {}", text_of(&*panic))],
+    };
+    Err(Failure {
         what,
         trace: world.trace(),
     })
-}
-
-/// Runs the seed: what came of it, and what happened.
-pub(super) fn traced(seed: u64) -> (Said<Report>, Vec<String>) {
-    let world = World::new(seed);
-    world.start_trace();
-    let _inside = world.enter();
-    let said = run_in(&world, seed);
-    (said, world.trace())
-}
-
-fn run_in(world: &World, seed: u64) -> Said<Report> {
-    let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        Run::new(seed, world)?.to_the_end()
-    }));
-    ran.unwrap_or_else(|panic| Err(vec![format!("a panic: {}", text_of(&*panic))]))
 }
 
 fn text_of(panic: &(dyn std::any::Any + Send)) -> String {
@@ -181,90 +163,135 @@ fn text_of(panic: &(dyn std::any::Any + Send)) -> String {
     text.unwrap_or("of another kind").to_owned()
 }
 
+/// Begins a connection to an address, if anybody listens there.
+pub(super) fn connect(world: &World, address: &str) -> Option<Peer> {
+    if let Some(path) = address.strip_prefix("unix:") {
+        return world.connect_path(path.as_ref());
+    }
+    let (_, port) = address.rsplit_once(':').expect("an address");
+    world.connect(port.parse().expect("a port"))
+}
+
+/// What nobody needs any more is gone.
+pub(super) fn check_nothing_left(world: &World) -> Said<()> {
+    match world.open_descriptors() {
+        0 => Ok(()),
+        open => Err(vec![format!("{open} descriptors are left")]),
+    }
+}
+
 struct Run {
     world: World,
-    random: Random,
     setting: Setting,
+    cast: Cast,
     server: Option<EventLoop<App, Watch>>,
     watch: Watch,
     common: Rc<RefCell<Common>>,
-    lanes: Vec<Option<Shared>>,
-    left: Vec<Shared>,
-    next_id: u32,
-    drained: bool,
+    begun: Instant,
+    phase: Phase,
+    /// Whether it is settled when faults stop.
+    faults_end: bool,
+    lanes: Vec<Option<Cl>>,
+    left: Vec<Cl>,
+    clients: usize,
+    error: Option<String>,
 }
 
+/// A client, and which address it came to.
+type Cl = (usize, Shared);
+
+/// How far it has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// The cast comes and goes.
+    Cast,
+    /// One more client for each address, who comes after the faults.
+    Fresh,
+    /// The server stops.
+    Stopping,
+}
+
+/// What is wrong.
 pub(super) type Said<T> = Result<T, Vec<String>>;
 
 impl Run {
-    fn new(seed: u64, world: &World) -> Said<Run> {
-        let mut random = Random::new(seed ^ 0x5eed);
-        let setting = Setting::new(&mut random);
-        world.note(|| format!("seed {seed}: {setting:?}"));
+    /// The inner error is the server's, which has not started.
+    fn new(world: &World, setting: Setting, cast: Cast) -> Said<Result<Run, String>> {
         app::add_files(world);
         world.set_net(setting.net);
-        world.set_calls_max(CALLS_MAX);
-        world.set_sigpipe_is_default(!setting.sendfile);
+        world.set_calls_max(setting.calls_max);
+        world.set_sigpipe_is_default(!setting.has_sendfile);
+        world.set_has_openat2(setting.has_openat2);
+        for path in paths(&setting) {
+            world.add_stale_socket(path);
+        }
+        let stale: Vec<_> = paths(&setting)
+            .map(|path| (path, world.socket_file(path)))
+            .collect();
+        if setting.start_may_fail {
+            world.set_plan(setting.plan.clone());
+        }
         let watch = Watch::new(world);
-        let failed = |error: &dyn std::fmt::Display| vec![format!("can't start: {error}")];
-        let app = App::new(world).map_err(|error| failed(&error))?;
-        let server = Server::bind(&format!("127.0.0.1:{PORT}"))
-            .and_then(|server| {
-                let server = server.limits(setting.limits.clone());
-                server.event_loop(app, watch.clone())
-            })
-            .map_err(|error| failed(&error))?;
+        let server = match start(world, &setting, &watch) {
+            Ok(server) => server,
+            Err(why) if setting.start_may_fail => {
+                check_nothing_left(world)?;
+                for (path, number) in stale {
+                    let now = world.socket_file(path);
+                    if now.is_some() && now != number && !setting.excuses(Excuse::SocketFileStays) {
+                        return Err(vec![format!("{why}; but its socket's file is there")]);
+                    }
+                }
+                return Ok(Err(why));
+            }
+            Err(why) => return Err(vec![why]),
+        };
         world.set_plan(setting.plan.clone());
         world.set_descriptors_max(setting.descriptors);
-        // Faults stop, and then everybody is done after a while.
-        world.after(Duration::from_secs(20), |world| world.set_plan(Plan::Sound));
         let (name, length) = app::SHRINKS;
-        world.after(setting.shrink_at, move |world| {
-            world.resize_file(app::path_of(name), length as u64 / 2);
-        });
+        if let Some(at) = setting.shrink_at {
+            world.after(at, move |world| {
+                world.resize_file(app::path_of(name), length as u64 / 2);
+            });
+        }
         let common = Common {
-            port: PORT,
-            rough: setting.is_rough(),
+            files_fail: setting.excuses(Excuse::FilesFail),
+            mail_is_late: setting.excuses(Excuse::MailIsLate),
+            no_resets: setting.excuses(Excuse::NoResets),
             scarce: setting.is_scarce(),
             actions: 0,
             answers: 0,
             failures: Vec::new(),
         };
-        Ok(Run {
+        let run = Run {
             lanes: (0..setting.lanes).map(|_| None).collect(),
             world: world.clone(),
-            random,
-            setting,
+            cast,
             server: Some(server),
             watch,
             common: Rc::new(RefCell::new(common)),
+            begun: world.now(),
+            phase: Phase::Cast,
+            faults_end: false,
             left: Vec::new(),
-            next_id: 0,
-            drained: false,
-        })
+            clients: 0,
+            error: None,
+            setting,
+        };
+        if let Some(at) = run.setting.drain_at {
+            let stop = run.stopper();
+            world.after(at, move |_| stop());
+        }
+        Ok(Ok(run))
     }
 
-    fn to_the_end(&mut self) -> Said<Report> {
-        let begun = self.world.now();
-        if let Some(at) = self.setting.drain_at
-            && let Some(server) = &self.server
-        {
-            let handle = server.handle();
-            self.world.after(at, move |_| handle.drain());
-        }
-        loop {
-            let busy = self.renew_clients();
-            if !busy && !self.drained {
-                self.drained = true;
-                self.world.set_plan(Plan::Sound);
-                if let Some(server) = &self.server {
-                    server.handle().drain();
-                }
+    fn finish(&mut self) -> Said<Report> {
+        while self.server.as_ref().is_some_and(|it| !it.is_stopped()) {
+            self.end_faults();
+            if !self.renew_clients() {
+                self.go_on();
             }
-            if self.server.as_ref().is_none_or(EventLoop::is_stopped) && !self.wait_for_clients() {
-                break;
-            }
-            if self.world.now().since(begun) > DONE_WITHIN {
+            if self.world.now().since(self.begun) > DONE_WITHIN {
                 return Err(self.stuck("in bounded time"));
             }
             self.turn()?;
@@ -273,18 +300,58 @@ impl Run {
                 return Err(failures);
             }
         }
+        // Clients of a server that has stopped see its end without it.
+        self.server = None;
+        self.world.advance(AFTERWARDS);
+        if self.renew_clients() {
+            return Err(self.stuck("although the server has ended"));
+        }
         self.check_clients()?;
-        self.check_ends(begun)
+        self.check_ends()
     }
 
-    /// Clients of a server that has stopped see its end without it.
-    fn wait_for_clients(&mut self) -> bool {
-        self.server = None;
-        for _ in 0..3 {
-            self.world.advance(Duration::from_secs(2));
+    /// Faults that have begun stop after a while.
+    fn end_faults(&mut self) {
+        if !self.faults_end && !self.world.faults().is_empty() {
+            self.faults_end = true;
+            self.world
+                .after(FAULTS_LAST, |world| world.set_plan(Plan::Sound));
         }
-        self.renew_clients();
-        false
+    }
+
+    /// Nobody is left, or those who are wait for nothing that would come.
+    fn go_on(&mut self) {
+        match self.phase {
+            Phase::Cast => {
+                self.phase = Phase::Fresh;
+                if self.faults_end {
+                    self.world.set_plan(Plan::Sound);
+                }
+                let addresses = self.setting.addresses.len();
+                // Somebody who comes while the server stops may be turned away.
+                if self.setting.drain_at.is_none() {
+                    for _ in 0..addresses {
+                        let client = self.begin(Plot::fresh());
+                        self.lanes.push(client);
+                    }
+                }
+            }
+            Phase::Fresh => {
+                self.phase = Phase::Stopping;
+                self.stopper()();
+            }
+            Phase::Stopping => {}
+        }
+    }
+
+    /// How it is stopped.
+    fn stopper(&self) -> Box<dyn Fn()> {
+        let world = self.world.clone();
+        let handle = self.server.as_ref().map(EventLoop::handle);
+        if self.setting.has_signals {
+            return Box::new(move || world.raise(libc::SIGTERM));
+        }
+        Box::new(move || handle.iter().for_each(edgeloop::Handle::drain))
     }
 
     fn turn(&mut self) -> Said<()> {
@@ -294,10 +361,26 @@ impl Run {
         match server.turn(None) {
             Ok(_) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::Deadlock => {
-                match self.stuck("ever: the loop waits, and so does everybody else") {
-                    nobody if nobody.is_empty() => Ok(()),
-                    somebody => Err(somebody),
+                let waiting = self.stuck("ever: the loop waits, and so does everybody else");
+                let may_wait = self.setting.excuses(Excuse::ListenersBreak);
+                if self.phase == Phase::Stopping {
+                    return Err(vec!["it is told to stop, and does not".to_owned()]);
                 }
+                if may_wait && !waiting.is_empty() {
+                    self.go_on();
+                    return Ok(());
+                }
+                if waiting.is_empty() {
+                    Ok(())
+                } else {
+                    Err(waiting)
+                }
+            }
+            Err(error) if self.setting.excuses(Excuse::LoopEnds) => {
+                self.error = Some(error.to_string());
+                self.common.borrow_mut().scarce = true;
+                self.server = None;
+                Ok(())
             }
             Err(error) => Err(vec![format!("the loop ends: {error}")]),
         }
@@ -305,8 +388,8 @@ impl Run {
 
     fn stuck(&self, when: &str) -> Vec<String> {
         let busy = self.lanes.iter().flatten();
-        let busy = busy.filter(|client| !client.borrow().done);
-        busy.map(|client| {
+        let busy = busy.filter(|(_, client)| !client.borrow().done);
+        busy.map(|(_, client)| {
             let client = client.borrow();
             let (number, name) = (client.number, client.plot.name);
             let next = client.plot.acts.front();
@@ -319,34 +402,52 @@ impl Run {
     fn renew_clients(&mut self) -> bool {
         let mut busy = false;
         for lane in 0..self.lanes.len() {
-            if let Some(client) = &self.lanes[lane]
-                && client.borrow().done
+            if self.lanes[lane]
+                .as_ref()
+                .is_some_and(|(_, client)| client.borrow().done)
             {
                 self.left.extend(self.lanes[lane].take());
             }
-            let enough = self.common.borrow().actions >= ACTIONS || self.drained;
             let stopped = self.server.as_ref().is_none_or(EventLoop::is_stopped);
-            if self.lanes[lane].is_none() && !enough && !stopped {
-                let plot = Plot::any(&mut self.random, &mut self.next_id);
-                let client = Client::start(&self.world, &self.common, plot);
-                // One that finds nobody listening has acted as well.
-                self.common.borrow_mut().actions += 1;
-                self.lanes[lane] = client;
+            if self.lanes[lane].is_none() && self.phase == Phase::Cast && !stopped {
+                let actions = self.common.borrow().actions;
+                if let Some(plot) = self.cast.next(actions) {
+                    self.lanes[lane] = self.begin(plot);
+                }
             }
             busy |= self.lanes[lane].is_some();
         }
         busy
     }
 
+    fn begin(&mut self, plot: Plot) -> Option<Cl> {
+        // One that finds nobody listening has acted as well.
+        self.common.borrow_mut().actions += 1;
+        let place = self.clients % self.setting.addresses.len();
+        self.clients += 1;
+        let peer = connect(&self.world, self.setting.addresses[place])?;
+        Some((place, Client::start(&self.world, &self.common, peer, plot)))
+    }
+
     /// Each connection has come to the end that its client deserves, at its time.
     fn check_clients(&mut self) -> Said<()> {
         let mut failures = std::mem::take(&mut self.common.borrow_mut().failures);
-        for client in &self.left {
+        let mut deaf = BTreeMap::new();
+        for (place, client) in &self.left {
             let client = client.borrow();
             if let Some(fault) = self.judge(&client) {
                 let (number, name) = (client.number, client.plot.name);
-                failures.push(format!("client {number} ({name}): {fault}"));
+                let text = format!("client {number} ({name}): {fault}");
+                if self.setting.excuses(Excuse::ListenersBreak) && self.watch.of(number).is_none() {
+                    deaf.insert(place, text);
+                } else {
+                    failures.push(text);
+                }
             }
+        }
+        // A listener that accepts nobody has said so.
+        if deaf.len() as u64 > self.watch.troubles("ListenerFailed") {
+            failures.extend(deaf.into_values());
         }
         if failures.is_empty() {
             Ok(())
@@ -356,30 +457,36 @@ impl Run {
     }
 
     fn judge(&self, client: &Client) -> Option<String> {
+        let scarce = self.common.borrow().scarce;
         let told = self.watch.of(client.number);
         let Some(told) = told else {
             // It left before it was accepted, or was lost there.
-            let excused =
-                client.is_faulted() || self.setting.is_scarce() || !client.plot.verdict.all;
+            let excused = client.is_faulted() || scarce || !client.plot.verdict.all;
             return (!excused).then(|| "was never accepted".to_owned());
         };
         let Some((reason, closed)) = told.closed else {
-            return Some("was not closed".to_owned());
+            return (!scarce).then(|| "was not closed".to_owned());
         };
-        if client.is_faulted() || self.setting.is_scarce() {
+        if client.is_faulted() || scarce {
             return None;
         }
         let verdict = &client.plot.verdict;
-        // A file that can't be read is an error, and the end.
+        let files_fail = self.setting.excuses(Excuse::FilesFail);
         let failed = match reason {
-            CloseReason::Failed => self.setting.is_rough(),
-            CloseReason::WeAsked => client.excused,
+            CloseReason::Failed => files_fail,
+            // An error in place of a file may be the last answer.
+            CloseReason::WeAsked => files_fail && client.excused,
             _ => false,
         };
+        if let Some(missing) = client.lacks()
+            && !(failed && missing.takes == Takes::File)
+        {
+            return Some(format!("never got {}", missing.what));
+        }
         if !verdict.reasons.contains(&reason) && !failed {
             return Some(format!("ended for {reason:?}, not {:?}", verdict.reasons));
         }
-        let timed = !self.setting.is_rough() && self.setting.net.latency.is_zero();
+        let timed = self.setting.excused.is_empty() && self.setting.net.latency.is_zero();
         let (since, time) = verdict.after.filter(|_| timed)?;
         let (from, late) = match since {
             Since::Accepted => (Some(told.accepted), true),
@@ -406,31 +513,55 @@ impl Run {
     }
 
     /// Nothing is left behind.
-    fn check_ends(&mut self, begun: Instant) -> Said<Report> {
-        self.server = None;
+    fn check_ends(&mut self) -> Said<Report> {
         // Answers that would come too late hold the loop's mailbox.
         self.world.forget_steps();
-        self.watch.check_all_ended();
-        let open = self.world.open_descriptors();
-        if open > 0 {
-            return Err(vec![format!("{open} descriptors are left")]);
+        if self.error.is_none() {
+            self.watch.check_all_ended();
+        }
+        check_nothing_left(&self.world)?;
+        for path in paths(&self.setting) {
+            let is_there = self.world.socket_file(path).is_some();
+            if is_there && !self.setting.excuses(Excuse::SocketFileStays) {
+                return Err(vec![format!("{path} is left")]);
+            }
         }
         let mut report = Report {
-            runs: 1,
+            error: self.error.take(),
             clients: self.left.len() as u64,
             actions: self.common.borrow().actions,
             answers: self.common.borrow().answers,
-            calls: Call::ALL.iter().map(|call| self.world.calls(*call)).sum(),
-            virtual_secs: self.world.now().since(begun).as_secs(),
+            virtual_secs: self.world.now().since(self.begun).as_secs(),
             reasons: self.watch.reasons(),
-            ..Report::default()
+            ..Report::of(&self.world)
         };
-        for (call, kind, count) in self.world.faults() {
-            report.faults.insert((call, kind), count);
-        }
-        for client in &self.left {
+        for (_, client) in &self.left {
             *report.plots.entry(client.borrow().plot.name).or_default() += 1;
         }
         Ok(report)
     }
+}
+
+/// The paths of the Unix sockets that it listens on.
+fn paths(setting: &Setting) -> impl Iterator<Item = &'static str> + use<> {
+    let addresses = setting.addresses.iter();
+    addresses.filter_map(|address| address.strip_prefix("unix:"))
+}
+
+fn start(world: &World, setting: &Setting, watch: &Watch) -> Result<EventLoop<App, Watch>, String> {
+    let app = App::new(world).map_err(|error| format!("cannot open the files: {error}"))?;
+    let mut addresses = setting.addresses.iter();
+    let first = addresses.next().expect("one at least");
+    let server = Server::bind(first)
+        .and_then(|server| addresses.try_fold(server, |server, address| server.and_bind(address)));
+    let mut server = server
+        .map_err(|error| error.to_string())?
+        .limits(setting.limits.clone());
+    if setting.has_signals {
+        let signals = Signals::block();
+        let signals = signals.map_err(|error| format!("cannot read signals: {error}"))?;
+        server = server.drain_on(signals);
+    }
+    let server = server.event_loop(app, watch.clone());
+    server.map_err(|error| error.to_string())
 }
