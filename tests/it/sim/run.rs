@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use core::time::Duration;
@@ -153,10 +154,15 @@ pub(super) fn run(seed: u64, trace: bool) -> Result<Report, Failure> {
         world.start_trace();
     }
     let _inside = world.enter();
-    let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        let mut run = Run::new(seed, &world)?;
-        run.to_the_end()
-    }));
+    let ran = match Run::new(seed, &world) {
+        Ok(mut run) => {
+            let ran = catch_unwind(AssertUnwindSafe(|| run.to_the_end()));
+            // What was running is dropped in a world that lets it: one that spins would end the process.
+            world.set_calls_max(u64::MAX);
+            ran
+        }
+        Err(what) => Ok(Err(what)),
+    };
     let what = match ran {
         Ok(Ok(report)) => return Ok(report),
         Ok(Err(what)) => what,
