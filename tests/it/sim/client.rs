@@ -15,6 +15,9 @@ use super::plot::{Act, Body, Expected, Plot, Reading, Takes};
 /// What all clients of a run share.
 pub(super) struct Common {
     pub(super) port: u16,
+    /// Turns of the server so far, and the bytes that a client can be sent in one, if that is bounded.
+    pub(super) turns: u64,
+    pub(super) turn_bytes: Option<usize>,
     /// Calls may fail: answers that take files or mail may be errors.
     pub(super) rough: bool,
     /// Room is scarce, or the server stops: connections may end before their time, with or without a 503.
@@ -35,6 +38,10 @@ pub(super) struct Client {
     waits_until: Instant,
     reading: Reading,
     reads_again: Instant,
+    /// It reads whatever comes, from its beginning to its end.
+    prompt: bool,
+    /// Bytes that have come since a turn.
+    of_turn: (u64, usize),
     inbox: Vec<u8>,
     /// Bytes that it takes to read the next answer.
     needed: usize,
@@ -43,7 +50,7 @@ pub(super) struct Client {
     continued: bool,
     refused: bool,
     /// An answer was an error because a call had failed.
-    excused: bool,
+    pub(super) excused: bool,
     pub(super) first_byte: Option<Instant>,
     pub(super) last_byte: Option<Instant>,
     pub(super) ended: Option<PeerState>,
@@ -64,11 +71,12 @@ impl Client {
             world: world.clone(),
             common: Rc::clone(common),
             number,
-            plot,
             sent: 0,
             waits_until: world.now(),
             reading: Reading::Promptly,
             reads_again: world.now(),
+            prompt: !plot.acts.iter().any(|act| matches!(act, Act::Reading(_))),
+            of_turn: (0, 0),
             inbox: Vec::new(),
             needed: 1,
             got: 0,
@@ -80,6 +88,7 @@ impl Client {
             ended: None,
             done: false,
             peer: None,
+            plot,
         }));
         let weak = Rc::downgrade(&client);
         peer.on_notice(move |world| {
@@ -117,18 +126,24 @@ impl Client {
                 bytes
             }
         };
-        if most > 0 && peer.receive(&mut self.inbox, most) > 0 {
+        let received = if most > 0 {
+            peer.receive(&mut self.inbox, most)
+        } else {
+            0
+        };
+        if received > 0 {
             self.common.borrow_mut().actions += 1;
         }
-        let state = peer.state();
+        let (state, unread) = (peer.state(), peer.unread());
         let over = peer.has_end() || self.is_faulted();
         if over && matches!(self.reading, Reading::Never) {
             self.reading = Reading::Promptly;
             return self.read(now);
         }
-        if state != PeerState::Open && (state == PeerState::Finished || peer.unread() == 0) {
+        if state != PeerState::Open && (state == PeerState::Finished || unread == 0) {
             self.ended = Some(state);
         }
+        self.check_share(received);
         let parsed = catch_unwind(AssertUnwindSafe(|| self.take_answers()));
         if parsed.is_err() {
             let begin = self.inbox[..self.inbox.len().min(300)].escape_ascii();
@@ -136,6 +151,23 @@ impl Client {
             self.inbox.clear();
         }
         again
+    }
+
+    /// Nobody gets more of a turn than its share.
+    fn check_share(&mut self, received: usize) {
+        let (turn, max) = {
+            let common = self.common.borrow();
+            (common.turns, common.turn_bytes)
+        };
+        let before = if self.of_turn.0 == turn {
+            self.of_turn.1
+        } else {
+            0
+        };
+        self.of_turn = (turn, before + received);
+        if self.prompt && max.is_some_and(|max| self.of_turn.1 > max) {
+            self.fail(&format!("{} bytes in one turn", self.of_turn.1));
+        }
     }
 
     fn take_answers(&mut self) {

@@ -2,12 +2,12 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use core::time::Duration;
 
+use edgeloop::reactor::Turn;
 use edgeloop::server::{CloseReason, EventLoop};
 use edgeloop::sys::Instant;
 use edgeloop::sys::sim::{Call, Net, Plan, Random, Rates, World};
@@ -23,8 +23,12 @@ const PORT: u16 = 80;
 const ACTIONS: u64 = 200;
 /// By when every client is done: one that waits for an answer that never comes, and then idles, takes 140 s.
 const DONE_WITHIN: Duration = Duration::from_secs(900);
+/// After which a loop that waits is looked at.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// Calls of a run, of which the longest known has a fifth.
 const CALLS_MAX: u64 = 2_000_000;
+/// Turns in a row in which nothing is done: a few deadlines that were moved may be looked at in turns of their own.
+const VAIN_TURNS: u32 = 50;
 /// Deadlines are rounded up to 100 ms; the rest is what pieces and odd moments take.
 const LATE_BY: Duration = Duration::from_millis(150);
 const EARLY_BY: Duration = Duration::from_millis(1);
@@ -100,6 +104,18 @@ impl Setting {
             || limits.buffers_bytes_max != default.buffers_bytes_max
             || self.descriptors < 1000
             || self.drain_at.is_some()
+    }
+
+    /// Nothing happens within a turn but what the server does.
+    fn is_even(&self) -> bool {
+        matches!(self.plan, Plan::Sound)
+    }
+
+    /// What a client can be sent in a turn: that of its budgets, for it may be driven by the run queue, by an event and by
+    /// mail, and what is encoded at once. `None`: what comes of a turn comes later.
+    fn turn_bytes(&self) -> Option<usize> {
+        let at_once = self.is_even() && self.net.latency.is_zero();
+        at_once.then_some(3 * self.limits.send_budget + (96 << 10))
     }
 
     fn is_rough(&self) -> bool {
@@ -191,6 +207,8 @@ struct Run {
     left: Vec<Shared>,
     next_id: u32,
     drained: bool,
+    /// Turns in a row in which nothing was done, and the calls that were made before them.
+    vain: (u32, u64),
 }
 
 type Said<T> = Result<T, Vec<String>>;
@@ -204,7 +222,8 @@ impl Run {
         world.set_net(setting.net);
         world.set_calls_max(CALLS_MAX);
         world.set_sigpipe_is_default(!setting.sendfile);
-        let watch = Watch::new(world);
+        let requests = setting.is_even().then_some(setting.limits.request_budget);
+        let watch = Watch::new(world, requests);
         let failed = |error: &dyn std::fmt::Display| vec![format!("can't start: {error}")];
         let app = App::new(world).map_err(|error| failed(&error))?;
         let server = Server::bind(&format!("127.0.0.1:{PORT}"))
@@ -223,6 +242,8 @@ impl Run {
         });
         let common = Common {
             port: PORT,
+            turns: 0,
+            turn_bytes: setting.turn_bytes(),
             rough: setting.is_rough(),
             scarce: setting.is_scarce(),
             actions: 0,
@@ -240,6 +261,7 @@ impl Run {
             left: Vec::new(),
             next_id: 0,
             drained: false,
+            vain: (0, 0),
         })
     }
 
@@ -264,7 +286,7 @@ impl Run {
                 break;
             }
             if self.world.now().since(begun) > DONE_WITHIN {
-                return Err(self.stuck("in bounded time"));
+                return Err(self.stuck());
             }
             self.turn()?;
             let failures = std::mem::take(&mut self.common.borrow_mut().failures);
@@ -290,28 +312,44 @@ impl Run {
         let Some(server) = &mut self.server else {
             return Ok(());
         };
-        match server.turn(None) {
-            Ok(_) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::Deadlock => {
-                match self.stuck("ever: the loop waits, and so does everybody else") {
-                    nobody if nobody.is_empty() => Ok(()),
-                    somebody => Err(somebody),
-                }
-            }
+        self.common.borrow_mut().turns += 1;
+        self.watch.begin_turn();
+        // Somebody who looks again and again whether something has come would keep a loop waiting for ever.
+        match server.turn(Some(LONGEST_WAIT)) {
+            Ok(turn) => self.check_progress(turn),
             Err(error) => Err(vec![format!("the loop ends: {error}")]),
         }
     }
 
-    fn stuck(&self, when: &str) -> Vec<String> {
+    /// A loop that wakes without an event has something to do: more calls than those that wait and look at clocks.
+    fn check_progress(&mut self, turn: Turn) -> Said<()> {
+        let waits = [Call::EpollWait, Call::Monotonic, Call::Realtime];
+        let others = Call::ALL.iter().filter(|call| !waits.contains(call));
+        let calls = others.map(|call| self.world.calls(*call)).sum();
+        self.vain = match self.vain {
+            (turns, before) if before == calls && turn.events == 0 => (turns + 1, calls),
+            _ => (0, calls),
+        };
+        if self.vain.0 > VAIN_TURNS {
+            return Err(vec!["the loop turns, and nothing comes of it".to_owned()]);
+        }
+        Ok(())
+    }
+
+    fn stuck(&self) -> Vec<String> {
         let busy = self.lanes.iter().flatten();
         let busy = busy.filter(|client| !client.borrow().done);
-        busy.map(|client| {
+        let who = busy.map(|client| {
             let client = client.borrow();
             let (number, name) = (client.number, client.plot.name);
             let next = client.plot.acts.front();
-            format!("client {number} ({name}) is not done {when}; it is at {next:?}")
-        })
-        .collect()
+            format!("client {number} ({name}) is not done in bounded time; it is at {next:?}")
+        });
+        let mut who: Vec<String> = who.collect();
+        if who.is_empty() {
+            who.push("everybody is done, but the server does not stop".to_owned());
+        }
+        who
     }
 
     /// Whoever is done makes room for the next one. Whether anybody is left.
@@ -369,7 +407,8 @@ impl Run {
             return None;
         }
         let verdict = &client.plot.verdict;
-        let failed = reason == CloseReason::Failed && self.setting.is_rough();
+        let failed = reason == CloseReason::Failed && self.setting.is_rough()
+            || reason == CloseReason::WeAsked && client.excused;
         if !verdict.reasons.contains(&reason) && !failed {
             return Some(format!("ended for {reason:?}, not {:?}", verdict.reasons));
         }
