@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::time::UNIX_EPOCH;
 
 use core::time::Duration;
 
@@ -18,6 +19,8 @@ pub(super) struct Common {
     /// Turns of the server so far, and the bytes that a client can be sent in one, if that is bounded.
     pub(super) turns: u64,
     pub(super) turn_bytes: Option<usize>,
+    /// Nanoseconds that the wall clock is ahead, unless clocks leap.
+    pub(super) wall_ahead: Option<u64>,
     /// Calls may fail: answers that take files or mail may be errors.
     pub(super) rough: bool,
     /// Room is scarce, or the server stops: connections may end before their time, with or without a 503.
@@ -39,7 +42,7 @@ pub(super) struct Client {
     reading: Reading,
     reads_again: Instant,
     /// It reads whatever comes, from its beginning to its end.
-    prompt: bool,
+    pub(super) prompt: bool,
     /// Bytes that have come since a turn.
     of_turn: (u64, usize),
     inbox: Vec<u8>,
@@ -53,6 +56,8 @@ pub(super) struct Client {
     pub(super) excused: bool,
     pub(super) first_byte: Option<Instant>,
     pub(super) last_byte: Option<Instant>,
+    pub(super) reset_at: Option<Instant>,
+    connected: Instant,
     pub(super) ended: Option<PeerState>,
     pub(super) done: bool,
 }
@@ -85,6 +90,8 @@ impl Client {
             excused: false,
             first_byte: None,
             last_byte: None,
+            reset_at: None,
+            connected: world.now(),
             ended: None,
             done: false,
             peer: None,
@@ -191,6 +198,10 @@ impl Client {
                     // The connection was refused before its request, so a body follows.
                     self.refused |= head_only && closes && answer.status == 503 && scarce;
                     if answer.status == 100 {
+                        let acts = &mut self.plot.acts.iter();
+                        if self.continued || !acts.any(|act| matches!(act, Act::Continue)) {
+                            self.fail("100 Continue without being asked");
+                        }
                         self.continued = true;
                     } else {
                         self.check(&answer);
@@ -246,6 +257,22 @@ impl Client {
         if answer.field("server") != Some("edgeloop") {
             self.fail("an answer without Server");
         }
+        self.check_date(answer);
+    }
+
+    /// The Date is that of the answer: not of before the connection, and not to come.
+    fn check_date(&self, answer: &Answer) {
+        let Some(ahead) = self.common.borrow().wall_ahead else {
+            return;
+        };
+        let wall = |at: Instant| at.as_nanos().saturating_add(ahead) / 1_000_000_000;
+        let date = answer.field("date").map(httpdate::parse_http_date);
+        let date = date.and_then(Result::ok);
+        let secs = date.and_then(|date| date.duration_since(UNIX_EPOCH).ok());
+        let secs = secs.map_or(0, |secs| secs.as_secs());
+        if !(wall(self.connected)..=wall(self.world.now())).contains(&secs) {
+            self.fail(&format!("the wrong Date: {:?}", answer.field("date")));
+        }
     }
 
     /// One that has come in part is the beginning of the right one, and ends with a reset if it ends there.
@@ -284,7 +311,10 @@ impl Client {
         };
         let breaks = self.missing().any(|it| matches!(it.body, Body::Breaks(_)));
         let right = self.got == self.plot.expected.len() || breaks;
-        let excused = self.excused || self.is_faulted() || scarce;
+        // A file that can't be read any more breaks its answer off.
+        let is_file = |it: &Expected| it.takes == Takes::File;
+        let unreadable = rough && self.missing().next().is_some_and(is_file);
+        let excused = self.excused || self.is_faulted() || scarce || unreadable;
         if self.plot.verdict.all && !right && !excused {
             let missing = self.missing().next().map(|it| it.what.clone());
             self.fail(&format!("never got {missing:?} (rough: {rough})"));
@@ -369,9 +399,14 @@ pub(super) fn act(shared: &Shared, world: &World) {
                     wake(shared, world, *every);
                 }
             }
+            Some(Act::Insist(_)) if peer.state() == PeerState::Reset => return client.leave(world),
+            Some(Act::Insist(bytes)) => {
+                peer.send(bytes);
+            }
             Some(Act::Finish) => peer.finish(),
             Some(Act::Reset) => {
                 client.common.borrow_mut().actions += 1;
+                client.reset_at = Some(now);
                 if let Some(peer) = client.peer.take() {
                     peer.reset();
                 }

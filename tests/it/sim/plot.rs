@@ -18,6 +18,8 @@ pub(super) enum Act {
     /// Waits for `100 Continue`, or for an answer in its place.
     Continue,
     Reading(Reading),
+    /// Sends although the server may have finished.
+    Insist(Vec<u8>),
     Finish,
     Reset,
     /// Waits for the server's end.
@@ -69,6 +71,10 @@ pub(super) struct Verdict {
     pub(super) reasons: &'static [CloseReason],
     /// When the server ends it, if time does.
     pub(super) after: Option<(Since, Duration)>,
+    /// It may take longer than a drain waits.
+    pub(super) outlasts_drain: bool,
+    /// Nothing is read of its answers, which are of this length each.
+    pub(super) unread_each: Option<usize>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -78,6 +84,8 @@ pub(super) enum Since {
     /// Only a lower bound: what comes later depends on the pace.
     LastByteAtLeast,
     LastAnswer,
+    /// The client broke it.
+    Reset,
 }
 
 #[derive(Debug)]
@@ -101,6 +109,8 @@ const ANY_END_BY_CLIENT: &[Why] = &[
     Why::WeAsked,
     Why::Failed,
 ];
+const UNCHANGED_SINCE: &str = "If-Modified-Since: Thu, 01 Jan 2026 00:00:00 GMT";
+const LINGER_TIME: Duration = Duration::from_secs(5);
 const HEAD_TIME: Duration = Duration::from_secs(10);
 const IDLE_TIME: Duration = Duration::from_secs(75);
 const START: Duration = Duration::from_secs(10);
@@ -115,6 +125,8 @@ impl Plot {
                 all: true,
                 reasons,
                 after: None,
+                outlasts_drain: false,
+                unread_each: None,
             },
         }
     }
@@ -125,7 +137,7 @@ impl Plot {
 
     /// One of all there are.
     pub(super) fn any(random: &mut Random, next_id: &mut u32) -> Plot {
-        match random.below(30) {
+        match random.below(33) {
             0 => silent(),
             1 => slow_head(random),
             2 => idle(random, next_id),
@@ -141,6 +153,8 @@ impl Plot {
             16 => floods(random, next_id),
             17 => unfinished(random, next_id),
             18 => closing_handlers(random, next_id),
+            19 => insists(random),
+            20 | 21 => slow_body(random, next_id),
             _ => good(random, next_id),
         }
     }
@@ -202,7 +216,8 @@ fn request(random: &mut Random, next_id: &mut u32, end: &str) -> (Vec<u8>, Expec
             body_path("stream", id, long),
             Body::Content(app::content(id, long)),
         ),
-        14..=16 => {
+        14 => return conditional(random, id, end),
+        15 | 16 => {
             takes = Takes::File;
             let (name, length) = FILES[random.index(FILES.len())];
             let kind = if random.below(2) == 0 { "file" } else { "www" };
@@ -254,6 +269,40 @@ fn request(random: &mut Random, next_id: &mut u32, end: &str) -> (Vec<u8>, Expec
         takes,
     };
     (bytes, expected)
+}
+
+/// A part of a file, or a file that has not changed.
+fn conditional(random: &mut Random, id: u32, end: &str) -> (Vec<u8>, Expected) {
+    let (name, length) = FILES[1 + random.index(FILES.len() - 1)];
+    let whole = app::content(0, length);
+    let first = random.index(length);
+    let (line, status, body) = match random.below(4) {
+        // The very date that the world's files have.
+        0 => (UNCHANGED_SINCE.to_owned(), 304, Body::Exact(Vec::new())),
+        1 => {
+            let last = first + random.index(length);
+            let line = format!("Range: bytes={first}-{last}");
+            (
+                line,
+                206,
+                Body::Content(&whole[first..length.min(last + 1)]),
+            )
+        }
+        2 => {
+            let line = format!("Range: bytes=-{}", length - first);
+            (line, 206, Body::Content(&whole[first..]))
+        }
+        _ => (format!("Range: bytes={length}-"), 416, Body::Any),
+    };
+    let bytes = format!("GET /www/{id}/{name} HTTP/1.1\r\nHost: a\r\n{line}\r\n{end}\r\n");
+    let expected = Expected {
+        what: format!("GET /www/{id}/{name}, {line}"),
+        head_only: false,
+        status,
+        body,
+        takes: Takes::File,
+    };
+    (bytes.into_bytes(), expected)
 }
 
 /// A request whose answer ends with the connection.
@@ -382,6 +431,7 @@ fn resets(random: &mut Random, next_id: &mut u32) -> Plot {
     plot.act(Act::Pause(Duration::from_micros(random.below(5_000))));
     plot.act(Act::Reset);
     plot.verdict.all = false;
+    plot.verdict.after = Some((Since::Reset, Duration::ZERO));
     plot
 }
 
@@ -456,11 +506,39 @@ fn stalled_body(random: &mut Random, next_id: &mut u32) -> Plot {
     plot
 }
 
+/// A body that comes slowly, for longer than a body has to begin with, but faster than it has to.
+fn slow_body(random: &mut Random, next_id: &mut u32) -> Plot {
+    let mut plot = Plot::new("slow body", ORDERLY);
+    let (bytes, expected) = post(random, take_id(next_id), "");
+    for piece in bytes.chunks(320) {
+        plot.act(Act::Send(piece.to_vec()));
+        plot.act(Act::Pause(millis(random.between(900, 1_000))));
+    }
+    plot.expected.push(expected);
+    all_answers(&mut plot);
+    plot
+}
+
+/// Goes on sending when it has been refused, and never ends.
+fn insists(random: &mut Random) -> Plot {
+    let mut plot = Plot::new("insists", &[Why::WeAsked]);
+    plot.act(Act::Send(b"GET  / HTTP/1.1\r\n\r\n".to_vec()));
+    plot.expected.push(refused("what it insists on", 400));
+    for _ in 0..30 {
+        plot.act(Act::Pause(millis(random.between(200, 400))));
+        plot.act(Act::Insist(b"x".to_vec()));
+    }
+    plot.verdict.after = Some((Since::LastAnswer, LINGER_TIME));
+    plot
+}
+
 /// Asks for much and reads nothing of it.
 fn never_reads(random: &mut Random, next_id: &mut u32) -> Plot {
     let mut plot = Plot::new("never reads", &[Why::ReaderTooSlow]);
     plot.act(Act::Reading(Reading::Never));
     let kind = ["shared", "constant", "stream", "sized", "body"][random.index(5)];
+    plot.verdict.outlasts_drain = true;
+    plot.verdict.unread_each = Some(500_000);
     // More than all buffers on the way hold.
     for _ in 0..random.between(4, 12) {
         let id = take_id(next_id);
@@ -485,6 +563,7 @@ fn never_reads(random: &mut Random, next_id: &mut u32) -> Plot {
 /// Reads slowly, but faster than it has to.
 fn reads_slowly(random: &mut Random, next_id: &mut u32) -> Plot {
     let mut plot = Plot::new("reads slowly", OR_IDLE);
+    plot.verdict.outlasts_drain = true;
     let bytes = random.between(3_000, 20_000) as usize;
     plot.act(Act::Reading(Reading::Slowly(
         bytes,
@@ -540,6 +619,7 @@ fn expects(random: &mut Random, next_id: &mut u32) -> Plot {
 /// Its answer never comes, or too late for it.
 fn waits_for_ever(random: &mut Random, next_id: &mut u32) -> Plot {
     let mut plot = Plot::new("waits for ever", ORDERLY);
+    plot.verdict.outlasts_drain = true;
     let id = take_id(next_id);
     let path = if random.below(2) == 0 {
         format!("/never/{id}")

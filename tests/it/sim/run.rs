@@ -9,8 +9,8 @@ use core::time::Duration;
 
 use edgeloop::reactor::Turn;
 use edgeloop::server::{CloseReason, EventLoop};
-use edgeloop::sys::Instant;
-use edgeloop::sys::sim::{Call, Net, Plan, Random, Rates, World};
+use edgeloop::sys::sim::{Call, Net, PeerState, Plan, Random, Rates, World};
+use edgeloop::sys::{Instant, UnixTime};
 use edgeloop::{Limits, Server};
 
 use super::app::{self, App};
@@ -190,6 +190,12 @@ pub(super) fn run(seed: u64, trace: bool) -> Result<Report, Failure> {
     })
 }
 
+/// Nanoseconds that the world's wall clock is ahead of the other one.
+fn wall_ahead(world: &World) -> u64 {
+    let wall = UnixTime::now();
+    wall.secs * 1_000_000_000 + u64::from(wall.nanos) - world.now().as_nanos()
+}
+
 fn text_of(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
@@ -244,6 +250,7 @@ impl Run {
             port: PORT,
             turns: 0,
             turn_bytes: setting.turn_bytes(),
+            wall_ahead: (!setting.is_rough()).then(|| wall_ahead(world)),
             rough: setting.is_rough(),
             scarce: setting.is_scarce(),
             actions: 0,
@@ -403,10 +410,35 @@ impl Run {
         let Some((reason, closed)) = told.closed else {
             return Some("was not closed".to_owned());
         };
+        let verdict = &client.plot.verdict;
+        match reason {
+            CloseReason::Stopped if !verdict.outlasts_drain => {
+                return Some("was cut by a drain that had time for it".to_owned());
+            }
+            CloseReason::Evicted if told.heads > told.answered => {
+                return Some("was evicted while it waited for its answer".to_owned());
+            }
+            // A reset says that something had come of it, or that something was not sent.
+            CloseReason::Evicted
+                if client.ended == Some(PeerState::Reset)
+                    && client.reset_at.is_none()
+                    && client.prompt
+                    && !client.is_faulted()
+                    && self.setting.net.latency.is_zero() =>
+            {
+                return Some("was evicted although it was busy".to_owned());
+            }
+            _ => {}
+        }
         if client.is_faulted() || self.setting.is_scarce() {
             return None;
         }
-        let verdict = &client.plot.verdict;
+        if let Some(each) = verdict.unread_each {
+            let room = self.setting.net.send_room + self.setting.net.peer_receive_room;
+            if told.answered as usize > room / each + 2 {
+                return Some(format!("was given {} answers unread", told.answered));
+            }
+        }
         let failed = reason == CloseReason::Failed && self.setting.is_rough()
             || reason == CloseReason::WeAsked && client.excused;
         if !verdict.reasons.contains(&reason) && !failed {
@@ -419,6 +451,7 @@ impl Run {
             Since::FirstByte => (client.first_byte, true),
             Since::LastAnswer => (Some(told.last_answer), true),
             Since::LastByteAtLeast => (client.last_byte, false),
+            Since::Reset => (client.reset_at, true),
         };
         // An answer that says it is too late is what came in time; the end of the connection comes after it.
         let at = if matches!(since, Since::FirstByte) {
