@@ -99,8 +99,6 @@ pub(super) struct Plot {
 use CloseReason as Why;
 
 const ORDERLY: &[Why] = &[Why::PeerFinished];
-/// What the kernel has taken is as good as read: the server may take for idle who still reads from there.
-const OR_IDLE: &[Why] = &[Why::PeerFinished, Why::Idle];
 const ASKED: &[Why] = &[Why::PeerAsked, Why::WeAsked];
 const ANY_END_BY_CLIENT: &[Why] = &[
     Why::PeerFinished,
@@ -562,12 +560,12 @@ fn never_reads(random: &mut Random, next_id: &mut u32) -> Plot {
 
 /// Reads slowly, but faster than it has to.
 fn reads_slowly(random: &mut Random, next_id: &mut u32) -> Plot {
-    let mut plot = Plot::new("reads slowly", OR_IDLE);
+    let mut plot = Plot::new("reads slowly", ORDERLY);
     plot.verdict.outlasts_drain = true;
-    let bytes = random.between(3_000, 20_000) as usize;
+    let bytes = random.between(20_000, 60_000) as usize;
     plot.act(Act::Reading(Reading::Slowly(
         bytes,
-        millis(random.between(1, 200)),
+        millis(random.between(1, 20)),
     )));
     let count = random.between(1, 4);
     requests(&mut plot, random, next_id, count);

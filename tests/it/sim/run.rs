@@ -439,8 +439,12 @@ impl Run {
                 return Some(format!("was given {} answers unread", told.answered));
             }
         }
-        let failed = reason == CloseReason::Failed && self.setting.is_rough()
-            || reason == CloseReason::WeAsked && client.excused;
+        // A file that can't be read is an error, and the end.
+        let failed = match reason {
+            CloseReason::Failed => self.setting.is_rough(),
+            CloseReason::WeAsked => client.excused,
+            _ => false,
+        };
         if !verdict.reasons.contains(&reason) && !failed {
             return Some(format!("ended for {reason:?}, not {:?}", verdict.reasons));
         }
