@@ -73,6 +73,8 @@ pub(super) struct Verdict {
     pub(super) after: Option<(Since, Duration)>,
     /// It may take longer than a drain waits.
     pub(super) outlasts_drain: bool,
+    /// Neither faults nor a lack of room excuse anything.
+    pub(super) strict: bool,
     /// Nothing is read of its answers, which are of this length each.
     pub(super) unread_each: Option<usize>,
 }
@@ -124,6 +126,7 @@ impl Plot {
                 reasons,
                 after: None,
                 outlasts_drain: false,
+                strict: false,
                 unread_each: None,
             },
         }
@@ -156,6 +159,22 @@ impl Plot {
             _ => good(random, next_id),
         }
     }
+}
+
+/// The last one, when all others have gone and nothing goes wrong any more: there is room for it again.
+pub(super) fn last(random: &mut Random, next_id: &mut u32) -> Plot {
+    let mut plot = Plot::new("last", ORDERLY);
+    plot.verdict.strict = true;
+    for _ in 0..4 {
+        let (bytes, expected) = post(random, take_id(next_id), "");
+        for piece in bytes.chunks(200) {
+            plot.act(Act::Send(piece.to_vec()));
+            plot.act(Act::Pause(millis(1)));
+        }
+        plot.expected.push(expected);
+        all_answers(&mut plot);
+    }
+    plot
 }
 
 fn millis(count: u64) -> Duration {

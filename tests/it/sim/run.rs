@@ -15,7 +15,7 @@ use edgeloop::{Limits, Server};
 
 use super::app::{self, App};
 use super::client::{Client, Common, Shared};
-use super::plot::{Plot, Since};
+use super::plot::{self, Plot, Since};
 use super::watch::Watch;
 
 const PORT: u16 = 80;
@@ -24,7 +24,9 @@ const ACTIONS: u64 = 200;
 /// By when every client is done: one that waits for an answer that never comes, and then idles, takes 140 s.
 const DONE_WITHIN: Duration = Duration::from_secs(900);
 /// After which a loop that waits is looked at.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const LONGEST_WAIT: Duration = Duration::from_secs(40);
+/// By when nobody lingers who had anything to do with those that are gone.
+const QUIET: Duration = Duration::from_secs(40);
 /// Calls of a run, of which the longest known has a fifth.
 const CALLS_MAX: u64 = 2_000_000;
 /// Turns in a row in which nothing is done: a few deadlines that were moved may be looked at in turns of their own.
@@ -213,6 +215,9 @@ struct Run {
     left: Vec<Shared>,
     next_id: u32,
     drained: bool,
+    /// When everybody has been gone for so long that the last one comes, and whether it has.
+    quiet_until: Option<Instant>,
+    last_came: bool,
     /// Turns in a row in which nothing was done, and the calls that were made before them.
     vain: (u32, u64),
 }
@@ -268,6 +273,8 @@ impl Run {
             left: Vec::new(),
             next_id: 0,
             drained: false,
+            quiet_until: None,
+            last_came: false,
             vain: (0, 0),
         })
     }
@@ -281,10 +288,9 @@ impl Run {
             self.world.after(at, move |_| handle.drain());
         }
         loop {
-            let busy = self.renew_clients();
+            let busy = self.renew_clients() || self.awaits_the_last();
             if !busy && !self.drained {
                 self.drained = true;
-                self.world.set_plan(Plan::Sound);
                 if let Some(server) = &self.server {
                     server.handle().drain();
                 }
@@ -303,6 +309,27 @@ impl Run {
         }
         self.check_clients()?;
         self.check_ends(begun)
+    }
+
+    /// After the others the last one comes, when nobody lingers any more and nothing fails. Whether it is still to come.
+    fn awaits_the_last(&mut self) -> bool {
+        let draining = self.setting.drain_at.is_some() || self.drained;
+        match self.quiet_until {
+            None => {
+                self.world.set_plan(Plan::Sound);
+                let until = self.world.now() + QUIET;
+                self.quiet_until = Some(until);
+                !draining
+            }
+            Some(until) if self.world.now() < until => !draining,
+            Some(_) if self.last_came || draining => false,
+            Some(_) => {
+                self.last_came = true;
+                let plot = plot::last(&mut self.random, &mut self.next_id);
+                self.lanes[0] = Client::start(&self.world, &self.common, plot);
+                self.lanes[0].is_some()
+            }
+        }
     }
 
     /// Clients of a server that has stopped see its end without it.
@@ -368,7 +395,7 @@ impl Run {
             {
                 self.left.extend(self.lanes[lane].take());
             }
-            let enough = self.common.borrow().actions >= ACTIONS || self.drained;
+            let enough = self.common.borrow().actions >= ACTIONS || self.quiet_until.is_some();
             let stopped = self.server.as_ref().is_none_or(EventLoop::is_stopped);
             if self.lanes[lane].is_none() && !enough && !stopped {
                 let plot = Plot::any(&mut self.random, &mut self.next_id);
@@ -404,7 +431,7 @@ impl Run {
         let Some(told) = told else {
             // It left before it was accepted, or was lost there.
             let excused =
-                client.is_faulted() || self.setting.is_scarce() || !client.plot.verdict.all;
+                client.is_faulted() || self.is_scarce_for(client) || !client.plot.verdict.all;
             return (!excused).then(|| "was never accepted".to_owned());
         };
         let Some((reason, closed)) = told.closed else {
@@ -430,7 +457,7 @@ impl Run {
             }
             _ => {}
         }
-        if client.is_faulted() || self.setting.is_scarce() {
+        if client.is_faulted() || self.is_scarce_for(client) {
             return None;
         }
         if let Some(each) = verdict.unread_each {
@@ -473,6 +500,10 @@ impl Run {
             ));
         }
         None
+    }
+
+    fn is_scarce_for(&self, client: &Client) -> bool {
+        self.setting.is_scarce() && !client.plot.verdict.strict
     }
 
     /// Nothing is left behind.
