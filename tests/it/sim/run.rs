@@ -23,8 +23,8 @@ const PORT: u16 = 80;
 const ACTIONS: u64 = 200;
 /// By when every client is done: one that waits for an answer that never comes, and then idles, takes 140 s.
 const DONE_WITHIN: Duration = Duration::from_secs(900);
-/// After which a loop that waits is looked at.
-const LONGEST_WAIT: Duration = Duration::from_secs(40);
+/// After which a loop that waits is looked at: longer than any deadline, so that nobody's wake comes of it.
+const LONGEST_WAIT: Duration = Duration::from_secs(200);
 /// By when nobody lingers who had anything to do with those that are gone.
 const QUIET: Duration = Duration::from_secs(40);
 /// Calls of a run, of which the longest known has a fifth.
