@@ -291,7 +291,8 @@ def seen(which, status, output):
     if tests:
         return "test", "", next(name for name in tests[0] if name)
     if status < 0 or "SIGABRT" in output:
-        return "dies", "", "the process ends"
+        panics = re.findall(r"panicked at .*\n(.*)", output)
+        return "dies", "", panics[0] if panics else "the process ends"
     return "NO", "", f"{' '.join(which)}: status {status}, and nothing that says why"
 
 

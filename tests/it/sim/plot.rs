@@ -443,8 +443,15 @@ fn resets(random: &mut Random, next_id: &mut u32) -> Plot {
     let mut plot = Plot::new("resets", ANY_END_BY_CLIENT);
     let count = random.between(1, 4);
     requests(&mut plot, random, next_id, count);
-    let keep = random.index(plot.acts.len() + 1);
-    plot.acts.truncate(keep);
+    if random.below(4) == 0 {
+        // Nobody is left for an answer that would come much later.
+        let path = format!("/later/{}/5000000", take_id(next_id));
+        let bytes = format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+        plot.act(Act::Send(bytes.into_bytes()));
+    } else {
+        let keep = random.index(plot.acts.len() + 1);
+        plot.acts.truncate(keep);
+    }
     plot.act(Act::Pause(Duration::from_micros(random.below(5_000))));
     plot.act(Act::Reset);
     plot.verdict.all = false;

@@ -76,7 +76,7 @@ impl Setting {
             limits.receive_budget = pick(random, &[100, 5_000]) as usize;
             limits.send_budget = pick(random, &[1_000, 20_000]) as usize;
             limits.request_budget = pick(random, &[1, 3]) as usize;
-            limits.turn_send_budget = pick(random, &[2_000, 60_000]) as usize;
+            limits.turn_send_budget = pick(random, &[2_000, 60_000, 1 << 20]) as usize;
             limits.accept_budget = pick(random, &[1, 2]) as usize;
         }
         let mut descriptors = 1000;
