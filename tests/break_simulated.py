@@ -31,7 +31,6 @@ DEADLINES, PATIENCE, CLOSING = "src/reactor/deadlines.rs", "src/server/patience.
 SESSION, ANSWER, FLUSH = "src/server/session.rs", "src/server/answer.rs", "src/server/flush.rs"
 OUTPUT, DRAIN, CONN = "src/server/output.rs", "src/server/drain.rs", "src/http/conn.rs"
 DECODE, ENCODE, FILES = "src/http/decode.rs", "src/http/encode.rs", "src/web/files.rs"
-PARSE_GUARD = "            match self.parse_held(cx, budget) {\n"
 
 # What is broken, file, text, what stands in its place; further texts of the same file may follow.
 MUTATIONS = [
@@ -111,7 +110,9 @@ MUTATIONS = [
     ("answers go on while earlier ones are unread", SESSION,
      "                Flushed::Blocked => return Ok(Next::Wait),\n                Flushed::Enough",
      "                Flushed::Blocked if cx.shared.out.is_empty() && matches!(self.conn.stage(), Stage::Head { .. }) => {}\n"
-     "                Flushed::Blocked => return Ok(Next::Wait),\n                Flushed::Enough"),
+     "                Flushed::Blocked => return Ok(Next::Wait),\n                Flushed::Enough",
+     "            if self.deferred.is_some() || !matches!(self.pending, Pending::Nothing) {\n",
+     "            if self.deferred.is_some() || matches!(self.pending, Pending::Linger(_)) {\n"),
     ("a connection closes although output pends", SESSION,
      "                Flushed::Blocked => return Ok(Next::Wait),\n                Flushed::Enough",
      "                Flushed::Blocked if matches!(self.conn.stage(), Stage::Closing(_)) => {}\n"
