@@ -8,14 +8,13 @@ Each mutation replaces a text that has to be there exactly once; then the tests 
 Exits with 1 when one of them does not, and when a text is not found any more. The work tree is left alone.
 """
 
-import os
-import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+sys.dont_write_bytecode = True
+import breaking  # noqa: E402
+
 BUILD_SECONDS, RUN_SECONDS = 600, 40
 
 SESSION, WORKER, ACCEPT = "src/server/session.rs", "src/server/worker.rs", "src/server/accept.rs"
@@ -173,61 +172,36 @@ def main():
     mutations = [one for one in MUTATIONS if not wanted or one[0] in wanted]
     if not mutations:
         sys.exit(f"no such rule: {' '.join(wanted)}")
-    base = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
     with tempfile.TemporaryDirectory(prefix="edgeloop-rules-") as scratch:
         scratch = Path(scratch)
-        copy_tree(scratch)
-        # One for all mutations and all runs. Without debug information the test binary links faster.
-        environment = dict(os.environ, CARGO_TARGET_DIR=str(base / "broken"), CARGO_PROFILE_DEV_DEBUG="0",
-                           RUST_BACKTRACE="0")
+        breaking.copy_tree(scratch)
+        environment = breaking.environment()
         tests = sorted({test for one in mutations for test in one[5]})
         if run(scratch, environment, tests, verbose=True) != "passes":
             sys.exit("the tests do not pass on the tree as it is")
         rows = [(*one[:2], " ".join(one[5]), attempt(scratch, environment, one)) for one in mutations]
-    table = [("rule", "mutation", "test", "caught"), *rows]
-    widths = [max(len(row[column]) for row in table) for column in range(4)]
-    for row in table:
-        print(" | ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
+    breaking.print_table(("rule", "mutation", "test", "caught"), rows)
     missed = [row for row in rows if not row[3].startswith("yes")]
     print(f"{len(rows) - len(missed)} of {len(rows)} caught")
     sys.exit(1 if missed else 0)
 
 
-def copy_tree(scratch):
-    """The copies are new: with the times of the originals they would pass for what an earlier run has built."""
-    for name in ["Cargo.toml", "Cargo.lock", "src", "tests", "examples", "benches", "README.md", "NOTES.md"]:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, scratch / name, copy_function=shutil.copy)
-        elif source.exists():
-            shutil.copy(source, scratch / name)
-
-
 def attempt(scratch, environment, mutation):
     rule, what, name, text, instead, tests = mutation
-    path = scratch / name
-    sound = path.read_text()
-    count = sound.count(text)
-    if count != 1:
-        return f"NO: the text is there {count} times"
-    path.write_text(sound.replace(text, instead))
-    try:
-        result = run(scratch, environment, tests)
-    finally:
-        path.write_text(sound)
+    result = breaking.with_changes(scratch, [(name, text, instead)], lambda: run(scratch, environment, tests))
     print(f"rule {rule}, {what}: {result}", file=sys.stderr)
-    return {"fails": "yes", "hangs": "yes, hangs", "passes": "NO"}.get(result, f"NO: {result}")
+    return {"fails": "yes", "hangs": "yes, hangs", "passes": "NO"}.get(result, f"NO: {result.removeprefix('NO: ')}")
 
 
 def run(scratch, environment, tests, verbose=False):
     """Whether the tests pass, fail, hang, or can't be built. Ends everything that it starts."""
     command = ["cargo", "test", "--quiet", "--no-default-features", "--test", "it"]
-    built, output = bounded(command + ["--no-run"], scratch, environment, BUILD_SECONDS)
+    built, output = breaking.bounded(command + ["--no-run"], scratch, environment, BUILD_SECONDS)
     if built != 0:
         print(output, file=sys.stderr)
         return "it does not build"
     filters = [f"edge::{module}::{test}" for test in tests for module in MODULES]
-    status, output = bounded(command + ["--", *filters], scratch, environment, RUN_SECONDS)
+    status, output = breaking.bounded(command + ["--", *filters], scratch, environment, RUN_SECONDS)
     if status is None:
         return "hangs"
     if status == 0 and "running 0 tests" in output:
@@ -238,18 +212,6 @@ def run(scratch, environment, tests, verbose=False):
 
 
 MODULES = ["budgets", "chaos", "endings", "exhausted", "faults", "reactor", "readiness"]
-
-
-def bounded(command, directory, environment, seconds):
-    process = subprocess.Popen(command, cwd=directory, env=environment, text=True, start_new_session=True,
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    try:
-        output, _ = process.communicate(timeout=seconds)
-        return process.returncode, output
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, 9)  # the group that was started for it
-        output, _ = process.communicate()
-        return None, output
 
 
 if __name__ == "__main__":

@@ -153,7 +153,11 @@ impl Handler for App {
                 self.kept.push(completer);
                 reply
             }
-            "panics" => panic!("a handler panics, as it should"),
+            "panics" => {
+                // Some of them when they have begun.
+                let _begun = (id % 2 == 0).then(|| res.status(200).field("X-Begun", "1"));
+                panic!("a handler panics, as it should")
+            }
             "bad" => res.status(200).field("X-Bad", "a\r\nb: c").body("nothing"),
             "none" => res.no_route(req.method()),
             _ => mirror(req, res),

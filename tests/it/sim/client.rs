@@ -3,11 +3,12 @@
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::time::UNIX_EPOCH;
 
 use core::time::Duration;
 
 use edgeloop::sys::Instant;
-use edgeloop::sys::sim::{Call, Peer, PeerState, World};
+use edgeloop::sys::sim::{Peer, PeerState, World};
 
 use super::parse::{self, Answer, Progress};
 use super::plot::{Act, Body, Expected, Plot, Reading, Takes};
@@ -15,6 +16,11 @@ use super::plot::{Act, Body, Expected, Plot, Reading, Takes};
 /// What all clients of a run share.
 #[derive(Default)]
 pub(super) struct Common {
+    /// Turns of the server so far, and the bytes that a client can be sent in one, if that is bounded.
+    pub(super) turns: u64,
+    pub(super) turn_bytes: Option<usize>,
+    /// Nanoseconds that the wall clock is ahead, unless clocks leap.
+    pub(super) wall_ahead: Option<u64>,
     /// Calls may fail: answers that take files may be errors.
     pub(super) files_fail: bool,
     /// Answers that take mail may be too late.
@@ -41,6 +47,10 @@ pub(super) struct Client {
     reads_again: Instant,
     /// The last such moment that it is woken for.
     woken_for: Instant,
+    /// It reads whatever comes, from its beginning to its end.
+    pub(super) prompt: bool,
+    /// Bytes that have come since a turn.
+    of_turn: (u64, usize),
     inbox: Vec<u8>,
     /// Bytes that it takes to read the next answer.
     needed: usize,
@@ -52,6 +62,8 @@ pub(super) struct Client {
     pub(super) excused: bool,
     pub(super) first_byte: Option<Instant>,
     pub(super) last_byte: Option<Instant>,
+    pub(super) reset_at: Option<Instant>,
+    connected: Instant,
     pub(super) ended: Option<PeerState>,
     pub(super) done: bool,
 }
@@ -74,12 +86,13 @@ impl Client {
             world: world.clone(),
             common: Rc::clone(common),
             number,
-            plot,
             sent: 0,
             waits_until: world.now(),
             reading: Reading::Promptly,
             reads_again: world.now(),
             woken_for: world.now(),
+            prompt: !plot.acts.iter().any(|act| matches!(act, Act::Reading(_))),
+            of_turn: (0, 0),
             inbox: Vec::new(),
             needed: 1,
             got: 0,
@@ -88,9 +101,12 @@ impl Client {
             excused: false,
             first_byte: None,
             last_byte: None,
+            reset_at: None,
+            connected: world.now(),
             ended: None,
             done: false,
             peer: None,
+            plot,
         }));
         let weak = Rc::downgrade(&client);
         peer.on_notice(move |world| {
@@ -126,7 +142,12 @@ impl Client {
                 bytes
             }
         };
-        if most > 0 && peer.receive(&mut self.inbox, most) > 0 {
+        let received = if most > 0 {
+            peer.receive(&mut self.inbox, most)
+        } else {
+            0
+        };
+        if received > 0 {
             self.common.borrow_mut().actions += 1;
         }
         let mut again = None;
@@ -138,15 +159,16 @@ impl Client {
             self.woken_for = self.reads_again;
             again = Some(self.reads_again.since(now));
         }
-        let state = peer.state();
+        let (state, unread) = (peer.state(), peer.unread());
         let over = peer.has_end() || self.is_faulted();
         if over && matches!(self.reading, Reading::Never) {
             self.reading = Reading::Promptly;
             return self.read(now);
         }
-        if state != PeerState::Open && (state == PeerState::Finished || peer.unread() == 0) {
+        if state != PeerState::Open && (state == PeerState::Finished || unread == 0) {
             self.ended = Some(state);
         }
+        self.check_share(received);
         let parsed = catch_unwind(AssertUnwindSafe(|| self.take_answers()));
         if parsed.is_err() {
             let begin = self.inbox[..self.inbox.len().min(300)].escape_ascii();
@@ -156,13 +178,30 @@ impl Client {
         again
     }
 
+    /// Nobody gets more of a turn than its share.
+    fn check_share(&mut self, received: usize) {
+        let (turn, max) = {
+            let common = self.common.borrow();
+            (common.turns, common.turn_bytes)
+        };
+        let before = if self.of_turn.0 == turn {
+            self.of_turn.1
+        } else {
+            0
+        };
+        self.of_turn = (turn, before + received);
+        if self.prompt && max.is_some_and(|max| self.of_turn.1 > max) {
+            self.fail(&format!("{} bytes in one turn", self.of_turn.1));
+        }
+    }
+
     fn take_answers(&mut self) {
         let ended = self.ended == Some(PeerState::Finished);
         while self.inbox.len() >= self.needed || ended && !self.inbox.is_empty() {
             if self.refused {
                 return self.inbox.clear();
             }
-            let scarce = self.common.borrow().scarce;
+            let scarce = self.is_scarce();
             let head_only = match self.plot.expected.get(self.got) {
                 Some(expected) => expected.head_only,
                 // A connection that is refused has asked for nothing.
@@ -177,6 +216,10 @@ impl Client {
                     // The connection was refused before its request, so a body follows.
                     self.refused |= head_only && closes && answer.status == 503 && scarce;
                     if answer.status == 100 {
+                        let acts = &mut self.plot.acts.iter();
+                        if self.continued || !acts.any(|act| matches!(act, Act::Continue)) {
+                            self.fail("100 Continue without being asked");
+                        }
                         self.continued = true;
                     } else {
                         self.check(&answer);
@@ -194,9 +237,10 @@ impl Client {
 
     fn check(&mut self, answer: &Answer) {
         let expected = &self.plot.expected[self.got];
+        let scarce = self.is_scarce();
         let common = self.common.borrow();
         let excused = match answer.status {
-            503 if common.scarce => true,
+            503 if scarce => true,
             403 | 404 | 500 | 503 => {
                 common.files_fail && expected.takes == Takes::File
                     || common.mail_is_late && expected.takes == Takes::Mail && answer.status == 503
@@ -232,6 +276,22 @@ impl Client {
         if answer.field("server") != Some("edgeloop") {
             self.fail("an answer without Server");
         }
+        self.check_date(answer);
+    }
+
+    /// The Date is that of the answer: not of before the connection, and not to come.
+    fn check_date(&self, answer: &Answer) {
+        let Some(ahead) = self.common.borrow().wall_ahead else {
+            return;
+        };
+        let wall = |at: Instant| at.as_nanos().saturating_add(ahead) / 1_000_000_000;
+        let date = answer.field("date").map(httpdate::parse_http_date);
+        let date = date.and_then(Result::ok);
+        let secs = date.and_then(|date| date.duration_since(UNIX_EPOCH).ok());
+        let secs = secs.map_or(0, |secs| secs.as_secs());
+        if !(wall(self.connected)..=wall(self.world.now())).contains(&secs) {
+            self.fail(&format!("the wrong Date: {:?}", answer.field("date")));
+        }
     }
 
     /// One that has come in part is the beginning of the right one, and ends with a reset if it ends there.
@@ -266,6 +326,10 @@ impl Client {
         self.check_rest();
         world.note(|| format!("client {} is done", self.number));
         self.peer = None;
+    }
+
+    fn is_scarce(&self) -> bool {
+        self.common.borrow().scarce && !self.plot.verdict.strict
     }
 
     pub(super) fn is_faulted(&self) -> bool {
@@ -351,9 +415,14 @@ pub(super) fn act(shared: &Shared, world: &World) {
                     wake(shared, world, *every);
                 }
             }
+            Some(Act::Insist(_)) if peer.state() == PeerState::Reset => return client.leave(world),
+            Some(Act::Insist(bytes)) => {
+                peer.send(bytes);
+            }
             Some(Act::Finish) => peer.finish(),
             Some(Act::Reset) => {
                 client.common.borrow_mut().actions += 1;
+                client.reset_at = Some(now);
                 if let Some(peer) = client.peer.take() {
                     peer.reset();
                 }

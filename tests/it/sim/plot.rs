@@ -18,6 +18,8 @@ pub(super) enum Act {
     /// Waits for `100 Continue`, or for an answer in its place.
     Continue,
     Reading(Reading),
+    /// Sends although the server may have finished.
+    Insist(Vec<u8>),
     Finish,
     Reset,
     /// Waits for the server's end.
@@ -69,6 +71,12 @@ pub(super) struct Verdict {
     pub(super) reasons: &'static [CloseReason],
     /// When the server ends it, if time does.
     pub(super) after: Option<(Since, Duration)>,
+    /// It may take longer than a drain waits.
+    pub(super) outlasts_drain: bool,
+    /// Neither faults nor a lack of room excuse anything.
+    pub(super) strict: bool,
+    /// Nothing is read of its answers, which are of this length each.
+    pub(super) unread_each: Option<usize>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -78,6 +86,8 @@ pub(super) enum Since {
     /// Only a lower bound: what comes later depends on the pace.
     LastByteAtLeast,
     LastAnswer,
+    /// The client broke it.
+    Reset,
 }
 
 #[derive(Debug)]
@@ -99,6 +109,8 @@ pub(super) const ANY_END_BY_CLIENT: &[Why] = &[
     Why::WeAsked,
     Why::Failed,
 ];
+const UNCHANGED_SINCE: &str = "If-Modified-Since: Thu, 01 Jan 2026 00:00:00 GMT";
+const LINGER_TIME: Duration = Duration::from_secs(5);
 const HEAD_TIME: Duration = Duration::from_secs(10);
 const IDLE_TIME: Duration = Duration::from_secs(75);
 const START: Duration = Duration::from_secs(10);
@@ -113,6 +125,9 @@ impl Plot {
                 all: true,
                 reasons,
                 after: None,
+                outlasts_drain: false,
+                strict: false,
+                unread_each: None,
             },
         }
     }
@@ -144,7 +159,7 @@ impl Plot {
 
     /// One of all there are.
     pub(super) fn any(random: &mut Random, next_id: &mut u32) -> Plot {
-        match random.below(30) {
+        match random.below(33) {
             0 => silent(),
             1 => slow_head(random),
             2 => idle(random, next_id),
@@ -160,9 +175,27 @@ impl Plot {
             16 => floods(random, next_id),
             17 => unfinished(random, next_id),
             18 => closing_handlers(random, next_id),
+            19 => insists(random),
+            20 | 21 => slow_body(random, next_id),
             _ => good(random, next_id),
         }
     }
+}
+
+/// The last one, when all others have gone and nothing goes wrong any more: there is room for it again.
+pub(super) fn last(random: &mut Random, next_id: &mut u32) -> Plot {
+    let mut plot = Plot::new("last", ORDERLY);
+    plot.verdict.strict = true;
+    for _ in 0..4 {
+        let (bytes, expected) = post(random, take_id(next_id), "");
+        for piece in bytes.chunks(200) {
+            plot.act(Act::Send(piece.to_vec()));
+            plot.act(Act::Pause(millis(1)));
+        }
+        plot.expected.push(expected);
+        all_answers(&mut plot);
+    }
+    plot
 }
 
 fn millis(count: u64) -> Duration {
@@ -221,7 +254,8 @@ fn request(random: &mut Random, next_id: &mut u32, end: &str) -> (Vec<u8>, Expec
             body_path("stream", id, long),
             Body::Content(app::content(id, long)),
         ),
-        14..=16 => {
+        14 => return conditional(random, id, end),
+        15 | 16 => {
             takes = Takes::File;
             let (name, length) = FILES[random.index(FILES.len())];
             let kind = if random.below(2) == 0 { "file" } else { "www" };
@@ -273,6 +307,40 @@ fn request(random: &mut Random, next_id: &mut u32, end: &str) -> (Vec<u8>, Expec
         takes,
     };
     (bytes, expected)
+}
+
+/// A part of a file, or a file that has not changed.
+fn conditional(random: &mut Random, id: u32, end: &str) -> (Vec<u8>, Expected) {
+    let (name, length) = FILES[1 + random.index(FILES.len() - 1)];
+    let whole = app::content(0, length);
+    let first = random.index(length);
+    let (line, status, body) = match random.below(4) {
+        // The very date that the world's files have.
+        0 => (UNCHANGED_SINCE.to_owned(), 304, Body::Exact(Vec::new())),
+        1 => {
+            let last = first + random.index(length);
+            let line = format!("Range: bytes={first}-{last}");
+            (
+                line,
+                206,
+                Body::Content(&whole[first..length.min(last + 1)]),
+            )
+        }
+        2 => {
+            let line = format!("Range: bytes=-{}", length - first);
+            (line, 206, Body::Content(&whole[first..]))
+        }
+        _ => (format!("Range: bytes={length}-"), 416, Body::Any),
+    };
+    let bytes = format!("GET /www/{id}/{name} HTTP/1.1\r\nHost: a\r\n{line}\r\n{end}\r\n");
+    let expected = Expected {
+        what: format!("GET /www/{id}/{name}, {line}"),
+        head_only: false,
+        status,
+        body,
+        takes: Takes::File,
+    };
+    (bytes.into_bytes(), expected)
 }
 
 /// A request whose answer ends with the connection.
@@ -396,11 +464,19 @@ fn resets(random: &mut Random, next_id: &mut u32) -> Plot {
     let mut plot = Plot::new("resets", ANY_END_BY_CLIENT);
     let count = random.between(1, 4);
     requests(&mut plot, random, next_id, count);
-    let keep = random.index(plot.acts.len() + 1);
-    plot.acts.truncate(keep);
+    if random.below(4) == 0 {
+        // Nobody is left for an answer that would come much later.
+        let path = format!("/later/{}/5000000", take_id(next_id));
+        let bytes = format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+        plot.act(Act::Send(bytes.into_bytes()));
+    } else {
+        let keep = random.index(plot.acts.len() + 1);
+        plot.acts.truncate(keep);
+    }
     plot.act(Act::Pause(Duration::from_micros(random.below(5_000))));
     plot.act(Act::Reset);
     plot.verdict.all = false;
+    plot.verdict.after = Some((Since::Reset, Duration::ZERO));
     plot
 }
 
@@ -475,11 +551,39 @@ fn stalled_body(random: &mut Random, next_id: &mut u32) -> Plot {
     plot
 }
 
+/// A body that comes slowly, for longer than a body has to begin with, but faster than it has to.
+fn slow_body(random: &mut Random, next_id: &mut u32) -> Plot {
+    let mut plot = Plot::new("slow body", ORDERLY);
+    let (bytes, expected) = post(random, take_id(next_id), "");
+    for piece in bytes.chunks(320) {
+        plot.act(Act::Send(piece.to_vec()));
+        plot.act(Act::Pause(millis(random.between(900, 1_000))));
+    }
+    plot.expected.push(expected);
+    all_answers(&mut plot);
+    plot
+}
+
+/// Goes on sending when it has been refused, and never ends.
+fn insists(random: &mut Random) -> Plot {
+    let mut plot = Plot::new("insists", &[Why::WeAsked]);
+    plot.act(Act::Send(b"GET  / HTTP/1.1\r\n\r\n".to_vec()));
+    plot.expected.push(refused("what it insists on", 400));
+    for _ in 0..30 {
+        plot.act(Act::Pause(millis(random.between(200, 400))));
+        plot.act(Act::Insist(b"x".to_vec()));
+    }
+    plot.verdict.after = Some((Since::LastAnswer, LINGER_TIME));
+    plot
+}
+
 /// Asks for much and reads nothing of it.
 fn never_reads(random: &mut Random, next_id: &mut u32) -> Plot {
     let mut plot = Plot::new("never reads", &[Why::ReaderTooSlow]);
     plot.act(Act::Reading(Reading::Never));
     let kind = ["shared", "constant", "stream", "sized", "body"][random.index(5)];
+    plot.verdict.outlasts_drain = true;
+    plot.verdict.unread_each = Some(500_000);
     // More than all buffers on the way hold.
     for _ in 0..random.between(4, 12) {
         let id = take_id(next_id);
@@ -504,6 +608,7 @@ fn never_reads(random: &mut Random, next_id: &mut u32) -> Plot {
 /// Reads slowly, but faster than it has to.
 fn reads_slowly(random: &mut Random, next_id: &mut u32) -> Plot {
     let mut plot = Plot::new("reads slowly", ORDERLY);
+    plot.verdict.outlasts_drain = true;
     let bytes = random.between(20_000, 60_000) as usize;
     plot.act(Act::Reading(Reading::Slowly(
         bytes,
@@ -559,6 +664,7 @@ fn expects(random: &mut Random, next_id: &mut u32) -> Plot {
 /// Its answer never comes, or too late for it.
 fn waits_for_ever(random: &mut Random, next_id: &mut u32) -> Plot {
     let mut plot = Plot::new("waits for ever", ORDERLY);
+    plot.verdict.outlasts_drain = true;
     let id = take_id(next_id);
     let path = if random.below(2) == 0 {
         format!("/never/{id}")

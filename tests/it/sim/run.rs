@@ -2,20 +2,21 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
-use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use core::time::Duration;
 
 use edgeloop::Server;
+use edgeloop::reactor::Turn;
 use edgeloop::server::{CloseReason, EventLoop};
-use edgeloop::sys::Instant;
 use edgeloop::sys::signal::Signals;
-use edgeloop::sys::sim::{Call, Peer, Plan, Random, World};
+use edgeloop::sys::sim::{Call, Peer, PeerState, Plan, Random, World};
+use edgeloop::sys::{Instant, UnixTime};
 
 use super::app::{self, App};
 use super::client::{Client, Common, Shared};
-use super::plot::{Plot, Since, Takes};
+use super::plot::{self, Plot, Since, Takes};
 use super::setting::{Excuse, Setting};
 use super::watch::Watch;
 
@@ -27,6 +28,12 @@ const DONE_WITHIN: Duration = Duration::from_secs(900);
 const FAULTS_LAST: Duration = Duration::from_secs(20);
 /// How long clients of a server that has stopped take to see it.
 const AFTERWARDS: Duration = Duration::from_secs(30);
+/// After which a loop that waits is looked at: longer than any deadline, so that nobody's wake comes of it.
+const LONGEST_WAIT: Duration = Duration::from_secs(200);
+/// By when nobody lingers who had anything to do with those that are gone.
+const QUIET: Duration = Duration::from_secs(40);
+/// Turns in a row in which nothing is done: a few deadlines that were moved may be looked at in turns of their own.
+const VAIN_TURNS: u32 = 50;
 /// Deadlines are rounded up to 100 ms; the rest is what pieces and odd moments take.
 const LATE_BY: Duration = Duration::from_millis(150);
 const EARLY_BY: Duration = Duration::from_millis(1);
@@ -48,6 +55,14 @@ impl Cast {
             Cast::These(plots) => plots.pop_front(),
         }
     }
+
+    /// Who comes when all others have gone.
+    fn last(&mut self) -> Plot {
+        match self {
+            Cast::Anybody { random, next_id } => plot::last(random, next_id),
+            Cast::These(_) => Plot::fresh(),
+        }
+    }
 }
 
 /// What a run came to.
@@ -65,6 +80,8 @@ pub(super) struct Report {
     pub(super) faults: BTreeMap<(Call, &'static str), u64>,
     pub(super) plots: BTreeMap<&'static str, u64>,
     pub(super) reasons: BTreeMap<String, u64>,
+    /// What happened, if it was to be written down.
+    pub(super) trace: Vec<String>,
 }
 
 impl Report {
@@ -72,6 +89,7 @@ impl Report {
         let faults = world.faults().into_iter();
         let made = Call::ALL.iter().map(|call| (*call, world.calls(*call)));
         Report {
+            trace: world.trace(),
             runs: 1,
             calls: made.clone().map(|(_, count)| count).sum(),
             made: made.filter(|(_, count)| *count > 0).collect(),
@@ -125,7 +143,12 @@ pub(super) fn play(
     in_world(seed, trace, |world| {
         world.note(|| format!("seed {seed}: {setting:?}"));
         match Run::new(world, setting, cast)? {
-            Ok(mut run) => run.finish(),
+            Ok(mut run) => {
+                let ran = catch_unwind(AssertUnwindSafe(|| run.finish()));
+                // What was running is dropped in a world that lets it: one that spins would end the process.
+                world.set_calls_max(u64::MAX);
+                ran.unwrap_or_else(|panic| Err(vec![format!("a panic: {}", text_of(&*panic))]))
+            }
             Err(why) => Ok(Report {
                 error: Some(why),
                 ..Report::of(world)
@@ -145,7 +168,7 @@ pub(super) fn in_world<T>(
         world.start_trace();
     }
     let _inside = world.enter();
-    let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| body(&world)));
+    let ran = catch_unwind(AssertUnwindSafe(|| body(&world)));
     let what = match ran {
         Ok(Ok(report)) => return Ok(report),
         Ok(Err(what)) => what,
@@ -155,6 +178,12 @@ pub(super) fn in_world<T>(
         what,
         trace: world.trace(),
     })
+}
+
+/// Nanoseconds that the world's wall clock is ahead of the other one.
+fn wall_ahead(world: &World) -> u64 {
+    let wall = UnixTime::now();
+    wall.secs * 1_000_000_000 + u64::from(wall.nanos) - world.now().as_nanos()
 }
 
 fn text_of(panic: &(dyn std::any::Any + Send)) -> String {
@@ -195,6 +224,8 @@ struct Run {
     left: Vec<Cl>,
     clients: usize,
     error: Option<String>,
+    /// Turns in a row in which nothing was done, and the calls that were made before them.
+    vain: (u32, u64),
 }
 
 /// A client, and which address it came to.
@@ -205,8 +236,10 @@ type Cl = (usize, Shared);
 enum Phase {
     /// The cast comes and goes.
     Cast,
+    /// They have gone; by this time nobody lingers any more.
+    Quiet(Instant),
     /// One more client for each address, who comes after the faults.
-    Fresh,
+    Last,
     /// The server stops.
     Stopping,
 }
@@ -231,7 +264,8 @@ impl Run {
         if setting.start_may_fail {
             world.set_plan(setting.plan.clone());
         }
-        let watch = Watch::new(world);
+        let requests = setting.is_even().then_some(setting.limits.request_budget);
+        let watch = Watch::new(world, requests);
         let server = match start(world, &setting, &watch) {
             Ok(server) => server,
             Err(why) if setting.start_may_fail => {
@@ -258,6 +292,9 @@ impl Run {
             files_fail: setting.excuses(Excuse::FilesFail),
             mail_is_late: setting.excuses(Excuse::MailIsLate),
             no_resets: setting.excuses(Excuse::NoResets),
+            turns: 0,
+            turn_bytes: setting.turn_bytes(),
+            wall_ahead: setting.excused.is_empty().then(|| wall_ahead(world)),
             scarce: setting.is_scarce(),
             actions: 0,
             answers: 0,
@@ -276,6 +313,7 @@ impl Run {
             left: Vec::new(),
             clients: 0,
             error: None,
+            vain: (0, 0),
             setting,
         };
         if let Some(at) = run.setting.drain_at {
@@ -321,22 +359,30 @@ impl Run {
 
     /// Nobody is left, or those who are wait for nothing that would come.
     fn go_on(&mut self) {
+        // Somebody who comes while the server stops may be turned away.
+        let stops = self.setting.drain_at.is_some();
         match self.phase {
             Phase::Cast => {
-                self.phase = Phase::Fresh;
                 if self.faults_end {
                     self.world.set_plan(Plan::Sound);
                 }
-                let addresses = self.setting.addresses.len();
-                // Somebody who comes while the server stops may be turned away.
-                if self.setting.drain_at.is_none() {
-                    for _ in 0..addresses {
-                        let client = self.begin(Plot::fresh());
-                        self.lanes.push(client);
-                    }
+                self.phase = Phase::Quiet(self.world.now() + QUIET);
+            }
+            Phase::Quiet(until) if self.world.now() < until && !stops => {}
+            Phase::Quiet(_) => {
+                self.phase = Phase::Last;
+                let addresses = if stops {
+                    0
+                } else {
+                    self.setting.addresses.len()
+                };
+                for _ in 0..addresses {
+                    let plot = self.cast.last();
+                    let client = self.begin(plot);
+                    self.lanes.push(client);
                 }
             }
-            Phase::Fresh => {
+            Phase::Last => {
                 self.phase = Phase::Stopping;
                 self.stopper()();
             }
@@ -358,24 +404,15 @@ impl Run {
         let Some(server) = &mut self.server else {
             return Ok(());
         };
-        match server.turn(None) {
-            Ok(_) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::Deadlock => {
-                let waiting = self.stuck("ever: the loop waits, and so does everybody else");
-                let may_wait = self.setting.excuses(Excuse::ListenersBreak);
-                if self.phase == Phase::Stopping {
-                    return Err(vec!["it is told to stop, and does not".to_owned()]);
-                }
-                if may_wait && !waiting.is_empty() {
-                    self.go_on();
-                    return Ok(());
-                }
-                if waiting.is_empty() {
-                    Ok(())
-                } else {
-                    Err(waiting)
-                }
+        self.common.borrow_mut().turns += 1;
+        self.watch.begin_turn();
+        let begun = self.world.now();
+        // Somebody who looks again and again whether something has come would keep a loop waiting for ever.
+        match server.turn(Some(LONGEST_WAIT)) {
+            Ok(turn) if turn.events == 0 && self.world.now().since(begun) >= LONGEST_WAIT => {
+                self.nobody_comes()
             }
+            Ok(turn) => self.check_progress(turn),
             Err(error) if self.setting.excuses(Excuse::LoopEnds) => {
                 self.error = Some(error.to_string());
                 self.common.borrow_mut().scarce = true;
@@ -384,6 +421,38 @@ impl Run {
             }
             Err(error) => Err(vec![format!("the loop ends: {error}")]),
         }
+    }
+
+    /// The loop has waited for longer than any deadline.
+    fn nobody_comes(&mut self) -> Said<()> {
+        if self.phase == Phase::Stopping {
+            return Err(vec!["it is told to stop, and does not".to_owned()]);
+        }
+        let waiting = self.stuck("ever: the loop waits, and so does everybody else");
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        if self.setting.excuses(Excuse::ListenersBreak) {
+            self.go_on();
+            return Ok(());
+        }
+        Err(waiting)
+    }
+
+    /// A loop that wakes without an event has something to do: more calls than those that wait and look at clocks.
+    fn check_progress(&mut self, turn: Turn) -> Said<()> {
+        let waits = [Call::EpollWait, Call::Monotonic, Call::Realtime];
+        let others = Call::ALL.iter().filter(|call| !waits.contains(call));
+        let calls = others.map(|call| self.world.calls(*call)).sum();
+        self.vain = match self.vain {
+            (turns, before) if before == calls && turn.events == 0 => (turns + 1, calls),
+            _ => (0, calls),
+        };
+        // A wait that fails is none.
+        if self.vain.0 > VAIN_TURNS {
+            return Err(vec!["the loop turns, and nothing comes of it".to_owned()]);
+        }
+        Ok(())
     }
 
     fn stuck(&self, when: &str) -> Vec<String> {
@@ -457,7 +526,7 @@ impl Run {
     }
 
     fn judge(&self, client: &Client) -> Option<String> {
-        let scarce = self.common.borrow().scarce;
+        let scarce = self.common.borrow().scarce && !client.plot.verdict.strict;
         let told = self.watch.of(client.number);
         let Some(told) = told else {
             // It left before it was accepted, or was lost there.
@@ -467,10 +536,35 @@ impl Run {
         let Some((reason, closed)) = told.closed else {
             return (!scarce).then(|| "was not closed".to_owned());
         };
+        let verdict = &client.plot.verdict;
+        match reason {
+            CloseReason::Stopped if !verdict.outlasts_drain && self.error.is_none() => {
+                return Some("was cut by a drain that had time for it".to_owned());
+            }
+            CloseReason::Evicted if told.heads > told.answered => {
+                return Some("was evicted while it waited for its answer".to_owned());
+            }
+            // A reset says that something had come of it, or that something was not sent.
+            CloseReason::Evicted
+                if client.ended == Some(PeerState::Reset)
+                    && client.reset_at.is_none()
+                    && client.prompt
+                    && !client.is_faulted()
+                    && self.setting.net.latency.is_zero() =>
+            {
+                return Some("was evicted although it was busy".to_owned());
+            }
+            _ => {}
+        }
         if client.is_faulted() || scarce {
             return None;
         }
-        let verdict = &client.plot.verdict;
+        if let Some(each) = verdict.unread_each {
+            let room = self.setting.net.send_room + self.setting.net.peer_receive_room;
+            if told.answered as usize > room / each + 2 {
+                return Some(format!("was given {} answers unread", told.answered));
+            }
+        }
         let files_fail = self.setting.excuses(Excuse::FilesFail);
         let failed = match reason {
             CloseReason::Failed => files_fail,
@@ -493,6 +587,7 @@ impl Run {
             Since::FirstByte => (client.first_byte, true),
             Since::LastAnswer => (Some(told.last_answer), true),
             Since::LastByteAtLeast => (client.last_byte, false),
+            Since::Reset => (client.reset_at, true),
         };
         // An answer that says it is too late is what came in time; the end of the connection comes after it.
         let at = if matches!(since, Since::FirstByte) {

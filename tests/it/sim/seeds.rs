@@ -7,7 +7,7 @@ use super::run::{Failure, Report, run};
 
 /// Seeds of a run of the tests. More with `SEEDS=n`, others with `FIRST_SEED=n`.
 const SEEDS: u64 = 2_000;
-/// Failures after which no more are looked for.
+/// Failures after which no more are looked for, unless `FAILURES=n` says otherwise.
 const SHOWN: usize = 20;
 
 #[test]
@@ -22,6 +22,7 @@ fn whatever_happens_every_request_gets_its_answer() {
     }
     let first = number("FIRST_SEED").unwrap_or(1);
     let last = first + number("SEEDS").unwrap_or(SEEDS);
+    let shown = number("FAILURES").map_or(SHOWN, |count| count as usize);
     let next = AtomicU64::new(first);
     let total = Mutex::new((Report::default(), Vec::new()));
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -31,7 +32,7 @@ fn whatever_happens_every_request_gets_its_answer() {
                 let mut sum = Report::default();
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= last || total.lock().expect("no panic").1.len() >= SHOWN {
+                    if seed >= last || total.lock().expect("no panic").1.len() >= shown {
                         break;
                     }
                     match run(seed, false) {
@@ -43,7 +44,8 @@ fn whatever_happens_every_request_gets_its_answer() {
             });
         }
     });
-    let (report, failures) = total.into_inner().expect("no panic");
+    let (report, mut failures) = total.into_inner().expect("no panic");
+    failures.sort_by_key(|(seed, _)| *seed);
     for (seed, failure) in &failures {
         println!("seed {seed}: {}", failure.what.join("\n    "));
     }

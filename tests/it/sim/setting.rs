@@ -107,7 +107,7 @@ impl Setting {
             limits.receive_budget = pick(random, &[100, 5_000]) as usize;
             limits.send_budget = pick(random, &[1_000, 20_000]) as usize;
             limits.request_budget = pick(random, &[1, 3]) as usize;
-            limits.turn_send_budget = pick(random, &[2_000, 60_000]) as usize;
+            limits.turn_send_budget = pick(random, &[2_000, 60_000, 1 << 20]) as usize;
             limits.accept_budget = pick(random, &[1, 2]) as usize;
         }
         match random.below(12) {
@@ -132,6 +132,18 @@ impl Setting {
             || limits.buffers_bytes_max != default.buffers_bytes_max
             || self.descriptors < 1000
             || self.drain_at.is_some()
+    }
+
+    /// Nothing happens within a turn but what the server does.
+    pub(super) fn is_even(&self) -> bool {
+        matches!(self.plan, Plan::Sound)
+    }
+
+    /// What a client can be sent in a turn: that of its budgets, for it may be driven by the run queue, by an event and by
+    /// mail, and what is encoded at once. `None`: what comes of a turn comes later.
+    pub(super) fn turn_bytes(&self) -> Option<usize> {
+        let at_once = self.is_even() && self.net.latency.is_zero();
+        at_once.then_some(3 * self.limits.send_budget + (96 << 10))
     }
 
     pub(super) fn excuses(&self, excuse: Excuse) -> bool {

@@ -18,6 +18,8 @@ pub(super) struct Told {
     pub(super) answered: u32,
     pub(super) last_answer: Instant,
     pub(super) closed: Option<(CloseReason, Instant)>,
+    /// Heads that were told in this turn.
+    in_turn: usize,
 }
 
 /// An observer that keeps what it is told for the clients' checks.
@@ -25,6 +27,9 @@ pub(super) struct Told {
 pub(super) struct Watch {
     world: World,
     told: Rc<RefCell<Known>>,
+    /// Requests that a connection has answered in a turn at most: a few times its budget, because more than one thing
+    /// can drive it.
+    requests_max: usize,
 }
 
 #[derive(Default)]
@@ -35,10 +40,19 @@ struct Known {
 }
 
 impl Watch {
-    pub(super) fn new(world: &World) -> Watch {
+    /// `budget` is that of a connection's requests in a turn, if it is to be checked.
+    pub(super) fn new(world: &World, budget: Option<usize>) -> Watch {
         Watch {
             world: world.clone(),
             told: Rc::default(),
+            requests_max: budget.map_or(usize::MAX, |budget| 4 * budget),
+        }
+    }
+
+    pub(super) fn begin_turn(&self) {
+        let known = &mut *self.told.borrow_mut();
+        for client in known.open.values() {
+            known.by_client.get_mut(client).expect("known").in_turn = 0;
         }
     }
 
@@ -92,6 +106,7 @@ impl Observer for Watch {
             answered: 0,
             last_answer: now,
             closed: None,
+            in_turn: 0,
         };
         let mut known = self.told.borrow_mut();
         assert!(known.by_client.insert(client, told).is_none(), "twice");
@@ -104,6 +119,8 @@ impl Observer for Watch {
                 .note(|| format!("       client {client}: {} {}", head.method(), head.path()));
             assert_eq!(told.heads, told.answered, "one exchange at a time");
             told.heads += 1;
+            told.in_turn += 1;
+            assert!(told.in_turn <= self.requests_max, "one takes all the turn");
         });
     }
 
