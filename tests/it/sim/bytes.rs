@@ -18,6 +18,8 @@ use crate::http::corpus::{self, Case, Ending};
 /// Worlds, each with a few clients. More with `SEEDS=n`.
 const WORLDS: u64 = 1_000;
 const CLIENTS: usize = 8;
+/// Longer than any deadline: when all are done nobody wakes the loop.
+const LONGEST: Duration = Duration::from_secs(200);
 
 static CASES: LazyLock<Vec<Case>> = LazyLock::new(corpus::all);
 
@@ -84,7 +86,7 @@ fn serve(world: &World) -> EventLoop<App, ()> {
 /// Turns until all are done. Deadlines end what nothing else does.
 fn finish(server: &mut EventLoop<App, ()>, recorders: &[Rc<Recorder>]) {
     while !recorders.iter().all(|it| it.is_done()) {
-        server.turn(None).expect("the world goes on");
+        server.turn(Some(LONGEST)).expect("the world goes on");
     }
 }
 

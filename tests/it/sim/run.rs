@@ -448,8 +448,7 @@ impl Run {
             (turns, before) if before == calls && turn.events == 0 => (turns + 1, calls),
             _ => (0, calls),
         };
-        // A wait that fails is none.
-        if self.vain.0 > VAIN_TURNS {
+        if self.vain.0 > VAIN_TURNS && !self.setting.waits_fail() {
             return Err(vec!["the loop turns, and nothing comes of it".to_owned()]);
         }
         Ok(())
@@ -538,7 +537,9 @@ impl Run {
         };
         let verdict = &client.plot.verdict;
         match reason {
-            CloseReason::Stopped if !verdict.outlasts_drain && self.error.is_none() => {
+            CloseReason::Stopped
+                if !verdict.outlasts_drain && matches!(self.cast, Cast::Anybody { .. }) =>
+            {
                 return Some("was cut by a drain that had time for it".to_owned());
             }
             CloseReason::Evicted if told.heads > told.answered => {

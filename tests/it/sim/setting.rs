@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use edgeloop::Limits;
-use edgeloop::sys::sim::{Net, Plan, Random, Rates};
+use edgeloop::sys::sim::{Call, Net, Plan, Random, Rates};
 
 use super::app;
 
@@ -137,6 +137,12 @@ impl Setting {
     /// Nothing happens within a turn but what the server does.
     pub(super) fn is_even(&self) -> bool {
         matches!(self.plan, Plan::Sound)
+    }
+
+    /// Turns may be in vain.
+    pub(super) fn waits_fail(&self) -> bool {
+        let call = Call::EpollWait;
+        matches!(self.plan, Plan::At { call: fails, .. } if fails == call)
     }
 
     /// What a client can be sent in a turn: that of its budgets, for it may be driven by the run queue, by an event and by
