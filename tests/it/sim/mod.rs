@@ -6,6 +6,7 @@ mod app;
 mod bytes;
 mod child;
 mod client;
+mod corners;
 mod cuts;
 mod faults;
 mod model;
