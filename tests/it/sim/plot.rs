@@ -138,7 +138,7 @@ impl Plot {
 
     /// One of all there are.
     pub(super) fn any(random: &mut Random, next_id: &mut u32) -> Plot {
-        match random.below(33) {
+        match random.below(34) {
             0 => silent(),
             1 => slow_head(random),
             2 => idle(random, next_id),
@@ -156,6 +156,7 @@ impl Plot {
             18 => closing_handlers(random, next_id),
             19 => insists(random),
             20 | 21 => slow_body(random, next_id),
+            22 => reads_at_leisure(next_id),
             _ => good(random, next_id),
         }
     }
@@ -509,6 +510,12 @@ fn idle(random: &mut Random, next_id: &mut u32) -> Plot {
     let mut plot = Plot::new("idle", &[Why::Idle]);
     let count = random.between(1, 2);
     requests(&mut plot, random, next_id, count);
+    if random.below(2) == 0 {
+        // The time begins anew with each answer.
+        all_answers(&mut plot);
+        plot.act(Act::Pause(millis(random.between(1_000, 30_000))));
+        requests(&mut plot, random, next_id, 1);
+    }
     plot.act(Act::End);
     plot.verdict.after = Some((Since::LastAnswer, IDLE_TIME));
     plot
@@ -595,6 +602,26 @@ fn reads_slowly(random: &mut Random, next_id: &mut u32) -> Plot {
     )));
     let count = random.between(1, 4);
     requests(&mut plot, random, next_id, count);
+    all_answers(&mut plot);
+    plot.act(Act::Finish);
+    plot.act(Act::End);
+    plot
+}
+
+/// Takes longer for one answer than a reader has to begin with.
+fn reads_at_leisure(next_id: &mut u32) -> Plot {
+    let mut plot = Plot::new("reads at leisure", ORDERLY);
+    plot.verdict.outlasts_drain = true;
+    plot.act(Act::Reading(Reading::Slowly(1_000, millis(40))));
+    let id = take_id(next_id);
+    let path = body_path("constant", id, 500_000);
+    plot.act(Act::Send(
+        format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").into_bytes(),
+    ));
+    plot.expected.push(Expected {
+        body: Body::Content(app::content(id, 500_000)),
+        ..refused(&path, 200)
+    });
     all_answers(&mut plot);
     plot.act(Act::Finish);
     plot.act(Act::End);
