@@ -4,6 +4,7 @@ mod apart;
 mod app;
 mod child;
 mod client;
+mod drains;
 mod model;
 mod parse;
 mod plot;

@@ -328,6 +328,8 @@ fn old_request(random: &mut Random, next_id: &mut u32) -> (Vec<u8>, Expected) {
     let id = take_id(next_id);
     let length = random.index(200_000);
     let path = body_path("stream", id, length);
+    // Its content has no other end, whatever the client would like.
+    let keeps = ["", "Connection: keep-alive\r\n"][random.index(2)];
     let expected = Expected {
         what: format!("GET {path}, the old way"),
         head_only: false,
@@ -336,7 +338,7 @@ fn old_request(random: &mut Random, next_id: &mut u32) -> (Vec<u8>, Expected) {
         takes: Takes::Nothing,
     };
     (
-        format!("GET {path} HTTP/1.0\r\n\r\n").into_bytes(),
+        format!("GET {path} HTTP/1.0\r\n{keeps}\r\n").into_bytes(),
         expected,
     )
 }
