@@ -1,10 +1,10 @@
 //! The simulated kernel, checked against the real one; and the whole server in it: seeds, faults, time.
 
+mod accepting;
 mod apart;
 mod app;
 mod child;
 mod client;
-mod drains;
 mod model;
 mod parse;
 mod plot;
