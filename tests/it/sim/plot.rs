@@ -209,7 +209,7 @@ fn take_id(next_id: &mut u32) -> u32 {
 /// A request and what it gets. The `end` is put at the end of its head.
 fn request(random: &mut Random, next_id: &mut u32, end: &str) -> (Vec<u8>, Expected) {
     let id = take_id(next_id);
-    let long = [0, 1, 100, 5_000, 40_000, 150_000, 400_000][random.index(7)] as usize;
+    let long = [0usize, 1, 100, 5_000, 40_000, 150_000, 400_000][random.index(7)];
     let (mut status, mut takes) = (200, Takes::Nothing);
     let (path, body) = match random.below(24) {
         0..=5 => (format!("/text/{id}"), Body::Exact(id.to_string().into())),

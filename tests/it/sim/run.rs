@@ -174,7 +174,7 @@ pub(super) fn run(seed: u64, trace: bool) -> Result<Report, Failure> {
     let _inside = world.enter();
     let ran = match Run::new(seed, &world) {
         Ok(mut run) => {
-            let ran = catch_unwind(AssertUnwindSafe(|| run.to_the_end()));
+            let ran = catch_unwind(AssertUnwindSafe(|| run.finish()));
             // What was running is dropped in a world that lets it: one that spins would end the process.
             world.set_calls_max(u64::MAX);
             ran
@@ -279,7 +279,7 @@ impl Run {
         })
     }
 
-    fn to_the_end(&mut self) -> Said<Report> {
+    fn finish(&mut self) -> Said<Report> {
         let begun = self.world.now();
         if let Some(at) = self.setting.drain_at
             && let Some(server) = &self.server
