@@ -11,6 +11,8 @@ use crate::sys::EventFd;
 const AWAKE: u8 = 1;
 /// There is mail, and the loop will see it: it is awake, or the eventfd has been written.
 const MAIL: u8 = 2;
+/// How often a write that signals interrupt is tried.
+const TRIES: usize = 4;
 
 /// Sends messages to a reactor's driver, from any thread. Clones send to the same one.
 ///
@@ -61,10 +63,20 @@ impl<M> Mailbox<M> {
         }
         // Whoever finds neither flag set is the one who wakes the loop.
         if self.0.state.fetch_or(MAIL, Ordering::AcqRel) == 0 {
-            // The counter is ours and open, so this does not fail; if it did, the mail would wait for the next turn.
-            let _ = self.0.eventfd.notify();
+            self.wake();
         }
         Ok(())
+    }
+
+    /// The counter is ours and open, so this fails for no longer than signals come between; if it did, the mail would wait
+    /// for the loop's next turn.
+    fn wake(&self) {
+        for _ in 0..TRIES {
+            match self.0.eventfd.notify() {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(()) | Err(_) => return,
+            }
+        }
     }
 
     pub(super) fn eventfd(&self) -> &EventFd {

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 use std::collections::VecDeque;
+use std::io;
 use std::sync::Arc;
 
 use super::defer::Message;
@@ -170,9 +171,12 @@ impl<H: Handler, O: Observer> Worker<H, O> {
         let listener = &mut self.listeners[number];
         listener.state = Accepting::Paused;
         listener.lost = 0;
-        // Changing a registration that exists takes no memory. If it failed all the same, the listener would stay loud,
-        // which is no worse than before.
-        let _ = reactor.reregister(&listener.fd, listener.token, Interest::NONE);
+        // Changing a registration that exists takes no memory. If it fails all the same, the listener must not stay loud:
+        // the loop would turn and turn until it is watched again.
+        let quiet = reactor.reregister(&listener.fd, listener.token, Interest::NONE);
+        if quiet.is_err() {
+            let _ = reactor.deregister(&listener.fd);
+        }
         reactor.set_deadline(RESUME, reactor.now() + PAUSE);
         self.observer.trouble(trouble);
     }
@@ -182,7 +186,13 @@ impl<H: Handler, O: Observer> Worker<H, O> {
     pub(super) fn resume_accepting(&mut self, reactor: &mut Reactor<Message>) {
         for listener in &mut self.listeners {
             if listener.state == Accepting::Paused {
-                let watched = reactor.reregister(&listener.fd, listener.token, Interest::READ);
+                let (fd, token) = (&listener.fd, listener.token);
+                let watched = match reactor.reregister(fd, token, Interest::READ) {
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                        reactor.register(fd, token, Interest::READ)
+                    }
+                    watched => watched,
+                };
                 match watched {
                     Ok(()) => listener.state = Accepting::Idle,
                     Err(_) => reactor.set_deadline(RESUME, reactor.now() + PAUSE),

@@ -6,6 +6,7 @@
 //! ```
 
 use core::time::Duration;
+use std::io;
 
 use super::accept::Accepting;
 use super::defer::Message;
@@ -54,9 +55,14 @@ impl Phase {
 impl<H: Handler, O: Observer> Worker<H, O> {
     /// The first signal drains, the next one stops. Both may be read in one call.
     pub(super) fn signalled(&mut self, reactor: &mut Reactor<Message>) {
-        while let Some(signals) = &self.control.signals
-            && let Ok(Some(_)) = signals.next()
-        {
+        while let Some(signals) = &self.control.signals {
+            match signals.next() {
+                Ok(Some(_)) => {}
+                Ok(None) => return,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => return, // it is told again
+                // Nothing but a signal makes them readable. They would be so for ever, and the loop would turn and turn.
+                Err(_) => self.control.signals = None,
+            }
             match self.shared.phase {
                 Phase::Serving => self.drain_all(reactor),
                 Phase::LastCalls(_) | Phase::Draining => {

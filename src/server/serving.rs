@@ -50,7 +50,7 @@ where
             pinned,
         } = self;
         let processors = if pinned {
-            process::processors()?
+            process::processors().map_err(cannot("ask for the processors"))?
         } else {
             Vec::new()
         };
@@ -59,10 +59,12 @@ where
         let leader = first.reactor.mailbox();
         let work = |core: usize, parts: Parts| {
             if !processors.is_empty() {
-                process::pin(processors[core % processors.len()])?;
+                process::pin(processors[core % processors.len()])
+                    .map_err(cannot("pin a thread to a processor"))?;
             }
             let (handler, observer) = factory(core);
-            parts.build(handler, observer)?.run()
+            let event_loop = parts.build(handler, observer);
+            event_loop.map_err(cannot("watch the listener"))?.run()
         };
         let work = &work;
         std::thread::scope(|scope| {
@@ -75,7 +77,8 @@ where
                     let _last_word = last_word;
                     work(core, parts)
                 };
-                threads.push(process::spawn(scope, format!("edgeloop-{core}"), body)?);
+                let thread = process::spawn(scope, format!("edgeloop-{core}"), body);
+                threads.push(thread.map_err(cannot("start a thread"))?);
             }
             let mut total = work(0, first);
             drop(stop_all);
@@ -91,6 +94,11 @@ where
             total
         })
     }
+}
+
+/// An error that says what could not be done.
+fn cannot(what: &'static str) -> impl Fn(io::Error) -> io::Error {
+    move |error| io::Error::new(error.kind(), format!("cannot {what}: {error}"))
 }
 
 /// Stops all workers when the leading thread is done, however it ends.

@@ -149,15 +149,18 @@ impl Server {
             return Err(failed(io::Error::other("this server has it already")));
         }
         let fd = socket::bind(&asked, Sharing::Alone).map_err(failed)?;
+        // First of all, so that the socket's file goes if anything fails from here on.
+        let origin = match &asked {
+            Address::Ip(_) | Address::Host(..) => Origin::Tcp,
+            Address::Unix(path) => {
+                Origin::Unix(Some(Arc::new(SocketFile::at(path).map_err(failed)?)))
+            }
+            Address::Inherited(_) => Origin::Inherited,
+        };
+        let address = socket::local_address(&fd).map_err(failed)?;
         self.bound.push(Bound {
-            address: socket::local_address(&fd).map_err(failed)?,
-            origin: match &asked {
-                Address::Ip(_) | Address::Host(..) => Origin::Tcp,
-                Address::Unix(path) => {
-                    Origin::Unix(Some(Arc::new(SocketFile::at(path).map_err(failed)?)))
-                }
-                Address::Inherited(_) => Origin::Inherited,
-            },
+            address,
+            origin,
             fd,
         });
         Ok(self)

@@ -436,6 +436,9 @@ impl World {
 
     pub(in crate::sys) fn open_resolved(&self, root: &Fd, path: &[u8]) -> nix::Result<Fd> {
         self.begin(Call::OpenResolved)?;
+        if self.kernel().lacks_openat2 {
+            return Err(Errno::ENOSYS);
+        }
         self.open_below(root, path)
     }
 

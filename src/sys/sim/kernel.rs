@@ -97,6 +97,7 @@ pub(super) struct Kernel {
     /// Those that wait: read in the order of their numbers.
     pub(super) signals: BTreeSet<u32>,
     pub(super) sigpipe_is_default: bool,
+    pub(super) lacks_openat2: bool,
     /// Clients whose ends something has happened at.
     pub(super) noticed: Vec<LinkId>,
 }

@@ -261,11 +261,12 @@ impl World {
             calls[call as usize]
         };
         let left = self.0.calls_max.get();
+        // What is closed while a panic unwinds is no reason for another one.
         assert!(
-            left > 0,
+            left > 0 || std::thread::panicking(),
             "the program spins: it makes calls and nothing comes of them"
         );
-        self.0.calls_max.set(left - 1);
+        self.0.calls_max.set(left.saturating_sub(1));
         self.0.now.set(self.0.now.get() + CALL_NANOS);
         let rates = self.rates();
         if self.hits(rates.leap) {
@@ -500,6 +501,11 @@ impl World {
         self.0.calls_max.set(calls);
     }
 
+    /// Whether it has openat2(2): without, it is told `ENOSYS`.
+    pub fn set_has_openat2(&self, has_it: bool) {
+        self.kernel().lacks_openat2 = !has_it;
+    }
+
     /// Whether `SIGPIPE` would end the program, as far as it can see.
     pub fn set_sigpipe_is_default(&self, is_default: bool) {
         self.kernel().sigpipe_is_default = is_default;
@@ -556,6 +562,19 @@ impl World {
             modified,
         });
         kernel.paths.insert(path.as_ref().to_owned(), file);
+    }
+
+    /// Puts the file of a Unix socket into the world whose server is dead.
+    pub fn add_stale_socket(&self, path: impl AsRef<Path>) {
+        let mut kernel = self.kernel();
+        kernel.inodes += 1;
+        let inode = kernel.inodes;
+        kernel.socket_files.insert(path.as_ref().to_owned(), inode);
+    }
+
+    /// The number of the socket file at a path, if there is one: another one has another number.
+    pub fn socket_file(&self, path: impl AsRef<Path>) -> Option<u64> {
+        self.kernel().socket_files.get(path.as_ref()).copied()
     }
 
     /// Makes a file shorter, or longer by zeros, whoever has it open.

@@ -159,7 +159,8 @@ impl Handler for App {
                 panic!("a handler panics, as it should")
             }
             "bad" => res.status(200).field("X-Bad", "a\r\nb: c").body("nothing"),
-            _ => res.no_route(req.method()),
+            "none" => res.no_route(req.method()),
+            _ => mirror(req, res),
         }
     }
 }
@@ -182,6 +183,31 @@ impl App {
             Err(_) => res.status(503).text("the file can't be had"),
         }
     }
+}
+
+/// Says what the request was, or that its method is unknown.
+fn mirror(req: &Request<'_>, res: ResponseWriter<'_>) -> Reply {
+    if req.method().starts_with('X') {
+        return res.no_route(req.method());
+    }
+    let [trailers, fields] = [req.trailers(), req.fields()].map(|fields| {
+        let lines = fields
+            .iter()
+            .map(|(name, value)| format!("{name}={}", value.escape_ascii()));
+        lines.collect::<Vec<_>>().join("&")
+    });
+    let about = format!(
+        "{} {} {:?} of {} ({:?}), {fields}, {} bytes, {trailers}\n",
+        req.method(),
+        req.path(),
+        req.query(),
+        req.host(),
+        req.field("x"),
+        req.body().len()
+    );
+    res.status(200)
+        .field_fmt("X-Path", format_args!("{}", req.path()))
+        .text(about)
 }
 
 /// Gives content in uneven pieces, and fails after so much of it.

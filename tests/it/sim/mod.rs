@@ -1,14 +1,20 @@
 //! The simulated kernel, checked against the real one; and the whole server in it: seeds, faults, time.
 
 mod accepting;
+mod alone;
 mod apart;
 mod app;
+mod bytes;
 mod child;
 mod client;
+mod cuts;
+mod faults;
 mod model;
 mod parse;
 mod plot;
 mod run;
+mod scenes;
 mod seeds;
+mod setting;
 mod sites;
 mod watch;

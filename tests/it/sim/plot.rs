@@ -100,9 +100,9 @@ pub(super) struct Plot {
 
 use CloseReason as Why;
 
-const ORDERLY: &[Why] = &[Why::PeerFinished];
-const ASKED: &[Why] = &[Why::PeerAsked, Why::WeAsked];
-const ANY_END_BY_CLIENT: &[Why] = &[
+pub(super) const ORDERLY: &[Why] = &[Why::PeerFinished];
+pub(super) const ASKED: &[Why] = &[Why::PeerAsked, Why::WeAsked];
+pub(super) const ANY_END_BY_CLIENT: &[Why] = &[
     Why::PeerFinished,
     Why::Reset,
     Why::PeerAsked,
@@ -116,7 +116,7 @@ const IDLE_TIME: Duration = Duration::from_secs(75);
 const START: Duration = Duration::from_secs(10);
 
 impl Plot {
-    fn new(name: &'static str, reasons: &'static [Why]) -> Plot {
+    pub(super) fn new(name: &'static str, reasons: &'static [Why]) -> Plot {
         Plot {
             name,
             acts: VecDeque::new(),
@@ -132,8 +132,29 @@ impl Plot {
         }
     }
 
-    fn act(&mut self, act: Act) {
+    pub(super) fn act(&mut self, act: Act) {
         self.acts.push_back(act);
+    }
+
+    /// Comes when everything is well.
+    pub(super) fn fresh() -> Plot {
+        let mut plot = Plot::new("fresh", ORDERLY);
+        plot.get("/text/1", Body::Exact(b"1".to_vec()), Takes::Nothing);
+        all_answers(&mut plot);
+        plot
+    }
+
+    /// Sends a request for something.
+    pub(super) fn get(&mut self, path: &str, body: Body, takes: Takes) {
+        let bytes = format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+        self.act(Act::Send(bytes.into_bytes()));
+        self.expected.push(Expected {
+            what: format!("GET {path}"),
+            head_only: false,
+            status: 200,
+            body,
+            takes,
+        });
     }
 
     /// One of all there are.
@@ -209,7 +230,7 @@ fn take_id(next_id: &mut u32) -> u32 {
 /// A request and what it gets. The `end` is put at the end of its head.
 fn request(random: &mut Random, next_id: &mut u32, end: &str) -> (Vec<u8>, Expected) {
     let id = take_id(next_id);
-    let long = [0usize, 1, 100, 5_000, 40_000, 150_000, 400_000][random.index(7)];
+    let long: usize = [0, 1, 100, 5_000, 40_000, 150_000, 400_000][random.index(7)];
     let (mut status, mut takes) = (200, Takes::Nothing);
     let (path, body) = match random.below(24) {
         0..=5 => (format!("/text/{id}"), Body::Exact(id.to_string().into())),
@@ -402,7 +423,7 @@ fn requests(plot: &mut Plot, random: &mut Random, next_id: &mut u32, count: u64)
     }
 }
 
-fn all_answers(plot: &mut Plot) {
+pub(super) fn all_answers(plot: &mut Plot) {
     let count = plot.expected.len();
     plot.act(Act::Answers(count));
 }
@@ -473,7 +494,7 @@ fn leaves_early(random: &mut Random, next_id: &mut u32) -> Plot {
     plot
 }
 
-fn silent() -> Plot {
+pub(super) fn silent() -> Plot {
     let mut plot = Plot::new("silent", &[Why::Idle]);
     plot.act(Act::End);
     plot.verdict.after = Some((Since::Accepted, HEAD_TIME));
@@ -497,7 +518,7 @@ fn slow_head(random: &mut Random) -> Plot {
     plot
 }
 
-fn refused(what: &str, status: u16) -> Expected {
+pub(super) fn refused(what: &str, status: u16) -> Expected {
     Expected {
         what: what.to_owned(),
         head_only: false,

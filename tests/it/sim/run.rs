@@ -1,145 +1,105 @@
 //! One run: a world, a server, clients one after the other in several lanes; and what has to be true of it.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use core::time::Duration;
 
+use edgeloop::Server;
 use edgeloop::reactor::Turn;
 use edgeloop::server::{CloseReason, EventLoop};
-use edgeloop::sys::sim::{Call, Net, PeerState, Plan, Random, Rates, World};
+use edgeloop::sys::signal::Signals;
+use edgeloop::sys::sim::{Call, Peer, PeerState, Plan, Random, World};
 use edgeloop::sys::{Instant, UnixTime};
-use edgeloop::{Limits, Server};
 
 use super::app::{self, App};
 use super::client::{Client, Common, Shared};
-use super::plot::{self, Plot, Since};
+use super::plot::{self, Plot, Since, Takes};
+use super::setting::{Excuse, Setting};
 use super::watch::Watch;
 
-const PORT: u16 = 80;
-/// Client actions that a run has at least.
+/// Client actions that a run with a cast of anybody has at least.
 const ACTIONS: u64 = 200;
 /// By when every client is done: one that waits for an answer that never comes, and then idles, takes 140 s.
 const DONE_WITHIN: Duration = Duration::from_secs(900);
+/// How long faults go on after the first one.
+const FAULTS_LAST: Duration = Duration::from_secs(20);
+/// How long clients of a server that has stopped take to see it.
+const AFTERWARDS: Duration = Duration::from_secs(30);
 /// After which a loop that waits is looked at: longer than any deadline, so that nobody's wake comes of it.
 const LONGEST_WAIT: Duration = Duration::from_secs(200);
 /// By when nobody lingers who had anything to do with those that are gone.
 const QUIET: Duration = Duration::from_secs(40);
-/// Calls of a run, of which the longest known has a fifth.
-const CALLS_MAX: u64 = 2_000_000;
 /// Turns in a row in which nothing is done: a few deadlines that were moved may be looked at in turns of their own.
 const VAIN_TURNS: u32 = 50;
 /// Deadlines are rounded up to 100 ms; the rest is what pieces and odd moments take.
 const LATE_BY: Duration = Duration::from_millis(150);
 const EARLY_BY: Duration = Duration::from_millis(1);
 
-/// What the seed has chosen.
-#[derive(Debug)]
-struct Setting {
-    plan: Plan,
-    net: Net,
-    limits: Limits,
-    lanes: usize,
-    descriptors: usize,
-    /// When it is told to drain while clients are still busy.
-    drain_at: Option<Duration>,
-    shrink_at: Duration,
-    sendfile: bool,
+/// Who comes.
+pub(super) enum Cast {
+    /// Anybody, until they have done enough.
+    Anybody { random: Random, next_id: u32 },
+    /// These.
+    These(VecDeque<Plot>),
 }
 
-impl Setting {
-    fn new(random: &mut Random) -> Setting {
-        let plan = match random.below(3) {
-            0 => Plan::Sound,
-            1 => Plan::Random(Rates::UNEVEN),
-            _ => Plan::Random(Rates::ROUGH),
-        };
-        let pick = |random: &mut Random, from: &[u64]| from[random.index(from.len())];
-        let mut net = Net {
-            send_room: pick(random, &[2_000, 16_000, 128 << 10, 1 << 20]) as usize,
-            receive_room: pick(random, &[500, 8_000, 128 << 10]) as usize,
-            peer_receive_room: pick(random, &[1_000, 16_000, 64 << 10]) as usize,
-            latency: Duration::from_micros(pick(random, &[0, 0, 40, 3_000])),
-            piece: pick(random, &[20, 1_460, 1_460, u64::MAX]) as usize,
-        };
-        // A slower line would have answers under way for longer than idle connections are kept.
-        if net.piece < 100 {
-            net.latency = net.latency.min(Duration::from_micros(40));
-        }
-        let mut limits = Limits {
-            body_bytes_max: app::BODY_MAX,
-            ..Limits::default()
-        };
-        if random.below(3) == 0 {
-            limits.receive_budget = pick(random, &[100, 5_000]) as usize;
-            limits.send_budget = pick(random, &[1_000, 20_000]) as usize;
-            limits.request_budget = pick(random, &[1, 3]) as usize;
-            limits.turn_send_budget = pick(random, &[2_000, 60_000, 1 << 20]) as usize;
-            limits.accept_budget = pick(random, &[1, 2]) as usize;
-        }
-        let mut descriptors = 1000;
-        match random.below(12) {
-            0 => limits.connections_max = Some(random.between(1, 5) as usize),
-            1 => limits.buffers_bytes_max = pick(random, &[20_000, 150_000]) as usize,
-            // Those of the loop, the listener and the files are five.
-            2 => descriptors = random.between(7, 12) as usize,
-            _ => {}
-        }
-        Setting {
-            plan,
-            net,
-            limits,
-            lanes: random.between(2, 9) as usize,
-            descriptors,
-            drain_at: (random.below(8) == 0).then(|| Duration::from_millis(random.below(4_000))),
-            shrink_at: Duration::from_millis(random.below(40)),
-            sendfile: random.below(8) > 0,
+impl Cast {
+    fn next(&mut self, actions: u64) -> Option<Plot> {
+        match self {
+            Cast::Anybody { random, next_id } => {
+                (actions < ACTIONS).then(|| Plot::any(random, next_id))
+            }
+            Cast::These(plots) => plots.pop_front(),
         }
     }
 
-    fn is_scarce(&self) -> bool {
-        let limits = &self.limits;
-        let default = Limits::default();
-        limits.connections_max.is_some()
-            || limits.buffers_bytes_max != default.buffers_bytes_max
-            || self.descriptors < 1000
-            || self.drain_at.is_some()
-    }
-
-    /// Nothing happens within a turn but what the server does.
-    fn is_even(&self) -> bool {
-        matches!(self.plan, Plan::Sound)
-    }
-
-    /// What a client can be sent in a turn: that of its budgets, for it may be driven by the run queue, by an event and by
-    /// mail, and what is encoded at once. `None`: what comes of a turn comes later.
-    fn turn_bytes(&self) -> Option<usize> {
-        let at_once = self.is_even() && self.net.latency.is_zero();
-        at_once.then_some(3 * self.limits.send_budget + (96 << 10))
-    }
-
-    fn is_rough(&self) -> bool {
-        matches!(&self.plan, Plan::Random(rates) if rates.fail > 0)
+    /// Who comes when all others have gone.
+    fn last(&mut self) -> Plot {
+        match self {
+            Cast::Anybody { random, next_id } => plot::last(random, next_id),
+            Cast::These(_) => Plot::fresh(),
+        }
     }
 }
 
 /// What a run came to.
 #[derive(Debug, Default)]
 pub(super) struct Report {
+    /// What the server said if it did not start, or could not go on.
+    pub(super) error: Option<String>,
     pub(super) runs: u64,
     pub(super) clients: u64,
     pub(super) actions: u64,
     pub(super) answers: u64,
     pub(super) calls: u64,
+    pub(super) made: BTreeMap<Call, u64>,
     pub(super) virtual_secs: u64,
     pub(super) faults: BTreeMap<(Call, &'static str), u64>,
     pub(super) plots: BTreeMap<&'static str, u64>,
     pub(super) reasons: BTreeMap<String, u64>,
+    /// What happened, if it was to be written down.
+    pub(super) trace: Vec<String>,
 }
 
 impl Report {
+    pub(super) fn of(world: &World) -> Report {
+        let faults = world.faults().into_iter();
+        let made = Call::ALL.iter().map(|call| (*call, world.calls(*call)));
+        Report {
+            trace: world.trace(),
+            runs: 1,
+            calls: made.clone().map(|(_, count)| count).sum(),
+            made: made.filter(|(_, count)| *count > 0).collect(),
+            faults: faults
+                .map(|(call, kind, count)| ((call, kind), count))
+                .collect(),
+            ..Report::default()
+        }
+    }
+
     pub(super) fn add(&mut self, other: Report) {
         self.runs += other.runs;
         self.clients += other.clients;
@@ -167,20 +127,48 @@ pub(super) struct Failure {
 
 /// Runs the seed.
 pub(super) fn run(seed: u64, trace: bool) -> Result<Report, Failure> {
+    let mut random = Random::new(seed ^ 0x5eed);
+    let setting = Setting::any(&mut random);
+    let cast = Cast::Anybody { random, next_id: 0 };
+    play(seed, setting, cast, trace)
+}
+
+/// Runs a server with this cast.
+pub(super) fn play(
+    seed: u64,
+    setting: Setting,
+    cast: Cast,
+    trace: bool,
+) -> Result<Report, Failure> {
+    in_world(seed, trace, |world| {
+        world.note(|| format!("seed {seed}: {setting:?}"));
+        match Run::new(world, setting, cast)? {
+            Ok(mut run) => {
+                let ran = catch_unwind(AssertUnwindSafe(|| run.finish()));
+                // What was running is dropped in a world that lets it: one that spins would end the process.
+                world.set_calls_max(u64::MAX);
+                ran.unwrap_or_else(|panic| Err(vec![format!("a panic: {}", text_of(&*panic))]))
+            }
+            Err(why) => Ok(Report {
+                error: Some(why),
+                ..Report::of(world)
+            }),
+        }
+    })
+}
+
+/// Does something in a world of its own. A panic is a failure like others.
+pub(super) fn in_world<T>(
+    seed: u64,
+    trace: bool,
+    body: impl FnOnce(&World) -> Said<T>,
+) -> Result<T, Failure> {
     let world = World::new(seed);
     if trace {
         world.start_trace();
     }
     let _inside = world.enter();
-    let ran = match Run::new(seed, &world) {
-        Ok(mut run) => {
-            let ran = catch_unwind(AssertUnwindSafe(|| run.finish()));
-            // What was running is dropped in a world that lets it: one that spins would end the process.
-            world.set_calls_max(u64::MAX);
-            ran
-        }
-        Err(what) => Ok(Err(what)),
-    };
+    let ran = catch_unwind(AssertUnwindSafe(|| body(&world)));
     let what = match ran {
         Ok(Ok(report)) => return Ok(report),
         Ok(Err(what)) => what,
@@ -204,102 +192,145 @@ fn text_of(panic: &(dyn std::any::Any + Send)) -> String {
     text.unwrap_or("of another kind").to_owned()
 }
 
+/// Begins a connection to an address, if anybody listens there.
+pub(super) fn connect(world: &World, address: &str) -> Option<Peer> {
+    if let Some(path) = address.strip_prefix("unix:") {
+        return world.connect_path(path.as_ref());
+    }
+    let (_, port) = address.rsplit_once(':').expect("an address");
+    world.connect(port.parse().expect("a port"))
+}
+
+/// What nobody needs any more is gone.
+pub(super) fn check_nothing_left(world: &World) -> Said<()> {
+    match world.open_descriptors() {
+        0 => Ok(()),
+        open => Err(vec![format!("{open} descriptors are left")]),
+    }
+}
+
 struct Run {
     world: World,
-    random: Random,
     setting: Setting,
+    cast: Cast,
     server: Option<EventLoop<App, Watch>>,
     watch: Watch,
     common: Rc<RefCell<Common>>,
-    lanes: Vec<Option<Shared>>,
-    left: Vec<Shared>,
-    next_id: u32,
-    drained: bool,
-    /// When everybody has been gone for so long that the last one comes, and whether it has.
-    quiet_until: Option<Instant>,
-    last_came: bool,
+    begun: Instant,
+    phase: Phase,
+    /// Whether it is settled when faults stop.
+    faults_end: bool,
+    lanes: Vec<Option<Cl>>,
+    left: Vec<Cl>,
+    clients: usize,
+    error: Option<String>,
     /// Turns in a row in which nothing was done, and the calls that were made before them.
     vain: (u32, u64),
 }
 
-type Said<T> = Result<T, Vec<String>>;
+/// A client, and which address it came to.
+type Cl = (usize, Shared);
+
+/// How far it has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// The cast comes and goes.
+    Cast,
+    /// They have gone; by this time nobody lingers any more.
+    Quiet(Instant),
+    /// One more client for each address, who comes after the faults.
+    Last,
+    /// The server stops.
+    Stopping,
+}
+
+/// What is wrong.
+pub(super) type Said<T> = Result<T, Vec<String>>;
 
 impl Run {
-    fn new(seed: u64, world: &World) -> Said<Run> {
-        let mut random = Random::new(seed ^ 0x5eed);
-        let setting = Setting::new(&mut random);
-        world.note(|| format!("seed {seed}: {setting:?}"));
+    /// The inner error is the server's, which has not started.
+    fn new(world: &World, setting: Setting, cast: Cast) -> Said<Result<Run, String>> {
         app::add_files(world);
         world.set_net(setting.net);
-        world.set_calls_max(CALLS_MAX);
-        world.set_sigpipe_is_default(!setting.sendfile);
+        world.set_calls_max(setting.calls_max);
+        world.set_sigpipe_is_default(!setting.has_sendfile);
+        world.set_has_openat2(setting.has_openat2);
+        for path in paths(&setting) {
+            world.add_stale_socket(path);
+        }
+        let stale: Vec<_> = paths(&setting)
+            .map(|path| (path, world.socket_file(path)))
+            .collect();
+        if setting.start_may_fail {
+            world.set_plan(setting.plan.clone());
+        }
         let requests = setting.is_even().then_some(setting.limits.request_budget);
         let watch = Watch::new(world, requests);
-        let failed = |error: &dyn std::fmt::Display| vec![format!("can't start: {error}")];
-        let app = App::new(world).map_err(|error| failed(&error))?;
-        let server = Server::bind(&format!("127.0.0.1:{PORT}"))
-            .and_then(|server| {
-                let server = server.limits(setting.limits.clone());
-                server.event_loop(app, watch.clone())
-            })
-            .map_err(|error| failed(&error))?;
+        let server = match start(world, &setting, &watch) {
+            Ok(server) => server,
+            Err(why) if setting.start_may_fail => {
+                check_nothing_left(world)?;
+                for (path, number) in stale {
+                    let now = world.socket_file(path);
+                    if now.is_some() && now != number && !setting.excuses(Excuse::SocketFileStays) {
+                        return Err(vec![format!("{why}; but its socket's file is there")]);
+                    }
+                }
+                return Ok(Err(why));
+            }
+            Err(why) => return Err(vec![why]),
+        };
         world.set_plan(setting.plan.clone());
         world.set_descriptors_max(setting.descriptors);
-        // Faults stop, and then everybody is done after a while.
-        world.after(Duration::from_secs(20), |world| world.set_plan(Plan::Sound));
         let (name, length) = app::SHRINKS;
-        world.after(setting.shrink_at, move |world| {
-            world.resize_file(app::path_of(name), length as u64 / 2);
-        });
+        if let Some(at) = setting.shrink_at {
+            world.after(at, move |world| {
+                world.resize_file(app::path_of(name), length as u64 / 2);
+            });
+        }
         let common = Common {
-            port: PORT,
+            files_fail: setting.excuses(Excuse::FilesFail),
+            mail_is_late: setting.excuses(Excuse::MailIsLate),
+            no_resets: setting.excuses(Excuse::NoResets),
             turns: 0,
             turn_bytes: setting.turn_bytes(),
-            wall_ahead: (!setting.is_rough()).then(|| wall_ahead(world)),
-            rough: setting.is_rough(),
+            wall_ahead: setting.excused.is_empty().then(|| wall_ahead(world)),
             scarce: setting.is_scarce(),
             actions: 0,
             answers: 0,
             failures: Vec::new(),
         };
-        Ok(Run {
+        let run = Run {
             lanes: (0..setting.lanes).map(|_| None).collect(),
             world: world.clone(),
-            random,
-            setting,
+            cast,
             server: Some(server),
             watch,
             common: Rc::new(RefCell::new(common)),
+            begun: world.now(),
+            phase: Phase::Cast,
+            faults_end: false,
             left: Vec::new(),
-            next_id: 0,
-            drained: false,
-            quiet_until: None,
-            last_came: false,
+            clients: 0,
+            error: None,
             vain: (0, 0),
-        })
+            setting,
+        };
+        if let Some(at) = run.setting.drain_at {
+            let stop = run.stopper();
+            world.after(at, move |_| stop());
+        }
+        Ok(Ok(run))
     }
 
     fn finish(&mut self) -> Said<Report> {
-        let begun = self.world.now();
-        if let Some(at) = self.setting.drain_at
-            && let Some(server) = &self.server
-        {
-            let handle = server.handle();
-            self.world.after(at, move |_| handle.drain());
-        }
-        loop {
-            let busy = self.renew_clients() || self.awaits_the_last();
-            if !busy && !self.drained {
-                self.drained = true;
-                if let Some(server) = &self.server {
-                    server.handle().drain();
-                }
+        while self.server.as_ref().is_some_and(|it| !it.is_stopped()) {
+            self.end_faults();
+            if !self.renew_clients() {
+                self.go_on();
             }
-            if self.server.as_ref().is_none_or(EventLoop::is_stopped) && !self.wait_for_clients() {
-                break;
-            }
-            if self.world.now().since(begun) > DONE_WITHIN {
-                return Err(self.stuck());
+            if self.world.now().since(self.begun) > DONE_WITHIN {
+                return Err(self.stuck("in bounded time"));
             }
             self.turn()?;
             let failures = std::mem::take(&mut self.common.borrow_mut().failures);
@@ -307,39 +338,66 @@ impl Run {
                 return Err(failures);
             }
         }
-        self.check_clients()?;
-        self.check_ends(begun)
-    }
-
-    /// After the others the last one comes, when nobody lingers any more and nothing fails. Whether it is still to come.
-    fn awaits_the_last(&mut self) -> bool {
-        let draining = self.setting.drain_at.is_some() || self.drained;
-        match self.quiet_until {
-            None => {
-                self.world.set_plan(Plan::Sound);
-                let until = self.world.now() + QUIET;
-                self.quiet_until = Some(until);
-                !draining
-            }
-            Some(until) if self.world.now() < until => !draining,
-            Some(_) if self.last_came || draining => false,
-            Some(_) => {
-                self.last_came = true;
-                let plot = plot::last(&mut self.random, &mut self.next_id);
-                self.lanes[0] = Client::start(&self.world, &self.common, plot);
-                self.lanes[0].is_some()
-            }
-        }
-    }
-
-    /// Clients of a server that has stopped see its end without it.
-    fn wait_for_clients(&mut self) -> bool {
+        // Clients of a server that has stopped see its end without it.
         self.server = None;
-        for _ in 0..3 {
-            self.world.advance(Duration::from_secs(2));
+        self.world.advance(AFTERWARDS);
+        if self.renew_clients() {
+            return Err(self.stuck("although the server has ended"));
         }
-        self.renew_clients();
-        false
+        self.check_clients()?;
+        self.check_ends()
+    }
+
+    /// Faults that have begun stop after a while.
+    fn end_faults(&mut self) {
+        if !self.faults_end && !self.world.faults().is_empty() {
+            self.faults_end = true;
+            self.world
+                .after(FAULTS_LAST, |world| world.set_plan(Plan::Sound));
+        }
+    }
+
+    /// Nobody is left, or those who are wait for nothing that would come.
+    fn go_on(&mut self) {
+        // Somebody who comes while the server stops may be turned away.
+        let stops = self.setting.drain_at.is_some();
+        match self.phase {
+            Phase::Cast => {
+                if self.faults_end {
+                    self.world.set_plan(Plan::Sound);
+                }
+                self.phase = Phase::Quiet(self.world.now() + QUIET);
+            }
+            Phase::Quiet(until) if self.world.now() < until && !stops => {}
+            Phase::Quiet(_) => {
+                self.phase = Phase::Last;
+                let addresses = if stops {
+                    0
+                } else {
+                    self.setting.addresses.len()
+                };
+                for _ in 0..addresses {
+                    let plot = self.cast.last();
+                    let client = self.begin(plot);
+                    self.lanes.push(client);
+                }
+            }
+            Phase::Last => {
+                self.phase = Phase::Stopping;
+                self.stopper()();
+            }
+            Phase::Stopping => {}
+        }
+    }
+
+    /// How it is stopped.
+    fn stopper(&self) -> Box<dyn Fn()> {
+        let world = self.world.clone();
+        let handle = self.server.as_ref().map(EventLoop::handle);
+        if self.setting.has_signals {
+            return Box::new(move || world.raise(libc::SIGTERM));
+        }
+        Box::new(move || handle.iter().for_each(edgeloop::Handle::drain))
     }
 
     fn turn(&mut self) -> Said<()> {
@@ -348,11 +406,37 @@ impl Run {
         };
         self.common.borrow_mut().turns += 1;
         self.watch.begin_turn();
+        let begun = self.world.now();
         // Somebody who looks again and again whether something has come would keep a loop waiting for ever.
         match server.turn(Some(LONGEST_WAIT)) {
+            Ok(turn) if turn.events == 0 && self.world.now().since(begun) >= LONGEST_WAIT => {
+                self.nobody_comes()
+            }
             Ok(turn) => self.check_progress(turn),
+            Err(error) if self.setting.excuses(Excuse::LoopEnds) => {
+                self.error = Some(error.to_string());
+                self.common.borrow_mut().scarce = true;
+                self.server = None;
+                Ok(())
+            }
             Err(error) => Err(vec![format!("the loop ends: {error}")]),
         }
+    }
+
+    /// The loop has waited for longer than any deadline.
+    fn nobody_comes(&mut self) -> Said<()> {
+        if self.phase == Phase::Stopping {
+            return Err(vec!["it is told to stop, and does not".to_owned()]);
+        }
+        let waiting = self.stuck("ever: the loop waits, and so does everybody else");
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        if self.setting.excuses(Excuse::ListenersBreak) {
+            self.go_on();
+            return Ok(());
+        }
+        Err(waiting)
     }
 
     /// A loop that wakes without an event has something to do: more calls than those that wait and look at clocks.
@@ -364,60 +448,74 @@ impl Run {
             (turns, before) if before == calls && turn.events == 0 => (turns + 1, calls),
             _ => (0, calls),
         };
-        if self.vain.0 > VAIN_TURNS {
+        if self.vain.0 > VAIN_TURNS && !self.setting.waits_fail() {
             return Err(vec!["the loop turns, and nothing comes of it".to_owned()]);
         }
         Ok(())
     }
 
-    fn stuck(&self) -> Vec<String> {
+    fn stuck(&self, when: &str) -> Vec<String> {
         let busy = self.lanes.iter().flatten();
-        let busy = busy.filter(|client| !client.borrow().done);
-        let who = busy.map(|client| {
+        let busy = busy.filter(|(_, client)| !client.borrow().done);
+        busy.map(|(_, client)| {
             let client = client.borrow();
             let (number, name) = (client.number, client.plot.name);
             let next = client.plot.acts.front();
-            format!("client {number} ({name}) is not done in bounded time; it is at {next:?}")
-        });
-        let mut who: Vec<String> = who.collect();
-        if who.is_empty() {
-            who.push("everybody is done, but the server does not stop".to_owned());
-        }
-        who
+            format!("client {number} ({name}) is not done {when}; it is at {next:?}")
+        })
+        .collect()
     }
 
     /// Whoever is done makes room for the next one. Whether anybody is left.
     fn renew_clients(&mut self) -> bool {
         let mut busy = false;
         for lane in 0..self.lanes.len() {
-            if let Some(client) = &self.lanes[lane]
-                && client.borrow().done
+            if self.lanes[lane]
+                .as_ref()
+                .is_some_and(|(_, client)| client.borrow().done)
             {
                 self.left.extend(self.lanes[lane].take());
             }
-            let enough = self.common.borrow().actions >= ACTIONS || self.quiet_until.is_some();
             let stopped = self.server.as_ref().is_none_or(EventLoop::is_stopped);
-            if self.lanes[lane].is_none() && !enough && !stopped {
-                let plot = Plot::any(&mut self.random, &mut self.next_id);
-                let client = Client::start(&self.world, &self.common, plot);
-                // One that finds nobody listening has acted as well.
-                self.common.borrow_mut().actions += 1;
-                self.lanes[lane] = client;
+            if self.lanes[lane].is_none() && self.phase == Phase::Cast && !stopped {
+                let actions = self.common.borrow().actions;
+                if let Some(plot) = self.cast.next(actions) {
+                    self.lanes[lane] = self.begin(plot);
+                }
             }
             busy |= self.lanes[lane].is_some();
         }
         busy
     }
 
+    fn begin(&mut self, plot: Plot) -> Option<Cl> {
+        // One that finds nobody listening has acted as well.
+        self.common.borrow_mut().actions += 1;
+        let place = self.clients % self.setting.addresses.len();
+        self.clients += 1;
+        let peer = connect(&self.world, self.setting.addresses[place])?;
+        Some((place, Client::start(&self.world, &self.common, peer, plot)))
+    }
+
     /// Each connection has come to the end that its client deserves, at its time.
     fn check_clients(&mut self) -> Said<()> {
         let mut failures = std::mem::take(&mut self.common.borrow_mut().failures);
-        for client in &self.left {
+        let mut deaf = BTreeMap::new();
+        for (place, client) in &self.left {
             let client = client.borrow();
             if let Some(fault) = self.judge(&client) {
                 let (number, name) = (client.number, client.plot.name);
-                failures.push(format!("client {number} ({name}): {fault}"));
+                let text = format!("client {number} ({name}): {fault}");
+                if self.setting.excuses(Excuse::ListenersBreak) && self.watch.of(number).is_none() {
+                    deaf.insert(place, text);
+                } else {
+                    failures.push(text);
+                }
             }
+        }
+        // A listener that accepts nobody has said so.
+        if deaf.len() as u64 > self.watch.troubles("ListenerFailed") {
+            failures.extend(deaf.into_values());
         }
         if failures.is_empty() {
             Ok(())
@@ -427,19 +525,21 @@ impl Run {
     }
 
     fn judge(&self, client: &Client) -> Option<String> {
+        let scarce = self.common.borrow().scarce && !client.plot.verdict.strict;
         let told = self.watch.of(client.number);
         let Some(told) = told else {
             // It left before it was accepted, or was lost there.
-            let excused =
-                client.is_faulted() || self.is_scarce_for(client) || !client.plot.verdict.all;
+            let excused = client.is_faulted() || scarce || !client.plot.verdict.all;
             return (!excused).then(|| "was never accepted".to_owned());
         };
         let Some((reason, closed)) = told.closed else {
-            return Some("was not closed".to_owned());
+            return (!scarce).then(|| "was not closed".to_owned());
         };
         let verdict = &client.plot.verdict;
         match reason {
-            CloseReason::Stopped if !verdict.outlasts_drain => {
+            CloseReason::Stopped
+                if !verdict.outlasts_drain && matches!(self.cast, Cast::Anybody { .. }) =>
+            {
                 return Some("was cut by a drain that had time for it".to_owned());
             }
             CloseReason::Evicted if told.heads > told.answered => {
@@ -457,7 +557,7 @@ impl Run {
             }
             _ => {}
         }
-        if client.is_faulted() || self.is_scarce_for(client) {
+        if client.is_faulted() || scarce {
             return None;
         }
         if let Some(each) = verdict.unread_each {
@@ -466,16 +566,22 @@ impl Run {
                 return Some(format!("was given {} answers unread", told.answered));
             }
         }
-        // A file that can't be read is an error, and the end.
+        let files_fail = self.setting.excuses(Excuse::FilesFail);
         let failed = match reason {
-            CloseReason::Failed => self.setting.is_rough(),
-            CloseReason::WeAsked => client.excused,
+            CloseReason::Failed => files_fail,
+            // An error in place of a file may be the last answer.
+            CloseReason::WeAsked => files_fail && client.excused,
             _ => false,
         };
+        if let Some(missing) = client.lacks()
+            && !(failed && missing.takes == Takes::File)
+        {
+            return Some(format!("never got {}", missing.what));
+        }
         if !verdict.reasons.contains(&reason) && !failed {
             return Some(format!("ended for {reason:?}, not {:?}", verdict.reasons));
         }
-        let timed = !self.setting.is_rough() && self.setting.net.latency.is_zero();
+        let timed = self.setting.excused.is_empty() && self.setting.net.latency.is_zero();
         let (since, time) = verdict.after.filter(|_| timed)?;
         let (from, late) = match since {
             Since::Accepted => (Some(told.accepted), true),
@@ -503,36 +609,56 @@ impl Run {
         None
     }
 
-    fn is_scarce_for(&self, client: &Client) -> bool {
-        self.setting.is_scarce() && !client.plot.verdict.strict
-    }
-
     /// Nothing is left behind.
-    fn check_ends(&mut self, begun: Instant) -> Said<Report> {
-        self.server = None;
+    fn check_ends(&mut self) -> Said<Report> {
         // Answers that would come too late hold the loop's mailbox.
         self.world.forget_steps();
-        self.watch.check_all_ended();
-        let open = self.world.open_descriptors();
-        if open > 0 {
-            return Err(vec![format!("{open} descriptors are left")]);
+        if self.error.is_none() {
+            self.watch.check_all_ended();
+        }
+        check_nothing_left(&self.world)?;
+        for path in paths(&self.setting) {
+            let is_there = self.world.socket_file(path).is_some();
+            if is_there && !self.setting.excuses(Excuse::SocketFileStays) {
+                return Err(vec![format!("{path} is left")]);
+            }
         }
         let mut report = Report {
-            runs: 1,
+            error: self.error.take(),
             clients: self.left.len() as u64,
             actions: self.common.borrow().actions,
             answers: self.common.borrow().answers,
-            calls: Call::ALL.iter().map(|call| self.world.calls(*call)).sum(),
-            virtual_secs: self.world.now().since(begun).as_secs(),
+            virtual_secs: self.world.now().since(self.begun).as_secs(),
             reasons: self.watch.reasons(),
-            ..Report::default()
+            ..Report::of(&self.world)
         };
-        for (call, kind, count) in self.world.faults() {
-            report.faults.insert((call, kind), count);
-        }
-        for client in &self.left {
+        for (_, client) in &self.left {
             *report.plots.entry(client.borrow().plot.name).or_default() += 1;
         }
         Ok(report)
     }
+}
+
+/// The paths of the Unix sockets that it listens on.
+fn paths(setting: &Setting) -> impl Iterator<Item = &'static str> + use<> {
+    let addresses = setting.addresses.iter();
+    addresses.filter_map(|address| address.strip_prefix("unix:"))
+}
+
+fn start(world: &World, setting: &Setting, watch: &Watch) -> Result<EventLoop<App, Watch>, String> {
+    let app = App::new(world).map_err(|error| format!("cannot open the files: {error}"))?;
+    let mut addresses = setting.addresses.iter();
+    let first = addresses.next().expect("one at least");
+    let server = Server::bind(first)
+        .and_then(|server| addresses.try_fold(server, |server, address| server.and_bind(address)));
+    let mut server = server
+        .map_err(|error| error.to_string())?
+        .limits(setting.limits.clone());
+    if setting.has_signals {
+        let signals = Signals::block();
+        let signals = signals.map_err(|error| format!("cannot read signals: {error}"))?;
+        server = server.drain_on(signals);
+    }
+    let server = server.event_loop(app, watch.clone());
+    server.map_err(|error| error.to_string())
 }

@@ -58,7 +58,7 @@ fn whatever_happens_every_request_gets_its_answer() {
     println!("{report:#?}");
 }
 
-fn number(name: &str) -> Option<u64> {
+pub(super) fn number(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
     Some(text.parse().expect("a number"))
 }
@@ -72,7 +72,7 @@ fn show(seed: u64, failure: &Failure) -> ! {
 }
 
 /// Handlers that panic on purpose say nothing.
-fn keep_quiet() {
+pub(super) fn keep_quiet() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let others = std::panic::take_hook();

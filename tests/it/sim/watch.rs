@@ -73,6 +73,12 @@ impl Watch {
         reasons
     }
 
+    /// How often there was trouble of a kind.
+    pub(super) fn troubles(&self, kind: &str) -> u64 {
+        let known = self.told.borrow();
+        known.troubles.get(kind).copied().unwrap_or(0)
+    }
+
     /// Every connection that was accepted has come to an end.
     pub(super) fn check_all_ended(&self) {
         let known = self.told.borrow();

@@ -1,0 +1,113 @@
+//! Scenes that a server goes through on a thread of its own, and calls that no server makes.
+
+use core::time::Duration;
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use edgeloop::sys::sim::{Call, Plan, World};
+use edgeloop::sys::socket::{self, More};
+use edgeloop::sys::{Epoll, Interest, process};
+use edgeloop::{Reply, Request, ResponseWriter, Server};
+
+use super::client::{Client, Common, Shared};
+use super::plot::Plot;
+use super::run::{Said, connect};
+use super::scenes::Fault;
+use super::setting::Excuse;
+
+const PATH: &str = "/run/b.sock";
+
+fn number_one(_: &Request<'_>, res: ResponseWriter<'_>) -> Reply {
+    res.status(200).text("1")
+}
+
+/// At a host's name, pinned, run to its end: what it said if it could not.
+pub(super) fn one_core(world: &World, fault: &Fault) -> Said<Option<String>> {
+    let serving = Server::bind("localhost:80").and_then(|it| it.pinned().serve_fn(number_one));
+    let serving = match serving {
+        Ok(serving) => serving,
+        Err(error) => return Ok(Some(error.to_string())),
+    };
+    let common = Rc::new(RefCell::new(Common::default()));
+    let clients: Rc<RefCell<Vec<Shared>>> = Rc::default();
+    // The last one wakes a loop that was told to stop and could not be woken.
+    let late = fault.excused.contains(&Excuse::MailIsLate).then_some(30);
+    for millis in [1, 2].into_iter().chain(late) {
+        let (common, clients) = (Rc::clone(&common), Rc::clone(&clients));
+        world.after(Duration::from_millis(millis), move |world| {
+            if let Some(peer) = connect(world, "localhost:80") {
+                let client = Client::start(world, &common, peer, Plot::fresh());
+                clients.borrow_mut().push(client);
+            }
+        });
+    }
+    let handle = serving.handle();
+    world.after(Duration::from_millis(20), move |_| handle.drain());
+    let ended = serving.run();
+    world.advance(Duration::from_secs(30));
+    let mut failures = std::mem::take(&mut common.borrow_mut().failures);
+    for client in clients.borrow().iter().take(2) {
+        let client = client.borrow();
+        // Who waits while accepting pauses is reset when the server stops.
+        let accepting = matches!(
+            fault.plan,
+            Plan::At {
+                call: Call::Accept,
+                ..
+            }
+        );
+        let excused = client.is_faulted() || ended.is_err() || accepting;
+        if let Some(missing) = client.lacks()
+            && !excused
+        {
+            failures.push(format!(
+                "client {} never got {}",
+                client.number, missing.what
+            ));
+        }
+    }
+    if failures.is_empty() {
+        Ok(ended.err().map(|error| error.to_string()))
+    } else {
+        Err(failures)
+    }
+}
+
+/// A world has one thread, so they can't be had: what the server says of that.
+pub(super) fn two_cores(world: &World, fault: &Fault) -> Said<Option<String>> {
+    let serving = Server::bind(&format!("unix:{PATH}"));
+    let error = match serving.and_then(|it| it.cores(2).serve_fn(number_one)) {
+        Ok(serving) => serving.run().err().map(|error| error.to_string()),
+        Err(error) => Some(error.to_string()),
+    };
+    let stays = fault.excused.contains(&Excuse::SocketFileStays);
+    if world.socket_file(PATH).is_some() && !stays {
+        return Err(vec!["the socket's file is left".to_owned()]);
+    }
+    match error {
+        None => Err(vec!["two cores in a world with one".to_owned()]),
+        Some(text) if text.contains("one thread") => Ok(None),
+        other => Ok(other),
+    }
+}
+
+/// Those that are there for applications and tests.
+pub(super) fn single_calls(_: &World, _: &Fault) -> Said<Option<String>> {
+    let word = || {
+        process::raise_descriptors_max()?;
+        let (one, other) = socket::pair()?;
+        let epoll = Epoll::new()?;
+        epoll.add(&other, Interest::READ, 7)?;
+        epoll.delete(&other)?;
+        socket::send(&one, b"word", More::No)?;
+        let mut bytes = [0; 4];
+        socket::recv(&other, &mut bytes)?;
+        Ok(bytes)
+    };
+    let came: std::io::Result<_> = word();
+    match came {
+        Ok(other) if other != *b"word" => Err(vec![format!("{} came", other.escape_ascii())]),
+        Ok(_) => Ok(None),
+        Err(error) => Ok(Some(format!("cannot call: {error}"))),
+    }
+}
