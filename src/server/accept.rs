@@ -19,6 +19,9 @@ use crate::sys::{Fd, Instant, Interest, SocketFile};
 /// How long accepting pauses when no connection can be had, and none closes meanwhile.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// Connections that are lost in a row before accepting pauses.
+const LOST_MAX: usize = 64;
+
 /// How many connections beyond the limit are told so before they are closed. More are closed without a word.
 const TURNED_AWAY_MAX: usize = 32;
 
@@ -142,7 +145,7 @@ impl<H: Handler, O: Observer> Worker<H, O> {
             AcceptError::OneLost(error) => {
                 listener.lost += 1;
                 // The next one may do. But a sandbox that allows no accept4(2) says so for ever.
-                if listener.lost > self.shared.limits.accept_budget {
+                if listener.lost > LOST_MAX {
                     self.pause_accepting(reactor, number, &Trouble::AcceptFails(error));
                 }
             }
@@ -295,7 +298,6 @@ mod tests {
             date: false,
         };
         let limits = Limits::default();
-        let budget = limits.accept_budget;
         let shared = Shared::new(limits, settings, reactor.mailbox());
         let address: Address = "127.0.0.1:0".parse().expect("an address");
         let listener = Listener {
@@ -309,7 +311,7 @@ mod tests {
         let mut worker = Worker::new(nothing, told, shared, vec![listener], 10, control);
         worker.register(&reactor).expect("a listener");
         let lost = || AcceptError::OneLost(std::io::ErrorKind::PermissionDenied.into());
-        for _ in 0..budget {
+        for _ in 0..LOST_MAX {
             worker.accept_failed(&mut reactor, 0, lost());
         }
         assert_eq!(worker.listeners[0].state, Accepting::Ready);

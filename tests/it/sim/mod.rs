@@ -1,5 +1,6 @@
 //! The simulated kernel, checked against the real one; and the whole server in it: seeds, faults, time.
 
+mod accepting;
 mod alone;
 mod apart;
 mod app;

@@ -159,7 +159,7 @@ impl Plot {
 
     /// One of all there are.
     pub(super) fn any(random: &mut Random, next_id: &mut u32) -> Plot {
-        match random.below(33) {
+        match random.below(34) {
             0 => silent(),
             1 => slow_head(random),
             2 => idle(random, next_id),
@@ -177,6 +177,7 @@ impl Plot {
             18 => closing_handlers(random, next_id),
             19 => insists(random),
             20 | 21 => slow_body(random, next_id),
+            22 => reads_at_leisure(next_id),
             _ => good(random, next_id),
         }
     }
@@ -348,6 +349,8 @@ fn old_request(random: &mut Random, next_id: &mut u32) -> (Vec<u8>, Expected) {
     let id = take_id(next_id);
     let length = random.index(200_000);
     let path = body_path("stream", id, length);
+    // Its content has no other end, whatever the client would like.
+    let keeps = ["", "Connection: keep-alive\r\n"][random.index(2)];
     let expected = Expected {
         what: format!("GET {path}, the old way"),
         head_only: false,
@@ -356,7 +359,7 @@ fn old_request(random: &mut Random, next_id: &mut u32) -> (Vec<u8>, Expected) {
         takes: Takes::Nothing,
     };
     (
-        format!("GET {path} HTTP/1.0\r\n\r\n").into_bytes(),
+        format!("GET {path} HTTP/1.0\r\n{keeps}\r\n").into_bytes(),
         expected,
     )
 }
@@ -530,6 +533,12 @@ fn idle(random: &mut Random, next_id: &mut u32) -> Plot {
     let mut plot = Plot::new("idle", &[Why::Idle]);
     let count = random.between(1, 2);
     requests(&mut plot, random, next_id, count);
+    if random.below(2) == 0 {
+        // The time begins anew with each answer.
+        all_answers(&mut plot);
+        plot.act(Act::Pause(millis(random.between(1_000, 30_000))));
+        requests(&mut plot, random, next_id, 1);
+    }
     plot.act(Act::End);
     plot.verdict.after = Some((Since::LastAnswer, IDLE_TIME));
     plot
@@ -616,6 +625,26 @@ fn reads_slowly(random: &mut Random, next_id: &mut u32) -> Plot {
     )));
     let count = random.between(1, 4);
     requests(&mut plot, random, next_id, count);
+    all_answers(&mut plot);
+    plot.act(Act::Finish);
+    plot.act(Act::End);
+    plot
+}
+
+/// Takes longer for one answer than a reader has to begin with.
+fn reads_at_leisure(next_id: &mut u32) -> Plot {
+    let mut plot = Plot::new("reads at leisure", ORDERLY);
+    plot.verdict.outlasts_drain = true;
+    plot.act(Act::Reading(Reading::Slowly(1_000, millis(40))));
+    let id = take_id(next_id);
+    let path = body_path("constant", id, 500_000);
+    plot.act(Act::Send(
+        format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").into_bytes(),
+    ));
+    plot.expected.push(Expected {
+        body: Body::Content(app::content(id, 500_000)),
+        ..refused(&path, 200)
+    });
     all_answers(&mut plot);
     plot.act(Act::Finish);
     plot.act(Act::End);

@@ -588,7 +588,8 @@ impl Run {
             Since::FirstByte => (client.first_byte, true),
             Since::LastAnswer => (Some(told.last_answer), true),
             Since::LastByteAtLeast => (client.last_byte, false),
-            Since::Reset => (client.reset_at, true),
+            // What was not accepted yet can't be ended.
+            Since::Reset => (client.reset_at.map(|at| at.max(told.accepted)), true),
         };
         // An answer that says it is too late is what came in time; the end of the connection comes after it.
         let at = if matches!(since, Since::FirstByte) {
