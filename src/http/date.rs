@@ -51,14 +51,41 @@ mod tests {
     use super::*;
     use std::time::{Duration, SystemTime};
 
+    /// Written as httpdate writes it, and read back by httpdate, which reads what clients send.
     fn check(seconds: u64) {
-        let oracle = httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
-        assert_eq!(core::str::from_utf8(&format(seconds)), Ok(oracle.as_str()));
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let date = format(seconds);
+        let date = core::str::from_utf8(&date).expect("ASCII");
+        assert_eq!(date, httpdate::fmt_http_date(time));
+        assert_eq!(httpdate::parse_http_date(date).ok(), Some(time), "{date}");
     }
 
     #[test]
     fn every_day_of_four_centuries_agrees_with_httpdate() {
         (0..146_097u64).for_each(|day| check(day * 86_400 + day % 86_400));
+    }
+
+    #[test]
+    fn both_sides_of_every_turn_of_a_month_to_the_year_9999_agree_with_httpdate() {
+        let mut seconds = 0;
+        for year in 1970..10_000 {
+            let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+            let february = if leap { 29 } else { 28 };
+            for days in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] {
+                check(seconds);
+                seconds += days * 86_400;
+                check(seconds - 1);
+            }
+        }
+        assert_eq!(seconds, END);
+    }
+
+    #[test]
+    fn many_seconds_of_all_that_time_agree_with_httpdate() {
+        // A stride with no factor in common with the seconds of a day: 336,991 times, and every second of a day among them.
+        (0..END).step_by(751_957).for_each(check);
+        // All seconds around the end of 32 bits.
+        (0x7fff_ff00..0x8000_0100).for_each(check);
     }
 
     #[test]

@@ -4,6 +4,9 @@
 const SPARE: usize = 64;
 /// A buffer that has grown beyond this is freed rather than kept.
 const SPARE_BYTES: usize = 64 << 10;
+/// When more than this is lent, none is kept until all has come back: one spare buffer at the end of the heap would keep
+/// the allocator from giving back to the system what is free before it.
+const CROWD_BYTES: usize = 1 << 20;
 
 /// Lends buffers and knows how much is lent.
 #[derive(Debug)]
@@ -11,6 +14,8 @@ pub(super) struct Pool {
     spare: Vec<Vec<u8>>,
     lent_bytes: usize,
     bytes_max: usize,
+    /// More than [`CROWD_BYTES`] were lent, and not all of it has come back.
+    crowded: bool,
 }
 
 /// The pool has no more to give.
@@ -23,6 +28,7 @@ impl Pool {
             spare: Vec::new(),
             lent_bytes: 0,
             bytes_max,
+            crowded: false,
         }
     }
 
@@ -50,6 +56,7 @@ impl Pool {
         let before = buffer.capacity();
         buffer.extend_from_slice(bytes);
         self.lent_bytes += buffer.capacity() - before;
+        self.crowded |= self.lent_bytes > CROWD_BYTES;
     }
 
     /// Appends to a lent buffer what a client sends: refused when it would exhaust the pool.
@@ -69,7 +76,10 @@ impl Pool {
     /// Takes a buffer back.
     pub(super) fn give_back(&mut self, mut buffer: Vec<u8>) {
         self.lent_bytes -= buffer.capacity();
-        if self.spare.len() < SPARE && (1..=SPARE_BYTES).contains(&buffer.capacity()) {
+        if self.crowded {
+            self.spare.clear();
+            self.crowded = self.lent_bytes > 0;
+        } else if self.spare.len() < SPARE && (1..=SPARE_BYTES).contains(&buffer.capacity()) {
             buffer.clear();
             self.spare.push(buffer);
         }
@@ -97,6 +107,24 @@ mod tests {
                     .iter()
                     .all(|buffer| buffer.capacity() <= SPARE_BYTES)
         );
+    }
+
+    /// One spare buffer at the end of the heap keeps the allocator from giving back all the free memory before it.
+    #[test]
+    fn after_a_crowd_nothing_is_kept() {
+        let mut pool = Pool::new(64 << 20);
+        let one = vec![0; 40_000];
+        let lend = |pool: &mut Pool, count| {
+            let lent: Vec<_> = (0..count).map(|_| pool.keep(&one)).collect();
+            for buffer in lent {
+                pool.give_back(buffer);
+            }
+            (pool.spare.len(), pool.lent_bytes())
+        };
+        for _ in 0..3 {
+            assert_eq!(lend(&mut pool, 10), (10, 0), "they are used again");
+            assert_eq!(lend(&mut pool, 300), (0, 0));
+        }
     }
 
     #[test]

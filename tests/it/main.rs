@@ -9,6 +9,7 @@ mod edge;
 mod examples;
 #[cfg(feature = "web")]
 mod files;
+mod fuzz;
 mod handover;
 mod http;
 mod layers;
@@ -17,3 +18,4 @@ mod process;
 mod server;
 #[cfg(all(feature = "sim", feature = "web"))]
 mod sim;
+mod source;

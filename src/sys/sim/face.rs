@@ -56,7 +56,7 @@ impl World {
         let fault = self.begin(Call::SetOption);
         let stream = self.kernel().stream(fd.raw());
         if let (Err(errno), Ok((link, side))) = (fault, stream) {
-            self.blame(link, side, errno);
+            self.blame(Call::SetOption, link, side, errno);
         }
         said(fault.and_then(|()| self.set_one(fd.raw(), level, name)))
     }
@@ -219,7 +219,7 @@ impl World {
             {
                 let wakes = link.abort(OURS);
                 link.ends[OURS].closed = true;
-                kernel.faulted.insert(lost.serial);
+                kernel.faulted.insert((lost.serial, Call::Accept));
                 kernel.wake_ends(lost, wakes);
             }
             if errno == Errno::EAGAIN {
@@ -266,7 +266,7 @@ impl World {
         let fault = self.begin(Call::Recv);
         let (link, side) = self.kernel().stream(number)?;
         if let Err(errno) = fault {
-            self.blame(link, side, errno);
+            self.blame(Call::Recv, link, side, errno);
             if errno == Errno::EAGAIN {
                 self.announce(link, IN);
             }
@@ -305,7 +305,7 @@ impl World {
             errno => errno,
         })?;
         if let Err(errno) = fault {
-            self.blame(link, side, errno);
+            self.blame(call, link, side, errno);
             if errno == Errno::EAGAIN {
                 self.announce(link, OUT);
             }
@@ -359,7 +359,7 @@ impl World {
         }
         let (link, side) = self.kernel().stream(number)?;
         if let Err(errno) = fault {
-            self.blame(link, side, errno);
+            self.blame(Call::ShutdownWrite, link, side, errno);
             return Err(errno);
         }
         let mut kernel = self.kernel();
@@ -560,7 +560,7 @@ impl World {
         let fault = self.begin(Call::EpollControl);
         let stream = self.kernel().stream(number);
         if let (Err(errno), Ok((link, side))) = (fault, stream) {
-            self.blame(link, side, errno);
+            self.blame(Call::EpollControl, link, side, errno);
         }
         let done = fault.and_then(|()| {
             self.kernel()

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use nix::errno::Errno;
 
 use super::link::{ERR, HUP, IN, Link, OURS, OUT, THEIRS, Wakes};
-use super::{FIRST, Random};
+use super::{Call, FIRST, Random};
 
 /// Edges of registrations that are no more, for those that come late.
 const PAST: usize = 16;
@@ -87,8 +87,8 @@ pub(super) struct Kernel {
     pub(super) links: Vec<Option<Link>>,
     links_made: u64,
     pub(super) last_accepted: u64,
-    /// Links, by number, that something was done to that no client is to blame for.
-    pub(super) faulted: BTreeSet<u64>,
+    /// Links, by number, and the calls that have failed on them.
+    pub(super) faulted: BTreeSet<(u64, Call)>,
     pub(super) files: Vec<FileNode>,
     pub(super) paths: BTreeMap<PathBuf, usize>,
     /// Socket files: their inodes.

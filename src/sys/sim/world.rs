@@ -462,12 +462,12 @@ impl World {
     }
 
     /// A fault has hit the connection: whatever its client sees is not the program's doing. Some are the end of it.
-    pub(super) fn blame(&self, link: LinkId, side: usize, errno: Errno) {
+    pub(super) fn blame(&self, call: Call, link: LinkId, side: usize, errno: Errno) {
         if matches!(errno, Errno::EAGAIN | Errno::EINTR) {
             return;
         }
         let mut kernel = self.kernel();
-        kernel.faulted.insert(link.serial);
+        kernel.faulted.insert((link.serial, call));
         kernel.notice(link);
         if matches!(
             errno,
@@ -523,7 +523,17 @@ impl World {
 
     /// Whether a fault has hit the connection of the client with this number: then any end of it is right.
     pub fn is_faulted(&self, client: u64) -> bool {
-        self.kernel().faulted.contains(&client)
+        let first = (client, Call::ALL[0]);
+        let faulted = &self.kernel().faulted;
+        faulted
+            .range(first..)
+            .next()
+            .is_some_and(|(it, _)| *it == client)
+    }
+
+    /// Whether this call has failed on the connection of this client.
+    pub fn has_failed(&self, client: u64, call: Call) -> bool {
+        self.kernel().faulted.contains(&(client, call))
     }
 
     /// How often a call was made.

@@ -12,13 +12,15 @@
 //! Lines of one kind are joined without what parts them, so line ends are written out: `\r`, `\n`, `\t`, `\0`, `\\`,
 //! `\xff`. `\{300 ab}` is `ab` three hundred times; a closing brace of its own is `\x7d`. After its bytes the client finishes sending, or where the case says
 //! so the deadline passes instead. `=` is why the connection was closed, or `open`.
+//!
+//! And `tests/corpus/fuzz/*.txt`: what a fuzz target begins with and what it has found, one input a line.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What comes after the last byte of the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ending {
+pub(crate) enum Ending {
     /// It finishes sending.
     Fin,
     /// It sends nothing more, and the deadline passes.
@@ -27,16 +29,16 @@ pub(super) enum Ending {
 
 /// One input and what has to come of it.
 #[derive(Clone, Debug)]
-pub(super) struct Case {
-    pub(super) name: String,
-    pub(super) input: Vec<u8>,
-    pub(super) ending: Ending,
-    pub(super) output: Vec<u8>,
-    pub(super) end: String,
+pub(crate) struct Case {
+    pub(crate) name: String,
+    pub(crate) input: Vec<u8>,
+    pub(crate) ending: Ending,
+    pub(crate) output: Vec<u8>,
+    pub(crate) end: String,
 }
 
 /// The cases of one file.
-pub(super) fn file(name: &str) -> Vec<Case> {
+pub(crate) fn file(name: &str) -> Vec<Case> {
     let path = folder().join(name);
     let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
     let mut cases: Vec<Case> = Vec::new();
@@ -66,12 +68,12 @@ pub(super) fn file(name: &str) -> Vec<Case> {
 }
 
 /// The cases of all files.
-pub(super) fn all() -> Vec<Case> {
+pub(crate) fn all() -> Vec<Case> {
     names().iter().flat_map(|name| file(name)).collect()
 }
 
 /// The names of all files, in order.
-pub(super) fn names() -> Vec<String> {
+pub(crate) fn names() -> Vec<String> {
     let mut names: Vec<_> = fs::read_dir(folder())
         .expect("the corpus")
         .map(|entry| {
@@ -86,8 +88,31 @@ pub(super) fn names() -> Vec<String> {
     names
 }
 
-fn folder() -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/http")
+fn folder() -> PathBuf {
+    root().join("http")
+}
+
+/// `tests/corpus`, also for the fuzz targets, which are a package further down.
+fn root() -> PathBuf {
+    let above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    let mut found = above.map(|it| it.join("tests/corpus"));
+    found.find(|it| it.is_dir()).expect("the corpus")
+}
+
+/// The inputs of a fuzz target: each line of its file that is no remark, escaped as in the cases.
+pub(crate) fn fuzz(target: &str) -> Vec<Vec<u8>> {
+    let path = root().join(format!("fuzz/{target}.txt"));
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{target}: {error}"));
+    let lines = text
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with("# "));
+    lines
+        .map(|line| {
+            let mut input = Vec::new();
+            line_of(line, &mut input);
+            input
+        })
+        .collect()
 }
 
 fn line_of(text: &str, into: &mut Vec<u8>) {

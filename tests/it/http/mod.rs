@@ -2,11 +2,12 @@
 
 mod allocation;
 mod conn;
-mod corpus;
+pub(crate) mod corpus;
+mod hyper;
 mod oracle;
 mod property;
-mod random;
+pub(crate) mod random;
 mod spec;
 mod split;
-mod transcript;
+pub(crate) mod transcript;
 mod wire;

@@ -3,11 +3,11 @@
 use super::corpus;
 
 /// `SplitMix64`: a counter with large steps, its bits mixed.
-pub(super) struct Random(pub(super) u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
     /// A number below `end`.
-    pub(super) fn below(&mut self, end: usize) -> usize {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut bits = self.0;
         bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -46,7 +46,7 @@ const WORDS: [&[u8]; 24] = [
 ];
 
 /// Inputs of the corpus, each of them `rounds` times changed in one to three places.
-pub(super) fn spoiled(random: &mut Random, rounds: usize) -> Vec<Vec<u8>> {
+pub(crate) fn spoiled(random: &mut Random, rounds: usize) -> Vec<Vec<u8>> {
     let mut inputs: Vec<_> = corpus::all().into_iter().map(|case| case.input).collect();
     inputs.retain(|input| (1..2048).contains(&input.len()));
     let mut changed = Vec::new();
@@ -62,7 +62,7 @@ pub(super) fn spoiled(random: &mut Random, rounds: usize) -> Vec<Vec<u8>> {
     changed
 }
 
-fn spoil(random: &mut Random, input: &mut Vec<u8>) {
+pub(crate) fn spoil(random: &mut Random, input: &mut Vec<u8>) {
     let at = random.below(input.len() + 1);
     let end = input.len().min(at + random.below(40));
     match random.below(5) {

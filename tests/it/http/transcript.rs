@@ -18,21 +18,33 @@ use super::corpus::Ending;
 
 /// What a connection came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Transcript {
+pub(crate) struct Transcript {
     /// All bytes that the client got.
-    pub(super) output: Vec<u8>,
+    pub(crate) output: Vec<u8>,
     /// Why the connection was closed, if it was.
-    pub(super) end: Option<CloseReason>,
+    pub(crate) end: Option<CloseReason>,
     /// Each final answer in order: was content sent with it?
-    pub(super) answers: Vec<Content>,
+    pub(crate) answers: Vec<Content>,
 }
 
 /// Feeds the pieces one after the other, and then what comes after them.
-pub(super) fn transcript<'p>(
+pub(crate) fn transcript<'p>(
     pieces: impl IntoIterator<Item = &'p [u8]>,
     ending: Ending,
 ) -> Transcript {
-    let mut server = Server::default();
+    transcript_within(Limits::default(), pieces, ending)
+}
+
+/// The same, within other limits.
+pub(crate) fn transcript_within<'p>(
+    limits: Limits,
+    pieces: impl IntoIterator<Item = &'p [u8]>,
+    ending: Ending,
+) -> Transcript {
+    let mut server = Server {
+        limits,
+        ..Server::default()
+    };
     for piece in pieces {
         server.held.extend_from_slice(piece);
         server.turn(false);

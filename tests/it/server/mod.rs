@@ -16,6 +16,7 @@ mod drain;
 mod faults;
 mod finish;
 mod hand;
+mod hostile;
 mod intake;
 mod observer;
 mod requests;

@@ -1,7 +1,9 @@
 //! The simulated kernel, checked against the real one; and the whole server in it: seeds, faults, time.
 
 mod alone;
+mod apart;
 mod app;
+mod child;
 mod client;
 mod cuts;
 mod faults;
@@ -12,4 +14,5 @@ mod run;
 mod scenes;
 mod seeds;
 mod setting;
+mod sites;
 mod watch;

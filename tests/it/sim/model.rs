@@ -4,6 +4,7 @@
 //! peers of the world in the other. After each step of a client, and each call that makes packets, everything under way
 //! arrives before the script goes on. What depends on the sizes of buffers is not looked at.
 
+mod exhausted;
 mod ops;
 mod places;
 mod random;
@@ -12,6 +13,8 @@ mod script;
 mod streams;
 
 use std::fmt::Write;
+use std::panic::resume_unwind;
+use std::thread;
 
 use edgeloop::sys::process;
 use edgeloop::sys::sim::Call;
@@ -42,7 +45,10 @@ fn check(kind: &str, mut place: Simulated, script: &[Op], real: &[String]) -> Re
 
 #[test]
 fn a_kernel_that_says_something_else_is_found() {
-    stay_on_one_processor();
+    on_one_processor(finds_a_difference);
+}
+
+fn finds_a_difference() {
     let script = [
         Op::Connect(0),
         Op::Accept,
@@ -69,8 +75,15 @@ fn side_by_side(script: &[Op], one: &[impl AsRef<str>], other: &[impl AsRef<str>
     text
 }
 
-/// Packets of loopback are handled in the order in which they were sent, as long as one processor does it.
-fn stay_on_one_processor() {
-    let processors = process::processors().expect("there are some");
-    process::pin(processors[0]).expect("it is one of ours");
+/// Runs it in a thread of its own on one processor: there, packets of loopback are handled in the order in which they were
+/// sent. What it does to its signals is gone with it.
+fn on_one_processor(body: impl FnOnce() + Send) {
+    let pinned = || {
+        let processors = process::processors().expect("there are some");
+        process::pin(processors[0]).expect("it is one of ours");
+        body();
+    };
+    if let Err(panic) = thread::scope(|scope| scope.spawn(pinned).join()) {
+        resume_unwind(panic);
+    }
 }

@@ -504,10 +504,10 @@ fn never_reads(random: &mut Random, next_id: &mut u32) -> Plot {
 /// Reads slowly, but faster than it has to.
 fn reads_slowly(random: &mut Random, next_id: &mut u32) -> Plot {
     let mut plot = Plot::new("reads slowly", ORDERLY);
-    let bytes = random.between(3_000, 20_000) as usize;
+    let bytes = random.between(20_000, 60_000) as usize;
     plot.act(Act::Reading(Reading::Slowly(
         bytes,
-        millis(random.between(1, 200)),
+        millis(random.between(1, 20)),
     )));
     let count = random.between(1, 4);
     requests(&mut plot, random, next_id, count);

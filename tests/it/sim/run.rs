@@ -257,7 +257,6 @@ impl Run {
         let common = Common {
             files_fail: setting.excuses(Excuse::FilesFail),
             mail_is_late: setting.excuses(Excuse::MailIsLate),
-            no_resets: setting.excuses(Excuse::NoResets),
             scarce: setting.is_scarce(),
             actions: 0,
             answers: 0,

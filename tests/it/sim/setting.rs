@@ -41,8 +41,6 @@ pub(super) enum Excuse {
     FilesFail,
     /// Answers that take mail may be too late.
     MailIsLate,
-    /// What is cut short may end in order.
-    NoResets,
     /// The loop ends with the error.
     LoopEnds,
     /// Listeners are broken for good, and say so.

@@ -27,6 +27,8 @@ pub(super) enum Op {
     Send(usize, usize),
     /// Until there is no room any more.
     Fill(usize),
+    /// In one call, more than there is room for.
+    SendTooMuch(usize),
     SendFile(usize, u64, usize),
     Shutdown(usize),
     Linger(usize),

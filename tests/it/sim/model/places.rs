@@ -302,6 +302,16 @@ impl Simulated {
         });
     }
 
+    /// The number of this descriptor, and what is above it, can't be had any more.
+    pub(super) fn limit(&self, spare: Option<&Fd>) {
+        let descriptors = if spare.is_some() {
+            self.world.open_descriptors() - 1
+        } else {
+            1024
+        };
+        self.world.set_descriptors_max(descriptors);
+    }
+
     fn wait(&self) {
         if let Some(idle) = &self.idle {
             idle.wait(&mut Events::with_capacity(1), Some(LONG))

@@ -6,7 +6,7 @@ use edgeloop::sys::sim::Random;
 
 use super::ops::{Ask, CONNECTIONS, Op, What};
 use super::script::FILE_LENGTH;
-use super::{compare, stay_on_one_processor};
+use super::{compare, on_one_processor};
 
 const SCRIPTS: u64 = 2000;
 const STEPS: usize = 30;
@@ -79,7 +79,6 @@ fn ask(random: &mut Random) -> Ask {
 }
 
 fn both_kernels_say_the_same(seeds: Range<u64>) {
-    stay_on_one_processor();
     for seed in seeds {
         let mut random = Random::new(seed);
         let script: Vec<Op> = (0..STEPS).map(|_| step(&mut random)).collect();
@@ -91,11 +90,11 @@ fn both_kernels_say_the_same(seeds: Range<u64>) {
 
 #[test]
 fn both_kernels_say_the_same_to_random_scripts() {
-    both_kernels_say_the_same(0..SCRIPTS);
+    on_one_processor(|| both_kernels_say_the_same(0..SCRIPTS));
 }
 
 #[test]
 #[ignore = "takes minutes"]
 fn both_kernels_say_the_same_to_many_random_scripts() {
-    both_kernels_say_the_same(SCRIPTS..20 * SCRIPTS);
+    on_one_processor(|| both_kernels_say_the_same(SCRIPTS..20 * SCRIPTS));
 }

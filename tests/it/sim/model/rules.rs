@@ -9,14 +9,17 @@ mod others;
 mod resets;
 
 use super::ops::Op;
-use super::{compare, side_by_side, stay_on_one_processor};
+use super::{compare, on_one_processor, side_by_side};
 
 /// What it is, the steps, and what is observed at each.
 type Rule = (&'static str, &'static [(Op, &'static str)]);
 
 #[test]
 fn both_kernels_say_what_the_rules_say() {
-    stay_on_one_processor();
+    on_one_processor(run_all);
+}
+
+fn run_all() {
     let mut faults = Vec::new();
     let all = [
         edges::RULES,

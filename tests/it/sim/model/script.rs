@@ -236,6 +236,7 @@ impl<C: Client> Cast<C> {
                 said(sent)
             }
             Op::Fill(at) => self.fill(place, at)?,
+            Op::SendTooMuch(at) => self.send_too_much(place, at)?,
             Op::SendFile(at, offset, length) => {
                 let fd = self.servers[at].as_ref()?;
                 let sent = socket::send_file(fd, &self.file, offset, length);

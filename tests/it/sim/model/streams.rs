@@ -7,6 +7,8 @@ use super::script::{CLIENT, Cast, SERVER, accept_error, errno, pattern, said};
 
 /// Rounds without anything new after which nothing more comes.
 const QUIET: usize = 3;
+/// More than any kernel holds for a connection.
+const TOO_MUCH: usize = 64 << 20;
 
 impl<C: Client> Cast<C> {
     pub(super) fn client_receives<P: Place<Client = C>>(
@@ -75,6 +77,19 @@ impl<C: Client> Cast<C> {
         };
         (self.full[at], self.stuck[at]) = (true, true);
         Some(format!("some: {some}, {end}"))
+    }
+
+    pub(super) fn send_too_much<P: Place<Client = C>>(
+        &mut self,
+        place: &P,
+        at: usize,
+    ) -> Option<String> {
+        let bytes = pattern(at, self.sent[at][SERVER], TOO_MUCH);
+        let sent = socket::send(self.servers[at].as_ref()?, &bytes, More::No);
+        self.sent[at][SERVER] += sent.as_ref().unwrap_or(&0);
+        (self.full[at], self.stuck[at]) = (true, true);
+        self.settle(place);
+        Some(said(sent.map(|count| count < TOO_MUCH)))
     }
 
     /// What has arrived is what was sent.

@@ -5,7 +5,7 @@ use crate::sim::model::ops::{
     Ask,
     Op::{
         Accept, Add, AddInner, ClientFinishes, ClientReceives, ClientSends, Connect, Delete, Fill,
-        Modify, Notify, Recv, RecvAll, Send, Unread, Wait,
+        Modify, Notify, Recv, RecvAll, Send, SendTooMuch, Unread, Wait,
     },
     What,
 };
@@ -245,6 +245,21 @@ pub(super) const RULES: &[Rule] = &[
     ),
     (
         "room after a partial write is an edge, without seeing EAGAIN",
+        &[
+            (Connect(0), "connected"),
+            (Accept, "0"),
+            (Add(What::Connection(0), Ask::StreamOut), "()"),
+            (Wait(8), "0:OUT"),
+            (SendTooMuch(0), "true"),
+            (ClientReceives(0), "some: true, Open"),
+            (Wait(8), "0:OUT"),
+            (Wait(8), ""),
+            (Send(0, 1), "1"),
+            (Wait(8), ""),
+        ],
+    ),
+    (
+        "room after EAGAIN is an edge",
         &[
             (Connect(0), "connected"),
             (Accept, "0"),

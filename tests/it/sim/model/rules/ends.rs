@@ -290,6 +290,22 @@ pub(super) const RULES: &[Rule] = &[
         ],
     ),
     (
+        "that the last FIN is acknowledged is an event",
+        &[
+            (Connect(0), "connected"),
+            (Accept, "0"),
+            (Add(What::Connection(0), Ask::Stream), "()"),
+            (Fill(0), "some: true, EAGAIN"),
+            (Shutdown(0), "()"),
+            (Wait(8), ""),
+            (ClientFinishes(0), ""),
+            (Wait(8), "0:IN|RDHUP|HUP"),
+            (ClientReceives(0), "some: true, Finished"),
+            (Wait(8), "0:IN|RDHUP|HUP"),
+            (Wait(8), ""),
+        ],
+    ),
+    (
         "resetting with unsent bytes drops them",
         &[
             (Connect(0), "connected"),
