@@ -248,6 +248,9 @@ impl Run {
         };
         world.set_plan(setting.plan.clone());
         world.set_descriptors_max(setting.descriptors);
+        if let Some(at) = setting.more_descriptors_at {
+            world.after(at, |world| world.set_descriptors_max(1000));
+        }
         let (name, length) = app::SHRINKS;
         if let Some(at) = setting.shrink_at {
             world.after(at, move |world| {
