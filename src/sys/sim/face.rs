@@ -315,6 +315,9 @@ impl World {
             Some(known) => known.ends[side].bytes_out,
             None => return Err(Errno::EBADF),
         };
+        if bytes.is_empty() && call == Call::SendFile {
+            return Ok(0);
+        }
         let most = self.cut(call, passed, bytes.len());
         let sent = match self.kernel().link(link) {
             Some(known) => known.send(side, &bytes[..most]),
@@ -338,11 +341,7 @@ impl World {
         // A pipe's worth is what one call looks at.
         let mut piece = vec![0; length.min(64 << 10)];
         let read = said(self.read_file(file.raw(), &mut piece, offset))?;
-        if read == 0 {
-            // The call is made, and can fail, all the same.
-            said(self.begin(Call::SendFile))?;
-            return Ok(0);
-        }
+        // At the end of the file it sends nothing, and can fail all the same.
         said(self.send_some(Call::SendFile, fd.raw(), &piece[..read]))
     }
 

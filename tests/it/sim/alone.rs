@@ -43,7 +43,9 @@ pub(super) fn one_core(world: &World, fault: &Fault) -> Said<Option<String>> {
     }
     let handle = serving.handle();
     world.after(Duration::from_millis(20), move |_| handle.drain());
+    let begun = world.now();
     let ended = serving.run();
+    let took = world.now().since(begun);
     world.advance(Duration::from_secs(30));
     let mut failures = std::mem::take(&mut common.borrow_mut().failures);
     for client in clients.borrow().iter().take(2) {
@@ -65,6 +67,10 @@ pub(super) fn one_core(world: &World, fault: &Fault) -> Said<Option<String>> {
                 client.number, missing.what
             ));
         }
+    }
+    // A loop that was told to stop is awake at once, not when its next deadline comes.
+    if took > Duration::from_secs(5) && late.is_none() {
+        failures.push(format!("it took {took:?} to stop"));
     }
     if failures.is_empty() {
         Ok(ended.err().map(|error| error.to_string()))

@@ -8,7 +8,7 @@ use std::time::UNIX_EPOCH;
 use core::time::Duration;
 
 use edgeloop::sys::Instant;
-use edgeloop::sys::sim::{Peer, PeerState, World};
+use edgeloop::sys::sim::{Call, Peer, PeerState, World};
 
 use super::parse::{self, Answer, Progress};
 use super::plot::{Act, Body, Expected, Plot, Reading, Takes};
@@ -25,8 +25,6 @@ pub(super) struct Common {
     pub(super) files_fail: bool,
     /// Answers that take mail may be too late.
     pub(super) mail_is_late: bool,
-    /// Answers that are cut short may end in order.
-    pub(super) no_resets: bool,
     /// Room is scarce, or the server stops: connections may end before their time, with or without a 503.
     pub(super) scarce: bool,
     pub(super) actions: u64,
@@ -312,7 +310,8 @@ impl Client {
         {
             self.fail(&format!("{}: wrong bytes in its first part", expected.what));
         }
-        if self.ended == Some(PeerState::Finished) && !self.common.borrow().no_resets {
+        let could_reset = !self.world.has_failed(self.number, Call::SetOption);
+        if self.ended == Some(PeerState::Finished) && could_reset {
             self.fail(&format!("{}: cut short, but ended in order", expected.what));
         }
     }

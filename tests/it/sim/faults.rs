@@ -34,12 +34,6 @@ const EXCUSES: &[(&[Call], &[i32], Excuse, &str)] = &[
         "a loop that can't be woken sees its mail in its next turn, and one signal does not keep it from that",
     ),
     (
-        &[Call::SetOption],
-        &[],
-        Excuse::NoResets,
-        "SO_LINGER is how a close becomes a reset: without, a plain close has to do",
-    ),
-    (
         &[Call::EpollWait],
         &[libc::EBADF, libc::EFAULT, libc::EINVAL],
         Excuse::LoopEnds,

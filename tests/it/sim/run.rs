@@ -282,6 +282,9 @@ impl Run {
         };
         world.set_plan(setting.plan.clone());
         world.set_descriptors_max(setting.descriptors);
+        if let Some(at) = setting.more_descriptors_at {
+            world.after(at, |world| world.set_descriptors_max(1000));
+        }
         let (name, length) = app::SHRINKS;
         if let Some(at) = setting.shrink_at {
             world.after(at, move |world| {
@@ -291,7 +294,6 @@ impl Run {
         let common = Common {
             files_fail: setting.excuses(Excuse::FilesFail),
             mail_is_late: setting.excuses(Excuse::MailIsLate),
-            no_resets: setting.excuses(Excuse::NoResets),
             turns: 0,
             turn_bytes: setting.turn_bytes(),
             wall_ahead: setting.excused.is_empty().then(|| wall_ahead(world)),

@@ -51,6 +51,11 @@ pub(super) const SCENES: &[Scene] = &[
         pauses: true,
     },
     Scene {
+        name: "no descriptors at first",
+        play: |fault| fault.strike(no_descriptors(), vec![keeps_on(), keeps_on()]),
+        pauses: true,
+    },
+    Scene {
         name: "stopped while busy",
         play: |fault| fault.strike(stopped_while_busy(), busy()),
         pauses: false,
@@ -155,6 +160,16 @@ fn few_descriptors() -> Setting {
     Setting {
         lanes: 5,
         descriptors: 7,
+        ..Setting::plain()
+    }
+}
+
+/// Accepting pauses several times with no connection whose end would have it go on.
+fn no_descriptors() -> Setting {
+    Setting {
+        lanes: 2,
+        descriptors: 5,
+        more_descriptors_at: Some(Duration::from_millis(1_200)),
         ..Setting::plain()
     }
 }

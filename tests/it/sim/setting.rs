@@ -23,6 +23,8 @@ pub(super) struct Setting {
     /// Clients at a time.
     pub(super) lanes: usize,
     pub(super) descriptors: usize,
+    /// When there are enough of them.
+    pub(super) more_descriptors_at: Option<Duration>,
     pub(super) calls_max: u64,
     /// When it is told to drain while clients are still busy.
     pub(super) drain_at: Option<Duration>,
@@ -41,8 +43,6 @@ pub(super) enum Excuse {
     FilesFail,
     /// Answers that take mail may be too late.
     MailIsLate,
-    /// What is cut short may end in order.
-    NoResets,
     /// The loop ends with the error.
     LoopEnds,
     /// Listeners are broken for good, and say so.
@@ -69,6 +69,7 @@ impl Setting {
             addresses: &["127.0.0.1:80"],
             lanes: 1,
             descriptors: 1000,
+            more_descriptors_at: None,
             calls_max: CALLS_MAX,
             drain_at: None,
             shrink_at: None,
