@@ -4,7 +4,7 @@ use edgeloop::sys::sim::{Call, Plan};
 
 use super::faults::on_all_processors;
 use super::plot::Plot;
-use super::run::{Failure, Report};
+use super::report::{Failure, Report};
 use super::scenes::{Fault, expects, gets_a_small_file, gets_files, keeps_on, old};
 use super::setting::Setting;
 

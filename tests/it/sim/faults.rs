@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use edgeloop::sys::sim::{Call, Plan};
 use nix::errno::Errno;
 
-use super::run::{Failure, Report};
+use super::report::{Failure, Report};
 use super::scenes::{Fault, SCENES, Scene};
 use super::seeds::keep_quiet;
 use super::setting::Excuse;

@@ -1,7 +1,7 @@
 //! One run: a world, a server, clients one after the other in several lanes; and what has to be true of it.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
@@ -9,14 +9,15 @@ use core::time::Duration;
 
 use edgeloop::Server;
 use edgeloop::reactor::Turn;
-use edgeloop::server::{CloseReason, EventLoop};
+use edgeloop::server::EventLoop;
 use edgeloop::sys::signal::Signals;
-use edgeloop::sys::sim::{Call, Peer, PeerState, Plan, Random, World};
+use edgeloop::sys::sim::{Call, Peer, Plan, Random, World};
 use edgeloop::sys::{Instant, UnixTime};
 
 use super::app::{self, App};
 use super::client::{Client, Common, Shared};
-use super::plot::{self, Plot, Since, Takes};
+use super::plot::{self, Plot};
+use super::report::{Failure, Report};
 use super::setting::{Excuse, Setting};
 use super::watch::Watch;
 
@@ -34,9 +35,6 @@ const LONGEST_WAIT: Duration = Duration::from_secs(200);
 const QUIET: Duration = Duration::from_secs(40);
 /// Turns in a row in which nothing is done: a few deadlines that were moved may be looked at in turns of their own.
 const VAIN_TURNS: u32 = 50;
-/// Deadlines are rounded up to 100 ms; the rest is what pieces and odd moments take.
-const LATE_BY: Duration = Duration::from_millis(150);
-const EARLY_BY: Duration = Duration::from_millis(1);
 
 /// Who comes.
 pub(super) enum Cast {
@@ -63,66 +61,6 @@ impl Cast {
             Cast::These(_) => Plot::fresh(),
         }
     }
-}
-
-/// What a run came to.
-#[derive(Debug, Default)]
-pub(super) struct Report {
-    /// What the server said if it did not start, or could not go on.
-    pub(super) error: Option<String>,
-    pub(super) runs: u64,
-    pub(super) clients: u64,
-    pub(super) actions: u64,
-    pub(super) answers: u64,
-    pub(super) calls: u64,
-    pub(super) made: BTreeMap<Call, u64>,
-    pub(super) virtual_secs: u64,
-    pub(super) faults: BTreeMap<(Call, &'static str), u64>,
-    pub(super) plots: BTreeMap<&'static str, u64>,
-    pub(super) reasons: BTreeMap<String, u64>,
-    /// What happened, if it was to be written down.
-    pub(super) trace: Vec<String>,
-}
-
-impl Report {
-    pub(super) fn of(world: &World) -> Report {
-        let faults = world.faults().into_iter();
-        let made = Call::ALL.iter().map(|call| (*call, world.calls(*call)));
-        Report {
-            trace: world.trace(),
-            runs: 1,
-            calls: made.clone().map(|(_, count)| count).sum(),
-            made: made.filter(|(_, count)| *count > 0).collect(),
-            faults: faults
-                .map(|(call, kind, count)| ((call, kind), count))
-                .collect(),
-            ..Report::default()
-        }
-    }
-
-    pub(super) fn add(&mut self, other: Report) {
-        self.runs += other.runs;
-        self.clients += other.clients;
-        self.actions += other.actions;
-        self.answers += other.answers;
-        self.calls += other.calls;
-        self.virtual_secs += other.virtual_secs;
-        for (key, count) in other.faults {
-            *self.faults.entry(key).or_default() += count;
-        }
-        for (key, count) in other.plots {
-            *self.plots.entry(key).or_default() += count;
-        }
-        for (key, count) in other.reasons {
-            *self.reasons.entry(key).or_default() += count;
-        }
-    }
-}
-
-/// A run that went wrong: what was seen, and what had happened.
-pub(super) struct Failure {
-    pub(super) what: Vec<String>,
-    pub(super) trace: Vec<String>,
 }
 
 /// Runs the seed.
@@ -209,19 +147,19 @@ pub(super) fn check_nothing_left(world: &World) -> Said<()> {
     }
 }
 
-struct Run {
+pub(super) struct Run {
     world: World,
-    setting: Setting,
-    cast: Cast,
+    pub(super) setting: Setting,
+    pub(super) cast: Cast,
     server: Option<EventLoop<App, Watch>>,
-    watch: Watch,
-    common: Rc<RefCell<Common>>,
+    pub(super) watch: Watch,
+    pub(super) common: Rc<RefCell<Common>>,
     begun: Instant,
     phase: Phase,
     /// Whether it is settled when faults stop.
     faults_end: bool,
-    lanes: Vec<Option<Cl>>,
-    left: Vec<Cl>,
+    lanes: Vec<Option<Guest>>,
+    pub(super) left: Vec<Guest>,
     clients: usize,
     error: Option<String>,
     /// Turns in a row in which nothing was done, and the calls that were made before them.
@@ -229,7 +167,7 @@ struct Run {
 }
 
 /// A client, and which address it came to.
-type Cl = (usize, Shared);
+pub(super) type Guest = (usize, Shared);
 
 /// How far it has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -490,125 +428,13 @@ impl Run {
         busy
     }
 
-    fn begin(&mut self, plot: Plot) -> Option<Cl> {
+    fn begin(&mut self, plot: Plot) -> Option<Guest> {
         // One that finds nobody listening has acted as well.
         self.common.borrow_mut().actions += 1;
         let place = self.clients % self.setting.addresses.len();
         self.clients += 1;
         let peer = connect(&self.world, self.setting.addresses[place])?;
         Some((place, Client::start(&self.world, &self.common, peer, plot)))
-    }
-
-    /// Each connection has come to the end that its client deserves, at its time.
-    fn check_clients(&mut self) -> Said<()> {
-        let mut failures = std::mem::take(&mut self.common.borrow_mut().failures);
-        let mut deaf = BTreeMap::new();
-        for (place, client) in &self.left {
-            let client = client.borrow();
-            if let Some(fault) = self.judge(&client) {
-                let (number, name) = (client.number, client.plot.name);
-                let text = format!("client {number} ({name}): {fault}");
-                if self.setting.excuses(Excuse::ListenersBreak) && self.watch.of(number).is_none() {
-                    deaf.insert(place, text);
-                } else {
-                    failures.push(text);
-                }
-            }
-        }
-        // A listener that accepts nobody has said so.
-        if deaf.len() as u64 > self.watch.troubles("ListenerFailed") {
-            failures.extend(deaf.into_values());
-        }
-        if failures.is_empty() {
-            Ok(())
-        } else {
-            Err(failures)
-        }
-    }
-
-    fn judge(&self, client: &Client) -> Option<String> {
-        let scarce = self.common.borrow().scarce && !client.plot.verdict.strict;
-        let told = self.watch.of(client.number);
-        let Some(told) = told else {
-            // It left before it was accepted, or was lost there.
-            let excused = client.is_faulted() || scarce || !client.plot.verdict.all;
-            return (!excused).then(|| "was never accepted".to_owned());
-        };
-        let Some((reason, closed)) = told.closed else {
-            return (!scarce).then(|| "was not closed".to_owned());
-        };
-        let verdict = &client.plot.verdict;
-        match reason {
-            CloseReason::Stopped
-                if !verdict.outlasts_drain && matches!(self.cast, Cast::Anybody { .. }) =>
-            {
-                return Some("was cut by a drain that had time for it".to_owned());
-            }
-            CloseReason::Evicted if told.heads > told.answered => {
-                return Some("was evicted while it waited for its answer".to_owned());
-            }
-            // A reset says that something had come of it, or that something was not sent.
-            CloseReason::Evicted
-                if client.ended == Some(PeerState::Reset)
-                    && client.reset_at.is_none()
-                    && client.prompt
-                    && !client.is_faulted()
-                    && self.setting.net.latency.is_zero() =>
-            {
-                return Some("was evicted although it was busy".to_owned());
-            }
-            _ => {}
-        }
-        if client.is_faulted() || scarce {
-            return None;
-        }
-        if let Some(each) = verdict.unread_each {
-            let room = self.setting.net.send_room + self.setting.net.peer_receive_room;
-            if told.answered as usize > room / each + 2 {
-                return Some(format!("was given {} answers unread", told.answered));
-            }
-        }
-        let files_fail = self.setting.excuses(Excuse::FilesFail);
-        let failed = match reason {
-            CloseReason::Failed => files_fail,
-            // An error in place of a file may be the last answer.
-            CloseReason::WeAsked => files_fail && client.excused,
-            _ => false,
-        };
-        if let Some(missing) = client.lacks()
-            && !(failed && missing.takes == Takes::File)
-        {
-            return Some(format!("never got {}", missing.what));
-        }
-        if !verdict.reasons.contains(&reason) && !failed {
-            return Some(format!("ended for {reason:?}, not {:?}", verdict.reasons));
-        }
-        let timed = self.setting.excused.is_empty() && self.setting.net.latency.is_zero();
-        let (since, time) = verdict.after.filter(|_| timed)?;
-        let (from, late) = match since {
-            Since::Accepted => (Some(told.accepted), true),
-            Since::FirstByte => (client.first_byte, true),
-            Since::LastAnswer => (Some(told.last_answer), true),
-            Since::LastByteAtLeast => (client.last_byte, false),
-            // What was not accepted yet can't be ended.
-            Since::Reset => (client.reset_at.map(|at| at.max(told.accepted)), true),
-        };
-        // An answer that says it is too late is what came in time; the end of the connection comes after it.
-        let at = if matches!(since, Since::FirstByte) {
-            told.last_answer
-        } else {
-            closed
-        };
-        let passed = at.since(from?);
-        if passed + EARLY_BY < time {
-            return Some(format!("was given {passed:?}, not {time:?} ({since:?})"));
-        }
-        if late && passed > time + LATE_BY {
-            return Some(format!(
-                "was given {passed:?}, more than {time:?} ({since:?})"
-            ));
-        }
-        None
     }
 
     /// Nothing is left behind.

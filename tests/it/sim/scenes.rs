@@ -12,7 +12,8 @@ use super::plot::{
     ANY_END_BY_CLIENT, ASKED, Act, Body, Expected, ORDERLY, Plot, Reading, Takes, all_answers,
     refused, silent,
 };
-use super::run::{Cast, Failure, Report, Said, check_nothing_left, in_world, play};
+use super::report::{Failure, Report};
+use super::run::{Cast, Said, check_nothing_left, in_world, play};
 use super::setting::{Excuse, Setting};
 
 /// Something that a server goes through.

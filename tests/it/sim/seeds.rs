@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, Once};
 
-use super::run::{Failure, Report, run};
+use super::report::{Failure, Report};
+use super::run::run;
 
 /// Seeds of a run of the tests. More with `SEEDS=n`, others with `FIRST_SEED=n`.
 const SEEDS: u64 = 2_000;
