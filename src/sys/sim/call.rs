@@ -36,6 +36,14 @@ macro_rules! calls {
                 }
             }
 
+            /// Whether it opens a file below a root, looks at it or reads it.
+            pub const fn is_about_files(self) -> bool {
+                matches!(
+                    self,
+                    Call::OpenResolved | Call::Metadata | Call::ReadAt | Call::SendFile
+                )
+            }
+
             /// Whether it says `EAGAIN` when there is nothing yet, and readiness tells when there is.
             pub const fn waits(self) -> bool {
                 matches!(

@@ -316,6 +316,7 @@ impl World {
             None => return Err(Errno::EBADF),
         };
         if bytes.is_empty() && call == Call::SendFile {
+            self.count_fault(call, "end");
             return Ok(0);
         }
         let most = self.cut(call, passed, bytes.len());

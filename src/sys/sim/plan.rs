@@ -41,6 +41,10 @@ pub enum Plan {
 pub struct Rates {
     /// A call fails with one of its errors.
     pub fail: u32,
+    /// Accepting finds no descriptors or no memory: `EMFILE`, `ENFILE`, `ENOBUFS`, `ENOMEM`.
+    pub exhausted: u32,
+    /// A file can't be opened or read: `EIO`.
+    pub unreadable: u32,
     /// `EINTR` where the call knows it.
     pub interrupted: u32,
     /// `EAGAIN` although there is something: it came just after.
@@ -61,6 +65,8 @@ impl Rates {
     /// A bad day: everything happens, and most requests are answered all the same.
     pub const ROUGH: Rates = Rates {
         fail: 2_000,
+        exhausted: 60_000,
+        unreadable: 20_000,
         interrupted: 20_000,
         not_yet: 30_000,
         short: 100_000,
@@ -73,6 +79,8 @@ impl Rates {
     /// Nothing fails, but everything comes in pieces and at odd times.
     pub const UNEVEN: Rates = Rates {
         fail: 0,
+        exhausted: 0,
+        unreadable: 0,
         interrupted: 20_000,
         not_yet: 30_000,
         short: 150_000,
@@ -99,7 +107,11 @@ impl Plan {
             }
             Plan::Random(rates) => {
                 let errnos = call.errnos();
-                if errnos.contains(&libc::EINTR) && random.hits(rates.interrupted) {
+                if call == Call::Accept && random.hits(rates.exhausted) {
+                    [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM][random.index(4)]
+                } else if call.is_about_files() && random.hits(rates.unreadable) {
+                    libc::EIO
+                } else if errnos.contains(&libc::EINTR) && random.hits(rates.interrupted) {
                     libc::EINTR
                 } else if call.waits() && random.hits(rates.not_yet) {
                     libc::EAGAIN

@@ -541,8 +541,8 @@ impl World {
         self.0.calls.borrow()[call as usize]
     }
 
-    /// What has gone wrong so far: the call, what it said, how often. Beside the names of errors there are `short`, `leap`,
-    /// `spurious`, `stale`.
+    /// What has gone wrong so far: the call, what it said, how often. Beside the names of errors there are `short`, `end`
+    /// (of a file that is sent), `leap`, `spurious`, `stale`.
     pub fn faults(&self) -> Vec<(Call, &'static str, u64)> {
         let faults = self.0.faults.borrow();
         faults
@@ -666,6 +666,9 @@ fn errno_name(errno: Errno) -> &'static str {
         Errno::EPIPE => "EPIPE",
         Errno::EIO => "EIO",
         Errno::ECONNABORTED => "ECONNABORTED",
+        Errno::EPERM => "EPERM",
+        Errno::EACCES => "EACCES",
+        Errno::ENOENT => "ENOENT",
         _ => "other",
     }
 }

@@ -1,12 +1,13 @@
 //! The server under test: a handler whose answers follow from the request alone, so that clients know them.
 
 use core::time::Duration;
+use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
 use std::sync::{Arc, LazyLock};
 
 use edgeloop::http::{Head, Length};
-use edgeloop::server::{BodyWriter, Pull, Source};
+use edgeloop::server::{BodyWriter, Client, Pull, Source};
 use edgeloop::sys::Fd;
 use edgeloop::sys::file::{self, Failure};
 use edgeloop::sys::sim::World;
@@ -59,15 +60,18 @@ pub(super) struct App {
     files: Files,
     /// Of answers that never come.
     kept: Vec<Completer>,
+    /// Answers that came when nobody waited for them any more.
+    late: Rc<Cell<u64>>,
 }
 
 impl App {
-    pub(super) fn new(world: &World) -> io::Result<App> {
+    pub(super) fn new(world: &World, late: &Rc<Cell<u64>>) -> io::Result<App> {
         Ok(App {
             world: world.clone(),
             root: file::open_root(ROOT.as_ref())?,
             files: Files::new(ROOT)?,
             kept: Vec::new(),
+            late: Rc::clone(late),
         })
     }
 }
@@ -128,8 +132,12 @@ impl Handler for App {
             },
             "later" => {
                 let (completer, reply) = res.defer();
+                let late = Rc::clone(&self.late);
                 self.world
                     .after(Duration::from_micros(number as u64), move |_| {
+                        if completer.client() == Client::Gone {
+                            late.set(late.get() + 1);
+                        }
                         completer.finish(move |res| res.status(200).text(id.to_string()));
                     });
                 reply

@@ -74,7 +74,7 @@ fn send(it: &Rc<Recorder>, world: &World, mut rest: Vec<(Duration, Vec<u8>)>, en
 
 fn serve(world: &World) -> EventLoop<App, ()> {
     app::add_files(world);
-    let app = App::new(world).expect("its files are there");
+    let app = App::new(world, &Rc::default()).expect("its files are there");
     let limits = Limits {
         body_bytes_max: app::BODY_MAX,
         ..Limits::default()
@@ -162,13 +162,16 @@ fn what_a_connection_gets_depends_on_its_bytes_alone() {
             .collect();
         finish(&mut server, &recorders);
         for (at, recorder) in chosen.iter().zip(&recorders) {
-            let mut got = without_dates(&recorder.got.borrow());
+            let raw = recorder.got.borrow();
+            let mut got = without_dates(&raw);
             let (mut wanted, name) = (&references[*at][..], &CASES[*at].name);
             // Who goes on after it has asked for the end can lose the end of its answer: what it sends meets a socket that
             // is closed.
             if recorder.peer.state() == PeerState::Reset {
+                // Of a line that was cut one can't tell whether it is a date.
+                let whole = raw.iter().rposition(|byte| *byte == b'\n');
+                got = without_dates(&raw[..whole.map_or(0, |at| at + 1)]);
                 let common = got.len().min(wanted.len());
-                got.truncate(common);
                 wanted = &wanted[..common];
             }
             assert_eq!(

@@ -8,6 +8,7 @@ mod bytes;
 mod child;
 mod client;
 mod corners;
+mod crowds;
 mod cuts;
 mod faults;
 mod judge;

@@ -19,6 +19,8 @@ pub(super) struct Report {
     pub(super) faults: BTreeMap<(Call, &'static str), u64>,
     pub(super) plots: BTreeMap<&'static str, u64>,
     pub(super) reasons: BTreeMap<String, u64>,
+    /// Answers of completers that nobody waited for any more.
+    pub(super) late: u64,
     /// What happened, if it was to be written down.
     pub(super) trace: Vec<String>,
 }
@@ -46,6 +48,7 @@ impl Report {
         self.answers += other.answers;
         self.calls += other.calls;
         self.virtual_secs += other.virtual_secs;
+        self.late += other.late;
         for (key, count) in other.faults {
             *self.faults.entry(key).or_default() += count;
         }
@@ -55,6 +58,56 @@ impl Report {
         for (key, count) in other.reasons {
             *self.reasons.entry(key).or_default() += count;
         }
+    }
+
+    /// The kinds of faults, and how often each has hit.
+    pub(super) fn kinds(&self) -> Vec<(&'static str, u64)> {
+        let files = [
+            Call::OpenResolved,
+            Call::Metadata,
+            Call::ReadAt,
+            Call::SendFile,
+        ];
+        let of = |is: &dyn Fn(Call, &str) -> bool| {
+            let hit = self
+                .faults
+                .iter()
+                .filter(|((call, kind), _)| is(*call, kind));
+            hit.map(|(_, count)| count).sum()
+        };
+        let on = |call: Call, kind: &'static str| of(&|it, what| it == call && what == kind);
+        let any = |kind: &'static str| of(&|_, what| what == kind);
+        vec![
+            ("EINTR", any("EINTR")),
+            ("EAGAIN although there is something", any("EAGAIN")),
+            (
+                "short reads",
+                on(Call::Recv, "short") + on(Call::ReadAt, "short"),
+            ),
+            (
+                "short writes",
+                on(Call::Send, "short") + on(Call::SendFile, "short"),
+            ),
+            ("ECONNRESET", any("ECONNRESET")),
+            ("EPIPE", any("EPIPE")),
+            ("EMFILE on accept", on(Call::Accept, "EMFILE")),
+            ("ENFILE on accept", on(Call::Accept, "ENFILE")),
+            ("ENOBUFS on accept", on(Call::Accept, "ENOBUFS")),
+            ("ENOMEM on accept", on(Call::Accept, "ENOMEM")),
+            (
+                "ENOMEM elsewhere",
+                of(&|call, kind| call != Call::Accept && kind == "ENOMEM"),
+            ),
+            (
+                "EIO from files",
+                of(&|call, kind| files.contains(&call) && kind == "EIO"),
+            ),
+            ("sendfile at an end", on(Call::SendFile, "end")),
+            ("clocks that leap", any("leap")),
+            ("spurious events", any("spurious")),
+            ("stale events", any("stale")),
+            ("answers too late", self.late),
+        ]
     }
 }
 

@@ -1,6 +1,6 @@
 //! One run: a world, a server, clients one after the other in several lanes; and what has to be true of it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -162,6 +162,7 @@ pub(super) struct Run {
     pub(super) left: Vec<Guest>,
     clients: usize,
     error: Option<String>,
+    late: Rc<Cell<u64>>,
     /// Turns in a row in which nothing was done, and the calls that were made before them.
     vain: (u32, u64),
 }
@@ -204,7 +205,8 @@ impl Run {
         }
         let requests = setting.is_even().then_some(setting.limits.request_budget);
         let watch = Watch::new(world, requests);
-        let server = match start(world, &setting, &watch) {
+        let late = Rc::default();
+        let server = match start(world, &setting, &watch, &late) {
             Ok(server) => server,
             Err(why) if setting.start_may_fail => {
                 check_nothing_left(world)?;
@@ -253,6 +255,7 @@ impl Run {
             left: Vec::new(),
             clients: 0,
             error: None,
+            late,
             vain: (0, 0),
             setting,
         };
@@ -458,6 +461,7 @@ impl Run {
             answers: self.common.borrow().answers,
             virtual_secs: self.world.now().since(self.begun).as_secs(),
             reasons: self.watch.reasons(),
+            late: self.late.get(),
             ..Report::of(&self.world)
         };
         for (_, client) in &self.left {
@@ -473,8 +477,13 @@ fn paths(setting: &Setting) -> impl Iterator<Item = &'static str> + use<> {
     addresses.filter_map(|address| address.strip_prefix("unix:"))
 }
 
-fn start(world: &World, setting: &Setting, watch: &Watch) -> Result<EventLoop<App, Watch>, String> {
-    let app = App::new(world).map_err(|error| format!("cannot open the files: {error}"))?;
+fn start(
+    world: &World,
+    setting: &Setting,
+    watch: &Watch,
+    late: &Rc<Cell<u64>>,
+) -> Result<EventLoop<App, Watch>, String> {
+    let app = App::new(world, late).map_err(|error| format!("cannot open the files: {error}"))?;
     let mut addresses = setting.addresses.iter();
     let first = addresses.next().expect("one at least");
     let server = Server::bind(first)

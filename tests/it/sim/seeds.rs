@@ -8,6 +8,8 @@ use super::run::run;
 
 /// Seeds of a run of the tests. More with `SEEDS=n`, others with `FIRST_SEED=n`.
 const SEEDS: u64 = 2_000;
+/// Seeds of a run in CI: with so many each kind of fault hits a thousand times.
+const MANY: u64 = 50_000;
 /// Failures after which no more are looked for, unless `FAILURES=n` says otherwise.
 const SHOWN: usize = 20;
 
@@ -57,6 +59,15 @@ fn whatever_happens_every_request_gets_its_answer() {
         }
     }
     println!("{report:#?}");
+    println!("{:#?}", report.kinds());
+    // One of each is something; many seeds have many of each.
+    let least = if last - first >= MANY { 1_000 } else { 1 };
+    for (kind, count) in report.kinds() {
+        assert!(
+            count >= least || last - first < SEEDS,
+            "{kind}: {count} times"
+        );
+    }
 }
 
 pub(super) fn number(name: &str) -> Option<u64> {
