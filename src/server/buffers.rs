@@ -14,6 +14,8 @@ pub(super) struct Pool {
     spare: Vec<Vec<u8>>,
     lent_bytes: usize,
     bytes_max: usize,
+    /// What a spare buffer has at most: all of them together are not more than can be lent.
+    spare_bytes: usize,
     /// More than [`CROWD_BYTES`] were lent, and not all of it has come back.
     crowded: bool,
 }
@@ -28,6 +30,7 @@ impl Pool {
             spare: Vec::new(),
             lent_bytes: 0,
             bytes_max,
+            spare_bytes: SPARE_BYTES.min(bytes_max / SPARE),
             crowded: false,
         }
     }
@@ -79,7 +82,7 @@ impl Pool {
         if self.crowded {
             self.spare.clear();
             self.crowded = self.lent_bytes > 0;
-        } else if self.spare.len() < SPARE && (1..=SPARE_BYTES).contains(&buffer.capacity()) {
+        } else if self.spare.len() < SPARE && (1..=self.spare_bytes).contains(&buffer.capacity()) {
             buffer.clear();
             self.spare.push(buffer);
         }
@@ -125,6 +128,19 @@ mod tests {
             assert_eq!(lend(&mut pool, 10), (10, 0), "they are used again");
             assert_eq!(lend(&mut pool, 300), (0, 0));
         }
+    }
+
+    #[test]
+    fn what_is_spare_leaves_room_for_clients() {
+        let mut pool = Pool::new(20_000);
+        let large = pool.keep(&[0; 43_000]);
+        pool.give_back(large);
+        let raw = pool.keep(b"head");
+        let mut body = pool.keep(b"head");
+        assert_eq!(pool.try_extend(&mut body, &[0; 3000]), Ok(()));
+        pool.give_back(raw);
+        pool.give_back(body);
+        assert_eq!(pool.lent_bytes(), 0);
     }
 
     #[test]

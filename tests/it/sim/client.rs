@@ -342,6 +342,11 @@ impl Client {
         self.missing().next().filter(|_| !excused)
     }
 
+    /// Whether a file is missing. The reset that says so can overtake answers that were sent before.
+    pub(super) fn lacks_file(&self) -> bool {
+        self.missing().any(|it| it.takes == Takes::File)
+    }
+
     fn missing(&self) -> impl Iterator<Item = &Expected> {
         self.plot.expected[self.got.min(self.plot.expected.len())..].iter()
     }

@@ -7,7 +7,7 @@ use edgeloop::server::CloseReason;
 use edgeloop::sys::sim::PeerState;
 
 use super::client::Client;
-use super::plot::{Since, Takes};
+use super::plot::Since;
 use super::run::{Cast, Run, Said};
 use super::setting::Excuse;
 
@@ -70,7 +70,8 @@ impl Run {
                     && client.reset_at.is_none()
                     && client.prompt
                     && !client.is_faulted()
-                    && self.setting.net.latency.is_zero() =>
+                    && self.setting.net.latency.is_zero()
+                    && self.setting.is_even() =>
             {
                 return Some("was evicted although it was busy".to_owned());
             }
@@ -93,7 +94,7 @@ impl Run {
             _ => false,
         };
         if let Some(missing) = client.lacks()
-            && !(failed && missing.takes == Takes::File)
+            && !(failed && client.lacks_file())
         {
             return Some(format!("never got {}", missing.what));
         }
