@@ -64,10 +64,11 @@ impl Run {
             CloseReason::Evicted if told.heads > told.answered => {
                 return Some("was evicted while it waited for its answer".to_owned());
             }
-            // A reset says that something had come of it, or that something was not sent.
+            // A reset says that something had come of it before, or that something was not sent.
             CloseReason::Evicted
                 if client.ended == Some(PeerState::Reset)
                     && client.reset_at.is_none()
+                    && client.last_byte.is_none_or(|at| at < closed)
                     && client.prompt
                     && !client.is_faulted()
                     && self.setting.net.latency.is_zero()
