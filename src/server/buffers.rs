@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn what_is_spare_leaves_room_for_clients() {
         let mut pool = Pool::new(20_000);
-        let large = pool.keep(&[0; 43_000]);
+        let large = pool.keep(&vec![0; 43_000]);
         pool.give_back(large);
         let raw = pool.keep(b"head");
         let mut body = pool.keep(b"head");

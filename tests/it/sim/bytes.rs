@@ -98,8 +98,7 @@ fn reference(case: &Case) -> Vec<u8> {
     let whole = vec![(Duration::ZERO, case.input.clone())];
     let recorder = Recorder::start(&world, whole, case.ending);
     finish(&mut server, std::slice::from_ref(&recorder));
-    let got = without_dates(&recorder.got.borrow());
-    got
+    without_dates(&recorder.got.borrow())
 }
 
 fn without_dates(bytes: &[u8]) -> Vec<u8> {
