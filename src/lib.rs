@@ -55,7 +55,7 @@
 //! # Features
 //!
 //! Without any it is the engine, on libc, nix, httparse and slab. `web` adds what applications use: static files. `cli`
-//! (the default) adds the `edgeloop` program.
+//! (the default) adds the `edgeloop` program. `sim` puts a [simulated kernel](sys::sim) behind `sys`, for tests.
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("edgeloop is built on epoll(7), and so it runs on Linux only");

@@ -18,10 +18,11 @@ use std::sync::Arc;
 
 use super::defer::{Client, ClientState};
 use super::handler::Handler;
+use super::limits::Limits;
 use super::observer::{CloseReason, Observer, Trouble};
 use super::output::Output;
 use super::patience::{Patience, Waiting};
-use super::shared::{OUTPUT_BYTES, Shared};
+use super::shared::{INPUT_BYTES, OUTPUT_BYTES, Shared};
 use super::transport::Transport;
 use crate::http::{Conn, Event, Reading, Slots, Stage};
 use crate::reactor::Token;
@@ -184,6 +185,7 @@ impl<T: Transport> Session<T> {
         if next == Next::Close(CloseReason::Failed) {
             cx.observer.trouble(&Trouble::ContentFailed);
         }
+        debug_assert!(self.holds_little(&cx.shared.limits), "within its limits");
         if next == Next::Wait {
             debug_assert!(self.is_woken(), "somebody wakes it");
             self.wait(cx.shared);
@@ -434,6 +436,20 @@ impl<T: Transport> Session<T> {
     /// Whether bytes have come that were not received; `None` when the kernel does not say.
     pub(super) fn has_unread(&self) -> Option<bool> {
         self.transport.unread().ok().map(|bytes| bytes > 0)
+    }
+
+    /// Whether it keeps no more of what its client has sent than it may: a head and one receive, or a head with its body.
+    fn holds_little(&self, limits: &Limits) -> bool {
+        match &self.held {
+            Held::Nothing => true,
+            Held::Raw(bytes) => bytes.len() <= limits.http.head_bytes_max + INPUT_BYTES,
+            Held::Body {
+                bytes, body_max, ..
+            } => {
+                let around = limits.http.head_bytes_max + limits.http.trailer_bytes_max;
+                bytes.len() <= around + *body_max as usize
+            }
+        }
     }
 
     /// Whether the kernel, a completer or a deadline alone is to wake it: the other ways are the run queue and the end.

@@ -10,7 +10,7 @@ use crate::reactor::Mailbox;
 use crate::sys::{Instant, signal};
 
 /// Bytes that are received at once. Stays in the cache because every session uses the same.
-const INPUT_BYTES: usize = 64 << 10;
+pub(super) const INPUT_BYTES: usize = 64 << 10;
 /// Encoded bytes that are sent before more requests are answered.
 pub(super) const OUTPUT_BYTES: usize = 64 << 10;
 

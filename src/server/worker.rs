@@ -129,6 +129,11 @@ impl<H: Handler, O: Observer> Worker<H, O> {
             return;
         };
         session.end(&mut self.shared);
+        let left = self.sessions.len();
+        debug_assert!(
+            left > 0 || self.shared.pool.lent_bytes() == 0,
+            "buffers come back"
+        );
         reactor.clear_deadline(token);
         self.observer.closed(token, reason);
         if self.accept_errors > 0 {

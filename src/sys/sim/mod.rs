@@ -31,21 +31,28 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `world` | entering, time, steps, the trace |
+//! | `world` | entering, time, steps |
+//! | `settings` | what a test sets and sees |
 //! | `call` | every call, and the errors that its man page lists |
 //! | `plan` | which calls fail, and how |
-//! | `kernel` | descriptors and what they stand for; who is woken |
-//! | `link` | two ends of a stream: buffers, FIN, RST |
-//! | `face` | the calls of `sys`, one function each |
+//! | `kernel` | descriptors and what they stand for |
+//! | `poll` | epoll: who is woken by what |
+//! | `link`, `net` | two ends of a stream: buffers, FIN, RST; how connections begin and go on |
+//! | `face`, `paths`, `waits` | the calls of `sys`, one function each: sockets, files, readiness and clocks |
 //! | `peer` | a client's end, in the hands of a test |
 
 mod call;
 mod face;
 mod kernel;
 mod link;
+mod net;
+mod paths;
 mod peer;
 mod plan;
+mod poll;
 mod random;
+mod settings;
+mod waits;
 mod world;
 
 pub use call::Call;

@@ -10,7 +10,7 @@ use edgeloop::sys::{Epoll, Interest, process};
 use edgeloop::{Reply, Request, ResponseWriter, Server};
 
 use super::client::{Client, Common, Shared};
-use super::plot::Plot;
+use super::plots;
 use super::run::{Said, connect};
 use super::scenes::Fault;
 use super::setting::Excuse;
@@ -36,7 +36,7 @@ pub(super) fn one_core(world: &World, fault: &Fault) -> Said<Option<String>> {
         let (common, clients) = (Rc::clone(&common), Rc::clone(&clients));
         world.after(Duration::from_millis(millis), move |world| {
             if let Some(peer) = connect(world, "localhost:80") {
-                let client = Client::start(world, &common, peer, Plot::fresh());
+                let client = Client::start(world, &common, peer, plots::fresh());
                 clients.borrow_mut().push(client);
             }
         });

@@ -8,15 +8,15 @@ use std::rc::Rc;
 use core::time::Duration;
 
 use edgeloop::Server;
-use edgeloop::reactor::Turn;
 use edgeloop::server::EventLoop;
 use edgeloop::sys::signal::Signals;
-use edgeloop::sys::sim::{Call, Peer, Plan, Random, World};
+use edgeloop::sys::sim::{Peer, Plan, Random, World};
 use edgeloop::sys::{Instant, UnixTime};
 
 use super::app::{self, App};
 use super::client::{Client, Common, Shared};
-use super::plot::{self, Plot};
+use super::plot::Plot;
+use super::plots;
 use super::report::{Failure, Report};
 use super::setting::{Excuse, Setting};
 use super::watch::Watch;
@@ -29,12 +29,8 @@ const DONE_WITHIN: Duration = Duration::from_secs(900);
 const FAULTS_LAST: Duration = Duration::from_secs(20);
 /// How long clients of a server that has stopped take to see it.
 const AFTERWARDS: Duration = Duration::from_secs(30);
-/// After which a loop that waits is looked at: longer than any deadline, so that nobody's wake comes of it.
-const LONGEST_WAIT: Duration = Duration::from_secs(200);
 /// By when nobody lingers who had anything to do with those that are gone.
 const QUIET: Duration = Duration::from_secs(40);
-/// Turns in a row in which nothing is done: a few deadlines that were moved may be looked at in turns of their own.
-const VAIN_TURNS: u32 = 50;
 
 /// Who comes.
 pub(super) enum Cast {
@@ -48,7 +44,7 @@ impl Cast {
     fn next(&mut self, actions: u64) -> Option<Plot> {
         match self {
             Cast::Anybody { random, next_id } => {
-                (actions < ACTIONS).then(|| Plot::any(random, next_id))
+                (actions < ACTIONS).then(|| plots::any(random, next_id))
             }
             Cast::These(plots) => plots.pop_front(),
         }
@@ -57,8 +53,8 @@ impl Cast {
     /// Who comes when all others have gone.
     fn last(&mut self) -> Plot {
         match self {
-            Cast::Anybody { random, next_id } => plot::last(random, next_id),
-            Cast::These(_) => Plot::fresh(),
+            Cast::Anybody { random, next_id } => plots::last(random, next_id),
+            Cast::These(_) => plots::fresh(),
         }
     }
 }
@@ -148,23 +144,23 @@ pub(super) fn check_nothing_left(world: &World) -> Said<()> {
 }
 
 pub(super) struct Run {
-    world: World,
+    pub(super) world: World,
     pub(super) setting: Setting,
     pub(super) cast: Cast,
-    server: Option<EventLoop<App, Watch>>,
+    pub(super) server: Option<EventLoop<App, Watch>>,
     pub(super) watch: Watch,
     pub(super) common: Rc<RefCell<Common>>,
-    begun: Instant,
-    phase: Phase,
+    pub(super) begun: Instant,
+    pub(super) phase: Phase,
     /// Whether it is settled when faults stop.
-    faults_end: bool,
-    lanes: Vec<Option<Guest>>,
+    pub(super) faults_end: bool,
+    pub(super) lanes: Vec<Option<Guest>>,
     pub(super) left: Vec<Guest>,
-    clients: usize,
-    error: Option<String>,
-    late: Rc<Cell<u64>>,
+    pub(super) clients: usize,
+    pub(super) error: Option<String>,
+    pub(super) late: Rc<Cell<u64>>,
     /// Turns in a row in which nothing was done, and the calls that were made before them.
-    vain: (u32, u64),
+    pub(super) vain: (u32, u64),
 }
 
 /// A client, and which address it came to.
@@ -172,7 +168,7 @@ pub(super) type Guest = (usize, Shared);
 
 /// How far it has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+pub(super) enum Phase {
     /// The cast comes and goes.
     Cast,
     /// They have gone; by this time nobody lingers any more.
@@ -301,7 +297,7 @@ impl Run {
     }
 
     /// Nobody is left, or those who are wait for nothing that would come.
-    fn go_on(&mut self) {
+    pub(super) fn go_on(&mut self) {
         // Somebody who comes while the server stops may be turned away.
         let stops = self.setting.drain_at.is_some();
         match self.phase {
@@ -341,72 +337,6 @@ impl Run {
             return Box::new(move || world.raise(libc::SIGTERM));
         }
         Box::new(move || handle.iter().for_each(edgeloop::Handle::drain))
-    }
-
-    fn turn(&mut self) -> Said<()> {
-        let Some(server) = &mut self.server else {
-            return Ok(());
-        };
-        self.common.borrow_mut().turns += 1;
-        self.watch.begin_turn();
-        let begun = self.world.now();
-        // Somebody who looks again and again whether something has come would keep a loop waiting for ever.
-        match server.turn(Some(LONGEST_WAIT)) {
-            Ok(turn) if turn.events == 0 && self.world.now().since(begun) >= LONGEST_WAIT => {
-                self.nobody_comes()
-            }
-            Ok(turn) => self.check_progress(turn),
-            Err(error) if self.setting.excuses(Excuse::LoopEnds) => {
-                self.error = Some(error.to_string());
-                self.common.borrow_mut().scarce = true;
-                self.server = None;
-                Ok(())
-            }
-            Err(error) => Err(vec![format!("the loop ends: {error}")]),
-        }
-    }
-
-    /// The loop has waited for longer than any deadline.
-    fn nobody_comes(&mut self) -> Said<()> {
-        if self.phase == Phase::Stopping {
-            return Err(vec!["it is told to stop, and does not".to_owned()]);
-        }
-        let waiting = self.stuck("ever: the loop waits, and so does everybody else");
-        if waiting.is_empty() {
-            return Ok(());
-        }
-        if self.setting.excuses(Excuse::ListenersBreak) {
-            self.go_on();
-            return Ok(());
-        }
-        Err(waiting)
-    }
-
-    /// A loop that wakes without an event has something to do: more calls than those that wait and look at clocks.
-    fn check_progress(&mut self, turn: Turn) -> Said<()> {
-        let waits = [Call::EpollWait, Call::Monotonic, Call::Realtime];
-        let others = Call::ALL.iter().filter(|call| !waits.contains(call));
-        let calls = others.map(|call| self.world.calls(*call)).sum();
-        self.vain = match self.vain {
-            (turns, before) if before == calls && turn.events == 0 => (turns + 1, calls),
-            _ => (0, calls),
-        };
-        if self.vain.0 > VAIN_TURNS && !self.setting.waits_fail() {
-            return Err(vec!["the loop turns, and nothing comes of it".to_owned()]);
-        }
-        Ok(())
-    }
-
-    fn stuck(&self, when: &str) -> Vec<String> {
-        let busy = self.lanes.iter().flatten();
-        let busy = busy.filter(|(_, client)| !client.borrow().done);
-        busy.map(|(_, client)| {
-            let client = client.borrow();
-            let (number, name) = (client.number, client.plot.name);
-            let next = client.plot.acts.front();
-            format!("client {number} ({name}) is not done {when}; it is at {next:?}")
-        })
-        .collect()
     }
 
     /// Whoever is done makes room for the next one. Whether anybody is left.

@@ -8,11 +8,10 @@ use edgeloop::sys::sim::{Net, Plan, World};
 
 use super::alone;
 use super::app::{self, FILES};
-use super::plot::{
-    ANY_END_BY_CLIENT, ASKED, Act, Body, Expected, ORDERLY, Plot, Reading, Takes, all_answers,
-    refused, silent,
-};
+use super::plot::{ANY_END_BY_CLIENT, ASKED, Act, Body, Expected, ORDERLY, Plot, Reading, Takes};
+use super::plots::silent;
 use super::report::{Failure, Report};
+use super::requests::{all_answers, refused};
 use super::run::{Cast, Said, check_nothing_left, in_world, play};
 use super::setting::{Excuse, Setting};
 

@@ -1,0 +1,82 @@
+//! What the simulation has found, each in its smallest form.
+
+use core::time::Duration;
+
+use edgeloop::sys::sim::{Call, Net, Peer, PeerState, Plan, World};
+use edgeloop::{Limits, Server};
+
+use std::rc::Rc;
+
+use super::app::{self, App};
+
+/// What a client gets for its request, and how its connection ends, when one call fails.
+fn ask(
+    request: &str,
+    (call, errno, nth): (Call, i32, u64),
+    has_sendfile: bool,
+) -> (String, PeerState) {
+    let world = World::new(1);
+    let _inside = world.enter();
+    world.set_sigpipe_is_default(!has_sendfile);
+    world.set_net(Net {
+        send_room: 20_000,
+        ..Net::default()
+    });
+    app::add_files(&world);
+    let app = App::new(&world, &Rc::default()).expect("its files are there");
+    let server = Server::bind("127.0.0.1:80").expect("a free port");
+    let server = server.limits(Limits::default()).event_loop(app, ());
+    let mut server = server.expect("listens");
+    let nth = world.calls(call) + nth;
+    world.set_plan(Plan::At {
+        call,
+        errno,
+        nth,
+        for_good: false,
+    });
+    let client: Peer = world.connect(80).expect("it listens");
+    client.send(request.as_bytes());
+    let mut got = Vec::new();
+    let until = world.now() + Duration::from_secs(200);
+    while client.state() == PeerState::Open && world.now() < until {
+        server.turn(Some(Duration::from_secs(1))).expect("a turn");
+        client.receive(&mut got, 5_000);
+    }
+    while client.receive(&mut got, usize::MAX) > 0 {}
+    assert!(world.calls(call) >= nth, "the call was made");
+    (String::from_utf8(got).expect("text"), client.state())
+}
+
+#[test]
+fn a_signal_does_not_take_a_file_from_its_client() {
+    for (name, length) in [("small", 1_000), ("large", 300_000)] {
+        let request =
+            format!("GET /file/1/{name} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        let (got, state) = ask(&request, (Call::ReadAt, libc::EINTR, 1), false);
+        assert!(got.starts_with("HTTP/1.1 200 "), "{name}: {got:.80}");
+        assert!(
+            got.len() > length && state == PeerState::Finished,
+            "{name}: {}",
+            got.len()
+        );
+    }
+}
+
+/// It would look whole: where it ends is where its connection ends.
+#[test]
+fn an_answer_that_memory_ran_out_for_does_not_end_in_order() {
+    for (call, errno) in [
+        (Call::Send, libc::ENOBUFS),
+        (Call::Send, libc::ENOMEM),
+        (Call::EpollControl, libc::ENOMEM),
+    ] {
+        // The second send, or the registration and then the change.
+        let (got, state) = ask(
+            "GET /stream/1/200000 HTTP/1.0\r\n\r\n",
+            (call, errno, 2),
+            true,
+        );
+        assert!(got.len() < 200_000, "{call:?}: {}", got.len());
+        assert_eq!(state, PeerState::Reset, "{call:?}");
+    }
+}

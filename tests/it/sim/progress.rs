@@ -1,0 +1,82 @@
+//! The server's turns: something comes of each of them, or everybody is content.
+
+use core::time::Duration;
+
+use edgeloop::reactor::Turn;
+use edgeloop::sys::sim::Call;
+
+use super::run::{Phase, Run, Said};
+use super::setting::Excuse;
+
+/// After which a loop that waits is looked at: longer than any deadline, so that nobody's wake comes of it.
+const LONGEST_WAIT: Duration = Duration::from_secs(200);
+/// Turns in a row in which nothing is done: a few deadlines that were moved may be looked at in turns of their own.
+const VAIN_TURNS: u32 = 50;
+
+impl Run {
+    pub(super) fn turn(&mut self) -> Said<()> {
+        let Some(server) = &mut self.server else {
+            return Ok(());
+        };
+        self.common.borrow_mut().turns += 1;
+        self.watch.begin_turn();
+        let begun = self.world.now();
+        // Somebody who looks again and again whether something has come would keep a loop waiting for ever.
+        match server.turn(Some(LONGEST_WAIT)) {
+            Ok(turn) if turn.events == 0 && self.world.now().since(begun) >= LONGEST_WAIT => {
+                self.nobody_comes()
+            }
+            Ok(turn) => self.check_progress(turn),
+            Err(error) if self.setting.excuses(Excuse::LoopEnds) => {
+                self.error = Some(error.to_string());
+                self.common.borrow_mut().scarce = true;
+                self.server = None;
+                Ok(())
+            }
+            Err(error) => Err(vec![format!("the loop ends: {error}")]),
+        }
+    }
+
+    /// The loop has waited for longer than any deadline.
+    fn nobody_comes(&mut self) -> Said<()> {
+        if self.phase == Phase::Stopping {
+            return Err(vec!["it is told to stop, and does not".to_owned()]);
+        }
+        let waiting = self.stuck("ever: the loop waits, and so does everybody else");
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        if self.setting.excuses(Excuse::ListenersBreak) {
+            self.go_on();
+            return Ok(());
+        }
+        Err(waiting)
+    }
+
+    /// A loop that wakes without an event has something to do: more calls than those that wait and look at clocks.
+    fn check_progress(&mut self, turn: Turn) -> Said<()> {
+        let waits = [Call::EpollWait, Call::Monotonic, Call::Realtime];
+        let others = Call::ALL.iter().filter(|call| !waits.contains(call));
+        let calls = others.map(|call| self.world.calls(*call)).sum();
+        self.vain = match self.vain {
+            (turns, before) if before == calls && turn.events == 0 => (turns + 1, calls),
+            _ => (0, calls),
+        };
+        if self.vain.0 > VAIN_TURNS && !self.setting.waits_fail() {
+            return Err(vec!["the loop turns, and nothing comes of it".to_owned()]);
+        }
+        Ok(())
+    }
+
+    pub(super) fn stuck(&self, when: &str) -> Vec<String> {
+        let busy = self.lanes.iter().flatten();
+        let busy = busy.filter(|(_, client)| !client.borrow().done);
+        busy.map(|(_, client)| {
+            let client = client.borrow();
+            let (number, name) = (client.number, client.plot.name);
+            let next = client.plot.acts.front();
+            format!("client {number} ({name}) is not done {when}; it is at {next:?}")
+        })
+        .collect()
+    }
+}
