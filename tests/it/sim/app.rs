@@ -7,12 +7,12 @@ use std::rc::Rc;
 use std::sync::{Arc, LazyLock};
 
 use edgeloop::http::{Head, Length};
-use edgeloop::server::{BodyWriter, Client, Pull, Source};
+use edgeloop::server::{BodyWriter, Client, EventLoop, Pull, Source};
 use edgeloop::sys::Fd;
 use edgeloop::sys::file::{self, Failure};
 use edgeloop::sys::sim::World;
 use edgeloop::web::Files;
-use edgeloop::{Completer, Handler, Intake, Reply, Request, ResponseWriter};
+use edgeloop::{Completer, Handler, Intake, Limits, Reply, Request, ResponseWriter, Server};
 
 /// Where all content comes from: a piece of it is told by where it begins and how long it is.
 static PATTERN: LazyLock<&'static [u8]> = LazyLock::new(|| {
@@ -74,6 +74,18 @@ impl App {
             late: Rc::clone(late),
         })
     }
+}
+
+/// A server of it on port 80, with plain limits.
+pub(super) fn serve(world: &World) -> EventLoop<App, ()> {
+    add_files(world);
+    let app = App::new(world, &Rc::default()).expect("its files are there");
+    let limits = Limits {
+        body_bytes_max: BODY_MAX,
+        ..Limits::default()
+    };
+    let server = Server::bind("127.0.0.1:80").expect("a free port");
+    server.limits(limits).event_loop(app, ()).expect("listens")
 }
 
 /// `/kind/id/number/…`

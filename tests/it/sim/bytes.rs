@@ -9,7 +9,6 @@ use core::time::Duration;
 
 use edgeloop::server::EventLoop;
 use edgeloop::sys::sim::{Net, Peer, PeerState, Plan, Random, Rates, World};
-use edgeloop::{Limits, Server};
 
 use super::app::{self, App};
 use super::seeds::{keep_quiet, number};
@@ -72,17 +71,6 @@ fn send(it: &Rc<Recorder>, world: &World, mut rest: Vec<(Duration, Vec<u8>)>, en
     world.after(pause, move |world| send(&it, world, rest, ending));
 }
 
-fn serve(world: &World) -> EventLoop<App, ()> {
-    app::add_files(world);
-    let app = App::new(world, &Rc::default()).expect("its files are there");
-    let limits = Limits {
-        body_bytes_max: app::BODY_MAX,
-        ..Limits::default()
-    };
-    let server = Server::bind("127.0.0.1:80").expect("a free port");
-    server.limits(limits).event_loop(app, ()).expect("listens")
-}
-
 /// Turns until all are done. Deadlines end what nothing else does.
 fn finish(server: &mut EventLoop<App, ()>, recorders: &[Rc<Recorder>]) {
     while !recorders.iter().all(|it| it.is_done()) {
@@ -94,7 +82,7 @@ fn finish(server: &mut EventLoop<App, ()>, recorders: &[Rc<Recorder>]) {
 fn reference(case: &Case) -> Vec<u8> {
     let world = World::new(0);
     let _inside = world.enter();
-    let mut server = serve(&world);
+    let mut server = app::serve(&world);
     let whole = vec![(Duration::ZERO, case.input.clone())];
     let recorder = Recorder::start(&world, whole, case.ending);
     finish(&mut server, std::slice::from_ref(&recorder));
@@ -147,7 +135,7 @@ fn what_a_connection_gets_depends_on_its_bytes_alone() {
             latency: Duration::from_micros([0, 30, 900][random.index(3)]),
             piece: [9, 1_460, usize::MAX][random.index(3)],
         });
-        let mut server = serve(&world);
+        let mut server = app::serve(&world);
         if random.below(3) > 0 {
             world.set_plan(Plan::Random(Rates::UNEVEN));
         }

@@ -4,28 +4,15 @@ use core::time::Duration;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use edgeloop::server::EventLoop;
 use edgeloop::sys::sim::{Call, Net, Peer, World};
-use edgeloop::{Limits, Server};
 
-use super::app::{self, App};
+use super::app;
 
 const CLIENTS: usize = 10_000;
 /// Bytes of an answer to `/text/1`, at least.
 const ANSWER: usize = 100;
 /// Turns that a small answer takes at most, whoever else wants how much.
 const TURNS: u64 = 5;
-
-fn serve(world: &World) -> EventLoop<App, ()> {
-    app::add_files(world);
-    let app = App::new(world, &Rc::default()).expect("its files are there");
-    let limits = Limits {
-        body_bytes_max: app::BODY_MAX,
-        ..Limits::default()
-    };
-    let server = Server::bind("127.0.0.1:80").expect("a free port");
-    server.limits(limits).event_loop(app, ()).expect("listens")
-}
 
 /// Connects as soon as there is room in the queue, and asks.
 fn come(world: &World, crowd: Rc<RefCell<Vec<Peer>>>) {
@@ -43,7 +30,7 @@ fn ten_thousand_clients_at_once_are_served_and_go() {
     let world = World::new(1);
     let _inside = world.enter();
     world.set_descriptors_max(2 * CLIENTS);
-    let mut server = serve(&world);
+    let mut server = app::serve(&world);
     let crowd = Rc::new(RefCell::new(Vec::new()));
     for _ in 0..CLIENTS {
         let crowd = Rc::clone(&crowd);
@@ -97,7 +84,7 @@ fn nobody_starves_beside_the_greedy() {
             peer_receive_room: 1 << 20,
             ..Net::default()
         });
-        let mut server = serve(&world);
+        let mut server = app::serve(&world);
         let others: Vec<_> = (0..60).map(|_| greedy(&world, &request, times)).collect();
         let modest = world.connect(80).expect("it listens");
         let mut worst = 0;

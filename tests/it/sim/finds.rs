@@ -3,11 +3,8 @@
 use core::time::Duration;
 
 use edgeloop::sys::sim::{Call, Net, Peer, PeerState, Plan, World};
-use edgeloop::{Limits, Server};
 
-use std::rc::Rc;
-
-use super::app::{self, App};
+use super::app;
 
 /// What a client gets for its request, and how its connection ends, when one call fails.
 fn ask(
@@ -22,11 +19,7 @@ fn ask(
         send_room: 20_000,
         ..Net::default()
     });
-    app::add_files(&world);
-    let app = App::new(&world, &Rc::default()).expect("its files are there");
-    let server = Server::bind("127.0.0.1:80").expect("a free port");
-    let server = server.limits(Limits::default()).event_loop(app, ());
-    let mut server = server.expect("listens");
+    let mut server = app::serve(&world);
     let nth = world.calls(call) + nth;
     world.set_plan(Plan::At {
         call,

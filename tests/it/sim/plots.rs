@@ -226,16 +226,11 @@ fn never_reads(random: &mut Random, next_id: &mut u32) -> Plot {
     for _ in 0..random.between(4, 12) {
         let id = take_id(next_id);
         let path = body_path(kind, id, 500_000);
-        plot.act(Act::Send(
-            format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").into_bytes(),
-        ));
-        plot.expected.push(Expected {
-            what: path,
-            head_only: false,
-            status: 200,
-            body: Body::Content(app::content(id, 500_000)),
-            takes: Takes::Nothing,
-        });
+        plot.get(
+            &path,
+            Body::Content(app::content(id, 500_000)),
+            Takes::Nothing,
+        );
     }
     plot.act(Act::End);
     plot.verdict.all = false;
@@ -267,13 +262,11 @@ fn reads_at_leisure(next_id: &mut u32) -> Plot {
     plot.act(Act::Reading(Reading::Slowly(1_000, millis(40))));
     let id = take_id(next_id);
     let path = body_path("constant", id, 500_000);
-    plot.act(Act::Send(
-        format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").into_bytes(),
-    ));
-    plot.expected.push(Expected {
-        body: Body::Content(app::content(id, 500_000)),
-        ..refused(&path, 200)
-    });
+    plot.get(
+        &path,
+        Body::Content(app::content(id, 500_000)),
+        Takes::Nothing,
+    );
     all_answers(&mut plot);
     plot.act(Act::Finish);
     plot.act(Act::End);
@@ -343,16 +336,7 @@ fn waits_for_ever(random: &mut Random, next_id: &mut u32) -> Plot {
     all_answers(&mut plot);
     let id = take_id(next_id);
     let path = format!("/later/{id}/2000000");
-    plot.act(Act::Send(
-        format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").into_bytes(),
-    ));
-    plot.expected.push(Expected {
-        what: path,
-        head_only: false,
-        status: 200,
-        body: Body::Exact(id.to_string().into()),
-        takes: Takes::Mail,
-    });
+    plot.get(&path, Body::Exact(id.to_string().into()), Takes::Mail);
     all_answers(&mut plot);
     plot
 }
@@ -371,16 +355,7 @@ fn breaks(random: &mut Random, next_id: &mut u32) -> Plot {
         let (name, length) = SHRINKS;
         (format!("/file/{id}/{name}"), app::content(0, length))
     };
-    plot.act(Act::Send(
-        format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").into_bytes(),
-    ));
-    plot.expected.push(Expected {
-        what: path,
-        head_only: false,
-        status: 200,
-        body: Body::Breaks(content),
-        takes: Takes::File,
-    });
+    plot.get(&path, Body::Breaks(content), Takes::File);
     all_answers(&mut plot);
     plot
 }
