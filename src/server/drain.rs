@@ -61,7 +61,14 @@ impl<H: Handler, O: Observer> Worker<H, O> {
                 Ok(None) => return,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => return, // it is told again
                 // Nothing but a signal makes them readable. They would be so for ever, and the loop would turn and turn.
-                Err(_) => self.control.signals = None,
+                // It is no second signal: a drain that has begun goes on.
+                Err(_) => {
+                    self.control.signals = None;
+                    if self.shared.phase == Phase::Serving {
+                        self.drain_all(reactor);
+                    }
+                    return;
+                }
             }
             match self.shared.phase {
                 Phase::Serving => self.drain_all(reactor),

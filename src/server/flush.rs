@@ -67,6 +67,9 @@ impl<T: Transport> Session<T> {
         budget: &mut Budget,
     ) -> Result<Flushed, CloseReason> {
         loop {
+            if self.has_sent(output) && shared.out.is_empty() {
+                return Ok(Flushed::All);
+            }
             if !self.ready.contains(Ready::WRITE) {
                 return Ok(Flushed::Blocked);
             }
@@ -105,6 +108,12 @@ impl<T: Transport> Session<T> {
                 return Ok(Flushed::All);
             }
         }
+    }
+
+    /// Whether nothing of it is left, whatever budgets say.
+    fn has_sent(&self, output: &Output) -> bool {
+        let tail = output.tail.as_ref();
+        output.unsent().is_empty() && tail.is_none_or(|tail| tail.is_over(&self.conn))
     }
 
     /// One send. A short one means that the kernel's buffer is full: an edge will follow.

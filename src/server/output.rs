@@ -115,6 +115,16 @@ impl Tail {
         if follows { More::Yes } else { More::No }
     }
 
+    /// Whether nothing of it is left.
+    pub(super) fn is_over(&self, conn: &Conn) -> bool {
+        match self {
+            Tail::Static(rest) => rest.is_empty(),
+            Tail::Shared { bytes, at } => *at == bytes.len(),
+            Tail::File { left, .. } => *left == 0,
+            Tail::Source(_) => owed(conn) == Some(0),
+        }
+    }
+
     /// Sends or encodes a piece, of at most `allowance` bytes where it is sent.
     pub(super) fn step<T: Transport>(
         &mut self,

@@ -293,7 +293,7 @@ impl<T: Transport> Session<T> {
                     *budget = 0;
                     Ok(0)
                 }
-                _ => Err(self.break_off(CloseReason::Reset)),
+                _ => Err(CloseReason::Reset),
             },
         }
     }

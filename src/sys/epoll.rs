@@ -152,6 +152,7 @@ impl Epoll {
     pub fn wait(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<usize> {
         let timeout = match timeout {
             None => -1,
+            Some(Duration::ZERO) => 0,
             Some(time) => i32::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(i32::MAX),
         };
         events.len = 0;

@@ -65,7 +65,8 @@ impl From<Fd> for OwnedFd {
 impl AsFd for Fd {
     #[inline]
     fn as_fd(&self) -> BorrowedFd<'_> {
-        // SAFETY: the descriptor is open as long as the `Fd` lives. Numbers are never -1.
+        // SAFETY: the descriptor is open as long as the `Fd` lives, or it is a number of a simulated world, far above any
+        // that the process has. Numbers are never -1.
         unsafe { BorrowedFd::borrow_raw(self.0) }
     }
 }

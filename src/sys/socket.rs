@@ -180,7 +180,7 @@ pub fn listen_on(address: &Address) -> io::Result<Fd> {
 /// Another descriptor of the same socket, for another loop to accept from. Errors: those of fcntl(2).
 pub fn duplicate(fd: &Fd) -> io::Result<Fd> {
     simulated!(duplicate(fd));
-    let number = fcntl(fd, FcntlArg::F_DUPFD_CLOEXEC(0))?;
+    let number = fcntl(fd, FcntlArg::F_DUPFD_CLOEXEC(3))?;
     // SAFETY: the call has made this descriptor, and nobody else knows it.
     Ok(unsafe { OwnedFd::from_raw_fd(number) }.into())
 }

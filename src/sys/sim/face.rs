@@ -309,7 +309,8 @@ impl World {
             Some(known) => known.ends[side].bytes_out,
             None => return Err(Errno::EBADF),
         };
-        if bytes.is_empty() && call == Call::SendFile {
+        let ended = bytes.is_empty() || self.hits(self.rates().ended);
+        if ended && call == Call::SendFile {
             self.count_fault(call, "end");
             return Ok(0);
         }

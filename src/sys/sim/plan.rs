@@ -43,6 +43,10 @@ pub struct Rates {
     pub fail: u32,
     /// Accepting finds no descriptors or no memory: `EMFILE`, `ENFILE`, `ENOBUFS`, `ENOMEM`.
     pub exhausted: u32,
+    /// The connection is broken: `EPIPE` for who sends, `ECONNRESET` for who receives.
+    pub broken: u32,
+    /// A file that is sent has become shorter: there is nothing more of it.
+    pub ended: u32,
     /// A file can't be opened or read: `EIO`.
     pub unreadable: u32,
     /// `EINTR` where the call knows it.
@@ -66,6 +70,8 @@ impl Rates {
     pub const ROUGH: Rates = Rates {
         fail: 2_000,
         exhausted: 60_000,
+        broken: 700,
+        ended: 5_000,
         unreadable: 20_000,
         interrupted: 20_000,
         not_yet: 30_000,
@@ -80,6 +86,8 @@ impl Rates {
     pub const UNEVEN: Rates = Rates {
         fail: 0,
         exhausted: 0,
+        broken: 0,
+        ended: 0,
         unreadable: 0,
         interrupted: 20_000,
         not_yet: 30_000,
@@ -109,6 +117,10 @@ impl Plan {
                 let errnos = call.errnos();
                 if call == Call::Accept && random.hits(rates.exhausted) {
                     [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM][random.index(4)]
+                } else if matches!(call, Call::Send | Call::SendFile) && random.hits(rates.broken) {
+                    libc::EPIPE
+                } else if call == Call::Recv && random.hits(rates.broken) {
+                    libc::ECONNRESET
                 } else if call.is_about_files() && random.hits(rates.unreadable) {
                     libc::EIO
                 } else if errnos.contains(&libc::EINTR) && random.hits(rates.interrupted) {

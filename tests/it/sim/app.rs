@@ -45,9 +45,15 @@ pub(super) const SHRINKS: (&str, usize) = ("shrinks", 250_000);
 const ROOT: &str = "/srv";
 
 pub(super) fn add_files(world: &World) {
-    for (name, length) in FILES.into_iter().chain([SHRINKS]) {
-        world.add_file(format!("{ROOT}/{name}"), Rc::from(content(0, length)));
+    for (name, length) in FILES {
+        world.add_file(path_of(name), Rc::from(content(0, length)));
     }
+    add_shrinking(world);
+}
+
+pub(super) fn add_shrinking(world: &World) {
+    let (name, length) = SHRINKS;
+    world.add_file(path_of(name), Rc::from(content(0, length)));
 }
 
 pub(super) fn path_of(name: &str) -> String {

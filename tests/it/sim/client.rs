@@ -247,7 +247,9 @@ impl Client {
             _ => false,
         };
         drop(common);
-        if excused {
+        // Nor could it be reset, so that it ends where its connection does.
+        let no_reset = self.world.has_failed(self.number, Call::SetOption);
+        if excused || no_reset && self.ended == Some(PeerState::Finished) {
             // It may have ended the connection.
             self.excused = true;
             return;
@@ -340,6 +342,11 @@ impl Client {
         let breaks = self.missing().any(|it| matches!(it.body, Body::Breaks(_)));
         let excused = !self.plot.verdict.all || breaks || self.excused;
         self.missing().next().filter(|_| !excused)
+    }
+
+    pub(super) fn takes_files(&self) -> bool {
+        let mut expected = self.plot.expected.iter();
+        expected.any(|it| it.takes == Takes::File)
     }
 
     /// Whether a file is missing. The reset that says so can overtake answers that were sent before.
@@ -440,6 +447,12 @@ pub(super) fn act(shared: &Shared, world: &World) {
         client.common.borrow_mut().actions += 1;
         client.plot.acts.pop_front();
     }
+}
+
+/// Reads from now on, whatever it was to do.
+pub(super) fn read_on(shared: &Shared, world: &World) {
+    shared.borrow_mut().reading = Reading::Promptly;
+    act(shared, world);
 }
 
 fn wake(shared: &Shared, world: &World, delay: Duration) {

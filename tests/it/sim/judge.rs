@@ -78,6 +78,15 @@ impl Run {
             }
             _ => {}
         }
+        // Whatever is short, what was asked is answered before an orderly end.
+        let orderly = [
+            CloseReason::WeAsked,
+            CloseReason::PeerAsked,
+            CloseReason::Idle,
+        ];
+        if told.heads > told.answered && orderly.contains(&reason) && !client.is_faulted() {
+            return Some(format!("was not answered, and ended for {reason:?}"));
+        }
         if client.is_faulted() || scarce {
             return None;
         }
@@ -89,7 +98,7 @@ impl Run {
         }
         let files_fail = self.setting.excuses(Excuse::FilesFail);
         let failed = match reason {
-            CloseReason::Failed => files_fail,
+            CloseReason::Failed => files_fail && client.takes_files(),
             // An error in place of a file may be the last answer.
             CloseReason::WeAsked => files_fail && client.excused,
             _ => false,

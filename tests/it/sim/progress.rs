@@ -12,6 +12,8 @@ use super::setting::Excuse;
 const LONGEST_WAIT: Duration = Duration::from_secs(200);
 /// Turns in a row in which nothing is done: a few deadlines that were moved may be looked at in turns of their own.
 const VAIN_TURNS: u32 = 50;
+/// The same with events: pieces come to who is not read from while its answer is awaited.
+const VAIN_EVENTS: u32 = 5_000;
 
 impl Run {
     pub(super) fn turn(&mut self) -> Said<()> {
@@ -58,11 +60,14 @@ impl Run {
         let waits = [Call::EpollWait, Call::Monotonic, Call::Realtime];
         let others = Call::ALL.iter().filter(|call| !waits.contains(call));
         let calls = others.map(|call| self.world.calls(*call)).sum();
-        self.vain = match self.vain {
-            (turns, before) if before == calls && turn.events == 0 => (turns + 1, calls),
-            _ => (0, calls),
+        let (turns, silent, before) = self.vain;
+        self.vain = match (before == calls, turn.events) {
+            (true, 0) => (turns + 1, silent + 1, calls),
+            (true, _) => (0, silent + 1, calls),
+            (false, _) => (0, 0, calls),
         };
-        if self.vain.0 > VAIN_TURNS && !self.setting.waits_fail() {
+        let in_vain = self.vain.0 > VAIN_TURNS || self.vain.1 > VAIN_EVENTS;
+        if in_vain && !self.setting.waits_fail() {
             return Err(vec!["the loop turns, and nothing comes of it".to_owned()]);
         }
         Ok(())

@@ -14,7 +14,7 @@ use edgeloop::sys::sim::{Peer, Plan, Random, World};
 use edgeloop::sys::{Instant, UnixTime};
 
 use super::app::{self, App};
-use super::client::{Client, Common, Shared};
+use super::client::{self, Client, Common, Shared};
 use super::plot::Plot;
 use super::plots;
 use super::report::{Failure, Report};
@@ -159,8 +159,8 @@ pub(super) struct Run {
     pub(super) clients: usize,
     pub(super) error: Option<String>,
     pub(super) late: Rc<Cell<u64>>,
-    /// Turns in a row in which nothing was done, and the calls that were made before them.
-    pub(super) vain: (u32, u64),
+    /// Turns in a row in which nothing was done, without an event and with any, and the calls that were made before.
+    pub(super) vain: (u32, u32, u64),
 }
 
 /// A client, and which address it came to.
@@ -222,8 +222,16 @@ impl Run {
             world.after(at, |world| world.set_descriptors_max(1000));
         }
         let (name, length) = app::SHRINKS;
-        if let Some(at) = setting.shrink_at {
-            world.after(at, move |world| {
+        for round in 0..8 {
+            // Another file in its place, which shrinks as well.
+            let at = setting
+                .shrink_at
+                .map(|at| at + round * Duration::from_millis(9));
+            let Some(at) = at else {
+                continue;
+            };
+            world.after(at, |world| app::add_shrinking(world));
+            world.after(at + Duration::from_millis(6), move |world| {
                 world.resize_file(app::path_of(name), length as u64 / 2);
             });
         }
@@ -252,7 +260,7 @@ impl Run {
             clients: 0,
             error: None,
             late,
-            vain: (0, 0),
+            vain: (0, 0, 0),
             setting,
         };
         if let Some(at) = run.setting.drain_at {
@@ -279,6 +287,11 @@ impl Run {
         }
         // Clients of a server that has stopped see its end without it.
         self.server = None;
+        self.world.advance(AFTERWARDS);
+        // Behind what was not read is the end.
+        for (_, client) in self.lanes.iter().flatten() {
+            client::read_on(client, &self.world);
+        }
         self.world.advance(AFTERWARDS);
         if self.renew_clients() {
             return Err(self.stuck("although the server has ended"));
