@@ -230,7 +230,7 @@ impl Run {
             let Some(at) = at else {
                 continue;
             };
-            world.after(at, |world| app::add_shrinking(world));
+            world.after(at, app::add_shrinking);
             world.after(at + Duration::from_millis(6), move |world| {
                 world.resize_file(app::path_of(name), length as u64 / 2);
             });
