@@ -44,7 +44,7 @@ impl World {
         self.kernel().open_descriptors()
     }
 
-    /// The [number](Peer::number) of the client that was accepted last, zero if none was.
+    /// The [number](super::Peer::number) of the client that was accepted last, zero if none was.
     pub fn last_accepted(&self) -> u64 {
         self.kernel().last_accepted
     }
