@@ -100,7 +100,6 @@ impl<T: Transport> Session<T> {
                         self.sent(bytes, room);
                     }
                     Ok(Step::Encoded) => {}
-                    Ok(Step::End) => output.tail = None,
                     Err(Failed::Send(error)) => self.not_sent(&error, budget)?,
                     Err(Failed::Content) => return Err(self.break_off(CloseReason::Failed)),
                 }

@@ -82,8 +82,6 @@ pub(super) enum Step {
     Sent { bytes: usize, room: Room },
     /// Bytes were encoded into the worker's buffer, perhaps the last ones.
     Encoded,
-    /// It is over.
-    End,
 }
 
 /// What is known of the room in the socket after a send.
@@ -104,28 +102,31 @@ pub(super) enum Failed {
 }
 
 impl Tail {
+    /// How many bytes it has at hand; a source does not say.
+    fn left(&self) -> Option<u64> {
+        match self {
+            Tail::Static(rest) => Some(rest.len() as u64),
+            Tail::Shared { bytes, at } => Some((bytes.len() - at) as u64),
+            Tail::File { left, .. } => Some(*left),
+            Tail::Source(_) => None,
+        }
+    }
+
     /// Whether bytes follow at once what is encoded.
     pub(super) fn more(&self) -> More {
-        let follows = match self {
-            Tail::Static(rest) => !rest.is_empty(),
-            Tail::Shared { bytes, at } => *at < bytes.len(),
-            Tail::File { left, .. } => *left > 0,
-            Tail::Source(_) => false,
-        };
-        if follows { More::Yes } else { More::No }
+        if self.left().is_some_and(|left| left > 0) {
+            More::Yes
+        } else {
+            More::No
+        }
     }
 
     /// Whether nothing of it is left.
     pub(super) fn is_over(&self, conn: &Conn) -> bool {
-        match self {
-            Tail::Static(rest) => rest.is_empty(),
-            Tail::Shared { bytes, at } => *at == bytes.len(),
-            Tail::File { left, .. } => *left == 0,
-            Tail::Source(_) => owed(conn) == Some(0),
-        }
+        self.left().or_else(|| owed(conn)) == Some(0)
     }
 
-    /// Sends or encodes a piece, of at most `allowance` bytes where it is sent.
+    /// Sends or encodes a piece, of at most `allowance` bytes where it is sent. It is not [over](Tail::is_over).
     pub(super) fn step<T: Transport>(
         &mut self,
         transport: &mut T,
@@ -135,14 +136,12 @@ impl Tail {
     ) -> Result<Step, Failed> {
         let limits = &shared.limits.http;
         match self {
-            Tail::Static([]) | Tail::File { left: 0, .. } => Ok(Step::End),
             Tail::Static(rest) => {
                 let part = &rest[..rest.len().min(allowance)];
                 let sent = send_part(transport, conn, limits, part, part.len() < rest.len())?;
                 *rest = &rest[sent..];
                 Ok(Step::sent(sent, part.len()))
             }
-            Tail::Shared { bytes, at } if *at == bytes.len() => Ok(Step::End),
             Tail::Shared { bytes, at } => {
                 let rest = &bytes[*at..];
                 let part = &rest[..rest.len().min(allowance)];
@@ -181,9 +180,6 @@ impl Tail {
                 Ok(Step::Encoded)
             }
             Tail::Source(source) => {
-                if owed(conn) == Some(0) {
-                    return Ok(Step::End);
-                }
                 let before = shared.out.len();
                 let mut body = BodyWriter {
                     conn,

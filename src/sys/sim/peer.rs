@@ -99,20 +99,6 @@ impl Peer {
             .map_or(0, |link| link.ends[THEIRS].unread())
     }
 
-    /// Bytes that it has sent and that have not reached the server.
-    pub fn unacknowledged(&self) -> usize {
-        let mut kernel = self.world.kernel();
-        let link = kernel.link(self.link);
-        link.map_or(0, |link| link.ends[THEIRS].unacknowledged())
-    }
-
-    /// Bytes that have reached the server and that it has not read.
-    pub fn unread_by_server(&self) -> usize {
-        let mut kernel = self.world.kernel();
-        let link = kernel.link(self.link);
-        link.map_or(0, |link| link.ends[super::link::OURS].unread())
-    }
-
     /// What has become of the connection. What came before its end is still there to be received.
     pub fn state(&self) -> PeerState {
         let mut kernel = self.world.kernel();

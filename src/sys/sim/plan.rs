@@ -16,7 +16,7 @@ pub enum Plan {
     Sound,
     /// Any of them, now and then.
     Random(Rates),
-    /// The `nth` one of its kind, from 1, and all after it if it is `for_good`.
+    /// The `nth` one of its kind, from 1, and if it is `for_good` all of the next 2,000: longer than anybody waits.
     At {
         /// Which kind.
         call: Call,

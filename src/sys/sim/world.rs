@@ -355,7 +355,6 @@ impl fmt::Debug for Entered {
 
 /// `ENOMEM` and the like.
 fn errno_name(errno: Errno) -> &'static str {
-    // The description is "ENOMEM: Out of memory"; its Debug form is the name alone.
     match errno {
         Errno::EAGAIN => "EAGAIN",
         Errno::EINTR => "EINTR",

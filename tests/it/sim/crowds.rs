@@ -1,7 +1,7 @@
 //! Many at once, and one among the greedy.
 
 use core::time::Duration;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use edgeloop::sys::sim::{Call, Net, Peer, World};
@@ -62,8 +62,6 @@ fn greedy(world: &World, request: &str, times: usize) -> Peer {
     let peer = world.connect(80).expect("it listens");
     let bytes = request.repeat(times);
     peer.send(bytes.as_bytes());
-    let gone = Cell::new(0);
-    peer.on_notice(move |_| gone.set(gone.get() + 1));
     peer
 }
 

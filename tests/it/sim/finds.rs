@@ -2,6 +2,10 @@
 
 use core::time::Duration;
 
+use std::rc::Rc;
+
+use edgeloop::Server;
+use edgeloop::sys::signal::Signals;
 use edgeloop::sys::sim::{Call, Net, Peer, PeerState, Plan, World};
 
 use super::app;
@@ -53,6 +57,36 @@ fn a_signal_does_not_take_a_file_from_its_client() {
             got.len()
         );
     }
+}
+
+/// What was asked is answered: only a second signal cuts.
+#[test]
+fn signals_that_can_not_be_read_are_no_second_signal() {
+    let world = World::new(2);
+    let _inside = world.enter();
+    app::add_files(&world);
+    let app = app::App::new(&world, &Rc::default()).expect("its files are there");
+    let signals = Signals::block().expect("they can be read");
+    let server = Server::bind("127.0.0.1:80").expect("a free port");
+    let server = server.drain_on(signals).event_loop(app, ());
+    let mut server = server.expect("listens");
+    // The first read has the signal, the second one looks for another.
+    world.set_plan(Plan::At {
+        call: Call::ReadSignal,
+        errno: libc::EIO,
+        nth: 2,
+        for_good: false,
+    });
+    let client = world.connect(80).expect("it listens");
+    client.send(b"GET /later/7/2000000 HTTP/1.1\r\nHost: a\r\n\r\n");
+    world.after(Duration::from_millis(500), |world| {
+        world.raise(libc::SIGTERM);
+    });
+    let report = server.run().expect("it ends");
+    let mut got = Vec::new();
+    client.receive(&mut got, usize::MAX);
+    assert!(got.starts_with(b"HTTP/1.1 200 ") && got.ends_with(b"7"));
+    assert_eq!((report.cut, world.calls(Call::ReadSignal)), (0, 2));
 }
 
 /// It would look whole: where it ends is where its connection ends.
