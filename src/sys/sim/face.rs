@@ -61,7 +61,8 @@ impl World {
             (libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, Object::Listener(it)) => it.drops = true,
             (libc::SOL_SOCKET, libc::SO_LINGER, Object::Stream(link, side)) => {
                 let (link, side) = (*link, *side);
-                if let Some(link) = kernel.link(link) {
+                // A Unix socket takes the option and does nothing with it.
+                if let Some(link) = kernel.link(link).filter(|link| link.is_tcp()) {
                     link.ends[side].linger_reset = true;
                 }
             }

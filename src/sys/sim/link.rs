@@ -1,4 +1,4 @@
-//! A TCP connection: two ends, what is under way between them, and what each of them can be told.
+//! A connection: two ends, what is under way between them, and what each of them can be told.
 //!
 //! Bytes that are sent wait at the sender's end until a transfer takes them to the receiver's, as far as there is room.
 //! Until then they are unacknowledged. A FIN goes behind the last byte; a RST overtakes everything, and what the other end
@@ -155,12 +155,18 @@ impl Link {
         }
     }
 
+    /// The others are Unix sockets.
+    pub(super) fn is_tcp(&self) -> bool {
+        matches!(self.name, Some(Name::Ip(_)))
+    }
+
     pub(super) fn send(&mut self, side: usize, bytes: &[u8]) -> Result<usize, Errno> {
+        let nobody_reads = !self.is_tcp() && self.ends[1 - side].closed;
         let end = &mut self.ends[side];
         if let Some(error) = end.error.take() {
             return Err(error);
         }
-        if end.shut || end.reset {
+        if end.shut || end.reset || nobody_reads {
             return Err(Errno::EPIPE);
         }
         let room = end.send_room.saturating_sub(end.unsent.len());
@@ -221,10 +227,24 @@ impl Link {
         if end.reset || is_over {
             return Wakes::default();
         }
-        if end.linger_reset || !end.received.is_empty() {
-            return self.abort(side);
+        let breaks = end.linger_reset || !end.received.is_empty();
+        if self.is_tcp() {
+            return if breaks {
+                self.abort(side)
+            } else {
+                Wakes::default()
+            };
         }
-        Wakes::default()
+        // What a Unix socket has sent is at the other end from the beginning.
+        let sent = std::mem::take(&mut self.ends[side].unsent);
+        self.ends[1 - side].received.extend(sent);
+        let mut wakes = Wakes::default();
+        if breaks {
+            wakes.merge(self.abort(side));
+        } else {
+            self.fin_arrives(side, &mut wakes);
+        }
+        wakes
     }
 
     /// This end breaks the connection; nothing that is under way arrives.

@@ -34,6 +34,12 @@ impl Peer {
         self.link.serial
     }
 
+    /// Whether it is TCP. The other kind, a Unix socket, can't be told to reset.
+    pub fn is_tcp(&self) -> bool {
+        let mut kernel = self.world.kernel();
+        kernel.link(self.link).is_some_and(|link| link.is_tcp())
+    }
+
     /// Sends the beginning of `bytes`: how many there was room for. None once the connection is broken or the client has
     /// finished.
     pub fn send(&self, bytes: &[u8]) -> usize {
@@ -81,7 +87,9 @@ impl Peer {
     pub fn reset(self) {
         self.world
             .note(|| format!("client {} resets", self.link.serial));
-        if let Some(link) = self.world.kernel().link(self.link) {
+        if let Some(link) = self.world.kernel().link(self.link)
+            && link.is_tcp()
+        {
             link.ends[THEIRS].linger_reset = true;
         }
     }

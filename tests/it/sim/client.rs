@@ -37,6 +37,8 @@ pub(super) struct Client {
     common: Rc<RefCell<Common>>,
     peer: Option<Peer>,
     pub(super) number: u64,
+    /// A Unix socket can't be told to reset.
+    is_tcp: bool,
     pub(super) plot: Plot,
     /// Of the bytes that are being sent, how many are.
     sent: usize,
@@ -84,6 +86,7 @@ impl Client {
             world: world.clone(),
             common: Rc::clone(common),
             number,
+            is_tcp: peer.is_tcp(),
             sent: 0,
             waits_until: world.now(),
             reading: Reading::Promptly,
@@ -247,9 +250,8 @@ impl Client {
             _ => false,
         };
         drop(common);
-        // Nor could it be reset, so that it ends where its connection does.
-        let no_reset = self.world.has_failed(self.number, Call::SetOption);
-        if excused || no_reset && self.ended == Some(PeerState::Finished) {
+        // It ends where its connection does.
+        if excused || !self.can_be_reset() && self.ended == Some(PeerState::Finished) {
             // It may have ended the connection.
             self.excused = true;
             return;
@@ -312,8 +314,7 @@ impl Client {
         {
             self.fail(&format!("{}: wrong bytes in its first part", expected.what));
         }
-        let could_reset = !self.world.has_failed(self.number, Call::SetOption);
-        if self.ended == Some(PeerState::Finished) && could_reset {
+        if self.ended == Some(PeerState::Finished) && self.can_be_reset() {
             self.fail(&format!("{}: cut short, but ended in order", expected.what));
         }
     }
@@ -327,6 +328,10 @@ impl Client {
         self.check_rest();
         world.note(|| format!("client {} is done", self.number));
         self.peer = None;
+    }
+
+    fn can_be_reset(&self) -> bool {
+        self.is_tcp && !self.world.has_failed(self.number, Call::SetOption)
     }
 
     fn is_scarce(&self) -> bool {

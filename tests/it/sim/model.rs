@@ -11,6 +11,7 @@ mod random;
 mod rules;
 mod script;
 mod streams;
+mod unix;
 
 use std::fmt::Write;
 use std::panic::resume_unwind;
