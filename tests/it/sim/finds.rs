@@ -1,12 +1,14 @@
 //! What the simulation has found, each in its smallest form.
 
+use core::cell::OnceCell;
 use core::time::Duration;
-
 use std::rc::Rc;
 
-use edgeloop::Server;
+use edgeloop::http::Length;
+use edgeloop::server::{BodyWriter, Handle, Pull, Source};
 use edgeloop::sys::signal::Signals;
 use edgeloop::sys::sim::{Call, Net, Peer, PeerState, Plan, World};
+use edgeloop::{Limits, Request, ResponseWriter, Server};
 
 use super::app;
 
@@ -106,4 +108,74 @@ fn an_answer_that_memory_ran_out_for_does_not_end_in_order() {
         assert!(got.len() < 200_000, "{call:?}: {}", got.len());
         assert_eq!(state, PeerState::Reset, "{call:?}");
     }
+}
+
+/// Content that stops its server when it is asked for.
+struct Stops {
+    server: Handle,
+    left: usize,
+}
+
+const LENGTH: usize = 100_000;
+
+impl Source for Stops {
+    fn pull(&mut self, body: &mut BodyWriter<'_>) -> Pull {
+        self.server.stop();
+        let piece = self.left.min(10_000);
+        body.write(&vec![b'a'; piece]);
+        self.left -= piece;
+        Pull::More
+    }
+}
+
+/// A client gets it from a server that sends it so much at a time, and that stops in the same turn.
+fn stopped_while_sending(send_budget: usize) -> (usize, PeerState) {
+    let world = World::new(1);
+    let _inside = world.enter();
+    world.set_net(Net {
+        send_room: 1 << 20,
+        peer_receive_room: 1 << 20,
+        ..Net::default()
+    });
+    let handle: Rc<OnceCell<Handle>> = Rc::default();
+    let stops = Rc::clone(&handle);
+    let answer = move |_: &Request<'_>, res: ResponseWriter<'_>| {
+        let source = Stops {
+            server: stops
+                .get()
+                .expect("it is set before the first turn")
+                .clone(),
+            left: LENGTH,
+        };
+        let length = Length::Known(LENGTH as u64);
+        res.status(200).stream(length, source)
+    };
+    let server = Server::bind("127.0.0.1:80").expect("a free port");
+    let server = server.limits(Limits {
+        send_budget,
+        ..Limits::default()
+    });
+    let mut server = server.event_loop(answer, ()).expect("it listens");
+    handle.set(server.handle()).expect("once");
+    let client = world.connect(80).expect("it listens");
+    client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    server.run().expect("it ends");
+    let mut got = Vec::new();
+    client.receive(&mut got, usize::MAX);
+    (got.len(), client.state())
+}
+
+#[test]
+fn an_answer_whose_last_byte_is_the_last_of_the_budget_is_whole_when_the_server_stops() {
+    let (whole, state) = stopped_while_sending(1 << 20);
+    assert!(
+        whole > LENGTH && state == PeerState::Finished,
+        "{whole}, {state:?}"
+    );
+    let (part, state) = stopped_while_sending(whole / 2);
+    assert!(
+        part < whole && state == PeerState::Reset,
+        "{part}, {state:?}"
+    );
+    assert_eq!(stopped_while_sending(whole), (whole, PeerState::Finished));
 }
