@@ -1,15 +1,17 @@
 //! From events to answers: whom to ask, and what to do when there is no answer.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 
 use super::buffers::Exhausted;
 use super::defer::{Client, Finish};
 use super::handler::{Handler, Intake, Request};
 use super::observer::{Observer, Summary, Trouble};
-use super::output::Output;
+use super::output::{Output, Tail};
 use super::response::{Kind, Outcome, Reply, ResponseWriter};
 use super::session::{Cx, Held, Next, Pending, Session};
 use super::shared::Shared;
+use super::stream::Sink;
 use super::transport::Transport;
 use crate::http::{self, Body, Event, Fields, Form, Head, Reject, Slots, TrailerSlots};
 use crate::sys::Ready;
@@ -42,8 +44,12 @@ impl<T: Transport> Session<T> {
         body: Body,
         rest: &[u8],
     ) -> usize {
-        let Some(body_max) = self.intake(cx, head) else {
-            return 0;
+        let body_max = match self.intake(cx, head) {
+            Some(Intake::Buffer(bytes)) => bytes,
+            Some(Intake::Stream { sink, bytes_max }) => {
+                return self.begin_stream(cx, body, sink, bytes_max);
+            }
+            Some(Intake::Answer(_)) | None => return 0,
         };
         let bound = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
         let body_max = bound(body_max);
@@ -69,6 +75,26 @@ impl<T: Transport> Session<T> {
         0
     }
 
+    /// The body goes on as it comes.
+    fn begin_stream<H: Handler, O: Observer>(
+        &mut self,
+        cx: &mut Cx<'_, H, O>,
+        body: Body,
+        sink: Box<dyn Sink>,
+        bytes_max: u64,
+    ) -> usize {
+        if let Body::Length(length) = body
+            && length.get() > bytes_max
+        {
+            self.conn.refuse(Reject::BodyTooLarge);
+            self.answer_reject(cx, Reject::BodyTooLarge);
+            return 0;
+        }
+        self.conn.want_body(&mut cx.shared.out);
+        self.begin_sink(cx.shared, sink, bytes_max);
+        0
+    }
+
     /// The body is here as it was sent: the handler sees it where it lies.
     fn answer_in_place<H: Handler, O: Observer>(
         &mut self,
@@ -87,22 +113,22 @@ impl<T: Transport> Session<T> {
         used
     }
 
-    /// What the handler wants of a body: how much of it at most, or nothing because there is an answer.
+    /// What the handler wants of a body; nothing when there is an answer.
     fn intake<H: Handler, O: Observer>(
         &mut self,
         cx: &mut Cx<'_, H, O>,
         head: &Head<'_>,
-    ) -> Option<usize> {
-        let mut body_max = None;
+    ) -> Option<Intake> {
+        let mut wanted = None;
         self.with_handler(cx, |handler, res| match handler.intake(head, res) {
-            Intake::Buffer(bytes) => {
-                body_max = Some(bytes);
+            Intake::Answer(reply) => Some(reply),
+            intake @ (Intake::Buffer(_) | Intake::Stream { .. }) => {
+                wanted = Some(intake);
                 None
             }
-            Intake::Answer(reply) => Some(reply),
         });
         // Nothing is read for who has been answered.
-        body_max.filter(|_| self.conn.owes_head() && self.deferred.is_none())
+        wanted.filter(|_| self.conn.owes_head() && self.deferred.is_none())
     }
 
     #[inline]
@@ -126,7 +152,7 @@ impl<T: Transport> Session<T> {
     /// Lets the handler or somebody in its place write an answer, and takes care of what it does wrong. No reply: it
     /// wants the body first.
     #[inline]
-    fn with_handler<H: Handler, O: Observer>(
+    pub(super) fn with_handler<H: Handler, O: Observer>(
         &mut self,
         cx: &mut Cx<'_, H, O>,
         answer: impl FnOnce(&mut H, ResponseWriter<'_>) -> Option<Reply>,
@@ -157,14 +183,26 @@ impl<T: Transport> Session<T> {
         match kind {
             Kind::Whole => self.observe(cx, status, None),
             Kind::Tail(tail) => {
+                let duplex = match &tail {
+                    Tail::Duplex(duplex) => Some(Rc::clone(duplex)),
+                    Tail::Static(_) | Tail::Shared { .. } | Tail::File { .. } | Tail::Source(_) => {
+                        None
+                    }
+                };
+                let wakes = std::mem::take(&mut cx.shared.wakes);
                 match &mut self.pending {
                     // What a late answer finds unsent is of those before it, and goes first.
-                    Pending::Output(output) => output.tail = Some(tail),
+                    Pending::Output(output) => output.follow(tail, wakes),
                     Pending::Nothing | Pending::Linger(_) => {
-                        self.pending = Pending::Output(Box::new(Output::new(tail)));
+                        let mut output = Box::<Output>::default();
+                        output.follow(tail, wakes);
+                        self.pending = Pending::Output(output);
                     }
                 }
                 self.observe(cx, status, None);
+                if let Some(duplex) = duplex {
+                    self.begin_duplex(cx, &duplex);
+                }
             }
             Kind::Later(client) => self.deferred = Some(client),
             Kind::Unsendable(fault) => self.answer_fault(cx, begin, &Trouble::Field(fault)),
@@ -174,7 +212,7 @@ impl<T: Transport> Session<T> {
 
     /// Answers 500 in place of a handler that could not.
     #[cold]
-    fn answer_fault<H: Handler, O: Observer>(
+    pub(super) fn answer_fault<H: Handler, O: Observer>(
         &mut self,
         cx: &mut Cx<'_, H, O>,
         begin: usize,
@@ -206,6 +244,7 @@ impl<T: Transport> Session<T> {
         reject: Reject,
     ) {
         self.drop_held(cx.shared);
+        self.drop_inflow(cx.shared);
         let res = ResponseWriter::new(&mut self.conn, cx.shared, cx.token);
         let reason = [reject.reason(), "\n"].concat();
         let _answered = res.status(reject.status()).text(reason);
@@ -313,6 +352,7 @@ impl<T: Transport> Session<T> {
         if let Some(client) = self.deferred.take() {
             client.set(Client::Gone);
         }
+        self.drop_inflow(cx.shared);
         self.with_handler(cx, |_, res| {
             Some(res.status(503).text("no answer came in time\n"))
         });

@@ -3,6 +3,7 @@
 use core::ops::Deref;
 
 use super::response::{Reply, ResponseWriter};
+use super::stream::Sink;
 use crate::http::{Fields, Head};
 
 /// A request that has come whole.
@@ -71,6 +72,23 @@ impl<F: FnMut(&Request<'_>, ResponseWriter<'_>) -> Reply> Handler for F {
 pub enum Intake {
     /// It is buffered up to so many bytes, then [`Handler::on_request`] sees it whole. Beyond them: 413.
     Buffer(usize),
+    /// It goes to a sink as it comes: see [`Intake::stream`].
+    Stream {
+        /// What takes it, and answers.
+        sink: Box<dyn Sink>,
+        /// Beyond so many bytes: 413.
+        bytes_max: u64,
+    },
     /// The head was enough for an answer. A short body is read over, a long one ends the connection.
     Answer(Reply),
+}
+
+impl Intake {
+    /// The body goes to `sink` as it comes, up to so many bytes, and the sink answers.
+    pub fn stream(bytes_max: u64, sink: impl Sink + 'static) -> Intake {
+        Intake::Stream {
+            sink: Box::new(sink),
+            bytes_max,
+        }
+    }
 }

@@ -1,13 +1,17 @@
 //! Writing answers. What a handler returns can only be made here, so it has answered.
 
+use core::cell::RefCell;
 use core::fmt::Write as _;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::defer::{ClientState, Completer};
 use super::limits::Limits;
-use super::output::{Source, Tail, read_all_onto};
+use super::output::{Tail, read_all_onto};
 use super::shared::Shared;
-use crate::http::{Conn, Content, FieldError, FieldLine, Length, encode};
+use super::stream::{Duplex, Source};
+use super::waker::{Waker, Wakes};
+use crate::http::{Conn, Content, FieldError, FieldLine, Head, Length, encode};
 use crate::reactor::Token;
 use crate::sys::Fd;
 
@@ -75,6 +79,7 @@ pub struct ResponseWriter<'a> {
 impl<'a> ResponseWriter<'a> {
     pub(super) fn new(conn: &'a mut Conn, shared: &'a mut Shared, connection: Token) -> Self {
         shared.outcome = None;
+        shared.wakes = Wakes::default();
         ResponseWriter {
             conn,
             shared,
@@ -92,6 +97,11 @@ impl<'a> ResponseWriter<'a> {
         } else {
             500
         };
+        self.begin(status)
+    }
+
+    #[inline]
+    fn begin(self, status: u16) -> HeadWriter<'a> {
         let begin = self.shared.out.len();
         self.shared.preamble.begin(&mut self.shared.out, status);
         HeadWriter {
@@ -119,6 +129,34 @@ impl<'a> ResponseWriter<'a> {
         let kind = Kind::Later(completer.state());
         self.shared.outcome = Some(Outcome { status: 0, kind });
         (completer, Reply(()))
+    }
+
+    /// What has the stream asked again that this writer begins: a [`Source`], a [`Duplex`], or the
+    /// [`Sink`](super::Sink) that [`intake`](super::Handler::intake) gives for the body. Allocates once for all wakers of a
+    /// stream.
+    pub fn waker(&mut self) -> Waker {
+        let (mailbox, exchange) = (self.shared.mailbox.clone(), self.conn.serial());
+        Waker::new(
+            mailbox,
+            self.connection,
+            exchange,
+            self.shared.wakes.state(),
+        )
+    }
+
+    /// Changes the protocol of the connection: 101, after which bytes go both ways without framing (RFC 9110 §7.8). `head`
+    /// is that of the request.
+    ///
+    /// A client that has not asked for it ([`Head::asks_for`]), or whose body has not come yet, gets 426 with the name of
+    /// the protocol, and that reply is the error. A name that is no token is 500.
+    pub fn upgrade(self, head: &Head<'_>, protocol: &str) -> Result<Upgrade<'a>, Reply> {
+        if !head.asks_for(protocol) || !self.conn.can_upgrade() {
+            return Err(self
+                .status(426)
+                .field("Upgrade", protocol)
+                .text("this needs another protocol\n"));
+        }
+        Ok(Upgrade(self.begin(101).field("Upgrade", protocol)))
     }
 
     /// The server's limits.
@@ -225,6 +263,19 @@ impl HeadWriter<'_> {
         self.followed_by(length, |_, _| Kind::Tail(Tail::Source(Box::new(source))))
     }
 
+    /// Begins content that goes on while the body of the request comes; `duplex` gives the one and takes the other. To
+    /// answer before the body is there, it is what [`intake`](super::Handler::intake) [answers](super::Intake::Answer).
+    /// Allocates twice.
+    pub fn duplex(self, length: Length, duplex: impl Duplex + 'static) -> Reply {
+        // A client that waits for 100 before it sends gets it before the answer, not after.
+        let mut interim = Vec::new();
+        self.conn.want_body(&mut interim);
+        self.shared.out.splice(self.begin..self.begin, interim);
+        self.followed_by(length, |_, _| {
+            Kind::Tail(Tail::Duplex(Rc::new(RefCell::new(duplex))))
+        })
+    }
+
     /// Ends the answer with `length` bytes of a regular file from `offset` on. A file that turns out shorter is 500 if
     /// nothing of it was sent, and else breaks the connection rather than be padded.
     pub fn file(self, file: Fd, offset: u64, length: u64) -> Reply {
@@ -280,5 +331,26 @@ impl HeadWriter<'_> {
         };
         shared.outcome = Some(Outcome { status, kind });
         Reply(())
+    }
+}
+
+/// An answer that changes the protocol: 101, whose fields are being written.
+#[derive(Debug)]
+pub struct Upgrade<'a>(HeadWriter<'a>);
+
+impl Upgrade<'_> {
+    /// Adds a field, as [`HeadWriter::field`] does.
+    #[must_use]
+    pub fn field(self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        Upgrade(self.0.field(name, value))
+    }
+
+    /// From here on the connection is `duplex`'s, beginning with what the client has sent behind its request. It ends when
+    /// [`pull`](Duplex::pull) says [`End`](super::Pull::End), after what was written is sent.
+    pub fn duplex(self, duplex: impl Duplex + 'static) -> Reply {
+        self.0.finish(|conn, shared, _| {
+            conn.upgrade(&mut shared.out);
+            Kind::Tail(Tail::Duplex(Rc::new(RefCell::new(duplex))))
+        })
     }
 }

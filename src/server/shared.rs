@@ -6,6 +6,7 @@ use super::drain::Phase;
 use super::limits::Limits;
 use super::preamble::{Preamble, Settings};
 use super::response::Outcome;
+use super::waker::Wakes;
 use crate::reactor::Mailbox;
 use crate::sys::{Instant, signal};
 
@@ -31,6 +32,8 @@ pub(super) struct Shared {
     pub(super) out: Vec<u8>,
     /// What the handler that runs at present has answered.
     pub(super) outcome: Option<Outcome>,
+    /// Who can wake the stream that it begins.
+    pub(super) wakes: Wakes,
     /// For values that are formatted.
     pub(super) scratch: String,
     pub(super) now: Instant,
@@ -51,6 +54,7 @@ impl Shared {
             input: vec![0; INPUT_BYTES],
             out: Vec::with_capacity(OUT_BYTES),
             outcome: None,
+            wakes: Wakes::default(),
             scratch: String::new(),
             now: Instant::from_nanos(0),
             send_budget: limits.turn_send_budget,

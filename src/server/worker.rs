@@ -235,6 +235,12 @@ impl<H: Handler, O: Observer> Driver for Worker<H, O> {
             } => self.with_session(reactor, connection, |session, cx| {
                 session.complete(cx, exchange, finish)
             }),
+            Message::Wake {
+                connection,
+                exchange,
+            } => self.with_session(reactor, connection, |session, cx| {
+                session.wake(cx, exchange)
+            }),
             Message::Drain => self.drain(reactor),
             Message::Stop => self.stop(reactor),
             Message::PeerStopped => {
