@@ -360,10 +360,12 @@ impl<T: Transport> Session<T> {
         cx: &mut Cx<'_, H, O>,
         budget: &mut Budget,
     ) -> Parsed {
-        let Held::Raw(bytes) = &mut self.held else {
-            return Parsed::NeedInput;
+        let mut bytes = match &mut self.held {
+            Held::Raw(bytes) => std::mem::take(bytes),
+            // The end of a body may still be to be told.
+            Held::Nothing if self.inflow.is_some() => Vec::new(),
+            Held::Nothing | Held::Body { .. } => return Parsed::NeedInput,
         };
-        let mut bytes = std::mem::take(bytes);
         self.held = Held::Nothing;
         let (used, parsed) = self.parse(cx, &bytes, budget);
         if used == bytes.len() {

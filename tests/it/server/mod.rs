@@ -21,6 +21,7 @@ mod intake;
 mod observer;
 mod requests;
 mod running;
+mod streams;
 mod time;
 
 use core::time::Duration;
