@@ -29,7 +29,10 @@ impl<T: Transport> Session<T> {
         cx.observer.head(cx.token, head);
         let framing = head.framing();
         if framing.body == Body::None {
-            self.answer(cx, &Request::new(head, &[], Fields::default()));
+            self.answer(
+                cx,
+                &Request::new(head, &[], Fields::default(), self.about.peer()),
+            );
             return 0;
         }
         self.begin_body(cx, head, framing.body, rest)
@@ -83,7 +86,10 @@ impl<T: Transport> Session<T> {
         };
         let (_, event) = self.conn.next_data(limits, &rest[used..]);
         debug_assert!(matches!(event, Event::End), "a length was wholly there");
-        self.answer(cx, &Request::new(head, body, Fields::default()));
+        self.answer(
+            cx,
+            &Request::new(head, body, Fields::default(), self.about.peer()),
+        );
         used
     }
 
@@ -132,7 +138,7 @@ impl<T: Transport> Session<T> {
         answer: impl FnOnce(&mut H, ResponseWriter<'_>) -> Option<Reply>,
     ) {
         let begin = cx.shared.out.len();
-        let writer = ResponseWriter::new(&mut self.conn, cx.shared, cx.token);
+        let writer = ResponseWriter::new(&mut self.conn, &mut self.about, cx.shared, cx.token);
         let handler = &mut *cx.handler;
         let caught = catch_unwind(AssertUnwindSafe(move || answer(handler, writer)));
         match (caught, cx.shared.outcome.take()) {
@@ -189,7 +195,8 @@ impl<T: Transport> Session<T> {
         } else if matches!(trouble, Trouble::HandlerPanicked) {
             self.conn.close_after_answer();
         }
-        let res = ResponseWriter::new(&mut self.conn, cx.shared, cx.token).status(500);
+        let res =
+            ResponseWriter::new(&mut self.conn, &mut self.about, cx.shared, cx.token).status(500);
         let _answered = if taken_back {
             res.empty()
         } else {
@@ -206,7 +213,7 @@ impl<T: Transport> Session<T> {
         reject: Reject,
     ) {
         self.drop_held(cx.shared);
-        let res = ResponseWriter::new(&mut self.conn, cx.shared, cx.token);
+        let res = ResponseWriter::new(&mut self.conn, &mut self.about, cx.shared, cx.token);
         let reason = [reject.reason(), "\n"].concat();
         let _answered = res.status(reject.status()).text(reason);
         self.observe(cx, reject.status(), Some(reject));
@@ -279,7 +286,7 @@ impl<T: Transport> Session<T> {
             http::trailers(section, trailer_slots.insert(TrailerSlots::new()))
         };
         if let Some(head) = head {
-            self.answer(cx, &Request::new(&head, body, trailers));
+            self.answer(cx, &Request::new(&head, body, trailers, self.about.peer()));
         } else {
             debug_assert!(false, "a head that was sound is sound");
             self.conn.fail();

@@ -3,13 +3,14 @@
 use core::fmt::Write as _;
 use std::sync::Arc;
 
+use super::about::About;
 use super::defer::{ClientState, Completer};
 use super::limits::Limits;
 use super::output::{Source, Tail, read_all_onto};
 use super::shared::Shared;
 use crate::http::{Conn, Content, FieldError, FieldLine, Length, encode};
 use crate::reactor::Token;
-use crate::sys::Fd;
+use crate::sys::{Fd, PeerAddress};
 
 /// A file this small goes with its head in one send; a larger one goes by `sendfile`.
 const SMALL_FILE_BYTES: u64 = 32 << 10;
@@ -68,15 +69,22 @@ pub(super) enum Kind {
 #[derive(Debug)]
 pub struct ResponseWriter<'a> {
     conn: &'a mut Conn,
+    about: &'a mut About,
     shared: &'a mut Shared,
     connection: Token,
 }
 
 impl<'a> ResponseWriter<'a> {
-    pub(super) fn new(conn: &'a mut Conn, shared: &'a mut Shared, connection: Token) -> Self {
+    pub(super) fn new(
+        conn: &'a mut Conn,
+        about: &'a mut About,
+        shared: &'a mut Shared,
+        connection: Token,
+    ) -> Self {
         shared.outcome = None;
         ResponseWriter {
             conn,
+            about,
             shared,
             connection,
         }
@@ -119,6 +127,39 @@ impl<'a> ResponseWriter<'a> {
         let kind = Kind::Later(completer.state());
         self.shared.outcome = Some(Outcome { status: 0, kind });
         (completer, Reply(()))
+    }
+
+    /// Where the connection comes from: what [`Request::peer`](super::Request::peer) says, for who has no request.
+    pub fn peer(&self) -> PeerAddress {
+        self.about.peer()
+    }
+
+    /// What was kept with the connection of this type, if anything was.
+    pub fn connection_state<T: 'static>(&mut self) -> Option<&mut T> {
+        self.about.state()
+    }
+
+    /// What is kept with the connection of this type, made now if there is none: one value of each type. It is dropped when
+    /// the connection ends. A connection with none costs 8 bytes and no allocation.
+    ///
+    /// What belongs to a core rather than to a connection is the handler's own: it has `&mut self`, and may hold an
+    /// [`Rc`](std::rc::Rc).
+    ///
+    /// ```
+    /// use edgeloop::{Reply, Request, ResponseWriter};
+    ///
+    /// #[derive(Default)]
+    /// struct Asked(u32);
+    ///
+    /// fn count(_: &Request, mut res: ResponseWriter) -> Reply {
+    ///     let asked = res.connection_state_or(Asked::default);
+    ///     asked.0 += 1;
+    ///     let asked = asked.0;
+    ///     res.status(200).text(format!("{asked} on this connection\n"))
+    /// }
+    /// ```
+    pub fn connection_state_or<T: 'static>(&mut self, make: impl FnOnce() -> T) -> &mut T {
+        self.about.state_or(make)
     }
 
     /// The server's limits.

@@ -16,6 +16,7 @@
 use std::io;
 use std::sync::Arc;
 
+use super::about::About;
 use super::defer::{Client, ClientState};
 use super::handler::Handler;
 use super::limits::Limits;
@@ -26,7 +27,7 @@ use super::shared::{INPUT_BYTES, OUTPUT_BYTES, Shared};
 use super::transport::Transport;
 use crate::http::{Conn, Event, Reading, Slots, Stage};
 use crate::reactor::Token;
-use crate::sys::{Instant, Ready};
+use crate::sys::{Instant, PeerAddress, Ready};
 
 /// A connection and what it holds: no buffer while it waits for its next request.
 pub(super) struct Session<T> {
@@ -41,6 +42,7 @@ pub(super) struct Session<T> {
     /// There was no room for it, and it has been told so.
     pub(super) turned_away: bool,
     pub(super) conn: Conn,
+    pub(super) about: About,
     pub(super) held: Held,
     pub(super) pending: Pending,
     /// A handler has put its answer off.
@@ -144,7 +146,7 @@ pub(super) enum Flushed {
 }
 
 impl<T: Transport> Session<T> {
-    pub(super) fn new(transport: T, shared: &Shared) -> Session<T> {
+    pub(super) fn new(transport: T, peer: PeerAddress, shared: &Shared) -> Session<T> {
         Session {
             transport,
             ready: Ready::WRITE,
@@ -153,6 +155,7 @@ impl<T: Transport> Session<T> {
             ended: false,
             turned_away: false,
             conn: Conn::new(),
+            about: About::new(peer),
             held: Held::Nothing,
             pending: Pending::Nothing,
             deferred: None,
