@@ -12,6 +12,7 @@ use super::session::{Cx, Held, Next, Pending, Session};
 use super::shared::Shared;
 use super::transport::Transport;
 use crate::http::{self, Body, Event, Fields, Form, Head, Reject, Slots, TrailerSlots};
+use crate::reactor::Token;
 use crate::sys::Ready;
 
 impl<T: Transport> Session<T> {
@@ -29,10 +30,7 @@ impl<T: Transport> Session<T> {
         cx.observer.head(cx.token, head);
         let framing = head.framing();
         if framing.body == Body::None {
-            self.answer(
-                cx,
-                &Request::new(head, &[], Fields::default(), self.about.peer()),
-            );
+            self.answer(cx, &Request::new(head, &[], Fields::default(), self.peer));
             return 0;
         }
         self.begin_body(cx, head, framing.body, rest)
@@ -86,10 +84,7 @@ impl<T: Transport> Session<T> {
         };
         let (_, event) = self.conn.next_data(limits, &rest[used..]);
         debug_assert!(matches!(event, Event::End), "a length was wholly there");
-        self.answer(
-            cx,
-            &Request::new(head, body, Fields::default(), self.about.peer()),
-        );
+        self.answer(cx, &Request::new(head, body, Fields::default(), self.peer));
         used
     }
 
@@ -138,7 +133,7 @@ impl<T: Transport> Session<T> {
         answer: impl FnOnce(&mut H, ResponseWriter<'_>) -> Option<Reply>,
     ) {
         let begin = cx.shared.out.len();
-        let writer = ResponseWriter::new(&mut self.conn, &mut self.about, cx.shared, cx.token);
+        let writer = self.writer(cx.shared, cx.token);
         let handler = &mut *cx.handler;
         let caught = catch_unwind(AssertUnwindSafe(move || answer(handler, writer)));
         match (caught, cx.shared.outcome.take()) {
@@ -166,7 +161,7 @@ impl<T: Transport> Session<T> {
                 match &mut self.pending {
                     // What a late answer finds unsent is of those before it, and goes first.
                     Pending::Output(output) => output.tail = Some(tail),
-                    Pending::Nothing | Pending::Linger(_) => {
+                    Pending::Nothing | Pending::Linger { .. } => {
                         self.pending = Pending::Output(Box::new(Output::new(tail)));
                     }
                 }
@@ -195,8 +190,7 @@ impl<T: Transport> Session<T> {
         } else if matches!(trouble, Trouble::HandlerPanicked) {
             self.conn.close_after_answer();
         }
-        let res =
-            ResponseWriter::new(&mut self.conn, &mut self.about, cx.shared, cx.token).status(500);
+        let res = self.writer(cx.shared, cx.token).status(500);
         let _answered = if taken_back {
             res.empty()
         } else {
@@ -213,10 +207,21 @@ impl<T: Transport> Session<T> {
         reject: Reject,
     ) {
         self.drop_held(cx.shared);
-        let res = ResponseWriter::new(&mut self.conn, &mut self.about, cx.shared, cx.token);
+        let res = self.writer(cx.shared, cx.token);
         let reason = [reject.reason(), "\n"].concat();
         let _answered = res.status(reject.status()).text(reason);
         self.observe(cx, reject.status(), Some(reject));
+    }
+
+    #[inline]
+    fn writer<'a>(&'a mut self, shared: &'a mut Shared, connection: Token) -> ResponseWriter<'a> {
+        ResponseWriter::new(
+            &mut self.conn,
+            &mut self.states,
+            self.peer,
+            shared,
+            connection,
+        )
     }
 
     #[inline]
@@ -286,7 +291,7 @@ impl<T: Transport> Session<T> {
             http::trailers(section, trailer_slots.insert(TrailerSlots::new()))
         };
         if let Some(head) = head {
-            self.answer(cx, &Request::new(&head, body, trailers, self.about.peer()));
+            self.answer(cx, &Request::new(&head, body, trailers, self.peer));
         } else {
             debug_assert!(false, "a head that was sound is sound");
             self.conn.fail();

@@ -14,9 +14,8 @@
 //! `start`, `serving` and `event_loop` start; `worker` is what happens in a turn, `accept` who gets in, `drain` how it
 //! stops; `session`, `answer`, `flush` and `closing` are one connection on its `transport`; `patience` is its deadline;
 //! `handler`, `response`, `output` and `defer` are what applications see, `limits` and `observer` what operators do;
-//! `about` is what they can know of a connection; `buffers`, `preamble` and `shared` are what all sessions of a worker use.
+//! `states` is what they keep with a connection; `buffers`, `preamble` and `shared` are what all sessions of a worker use.
 
-mod about;
 mod accept;
 mod answer;
 mod buffers;
@@ -36,6 +35,7 @@ mod serving;
 mod session;
 mod shared;
 mod start;
+mod states;
 mod transport;
 mod worker;
 

@@ -3,11 +3,11 @@
 use core::fmt::Write as _;
 use std::sync::Arc;
 
-use super::about::About;
 use super::defer::{ClientState, Completer};
 use super::limits::Limits;
 use super::output::{Source, Tail, read_all_onto};
 use super::shared::Shared;
+use super::states::States;
 use crate::http::{Conn, Content, FieldError, FieldLine, Length, encode};
 use crate::reactor::Token;
 use crate::sys::{Fd, PeerAddress};
@@ -69,24 +69,27 @@ pub(super) enum Kind {
 #[derive(Debug)]
 pub struct ResponseWriter<'a> {
     conn: &'a mut Conn,
-    about: &'a mut About,
+    states: &'a mut States,
     shared: &'a mut Shared,
     connection: Token,
+    peer: PeerAddress,
 }
 
 impl<'a> ResponseWriter<'a> {
     pub(super) fn new(
         conn: &'a mut Conn,
-        about: &'a mut About,
+        states: &'a mut States,
+        peer: PeerAddress,
         shared: &'a mut Shared,
         connection: Token,
     ) -> Self {
         shared.outcome = None;
         ResponseWriter {
             conn,
-            about,
+            states,
             shared,
             connection,
+            peer,
         }
     }
 
@@ -131,12 +134,12 @@ impl<'a> ResponseWriter<'a> {
 
     /// Where the connection comes from: what [`Request::peer`](super::Request::peer) says, for who has no request.
     pub fn peer(&self) -> PeerAddress {
-        self.about.peer()
+        self.peer
     }
 
     /// What was kept with the connection of this type, if anything was.
     pub fn connection_state<T: 'static>(&mut self) -> Option<&mut T> {
-        self.about.state()
+        self.states.get()
     }
 
     /// What is kept with the connection of this type, made now if there is none: one value of each type. It is dropped when
@@ -159,7 +162,7 @@ impl<'a> ResponseWriter<'a> {
     /// }
     /// ```
     pub fn connection_state_or<T: 'static>(&mut self, make: impl FnOnce() -> T) -> &mut T {
-        self.about.state_or(make)
+        self.states.get_or(make)
     }
 
     /// The server's limits.

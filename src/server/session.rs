@@ -16,7 +16,6 @@
 use std::io;
 use std::sync::Arc;
 
-use super::about::About;
 use super::defer::{Client, ClientState};
 use super::handler::Handler;
 use super::limits::Limits;
@@ -24,6 +23,7 @@ use super::observer::{CloseReason, Observer, Trouble};
 use super::output::Output;
 use super::patience::{Patience, Waiting};
 use super::shared::{INPUT_BYTES, OUTPUT_BYTES, Shared};
+use super::states::States;
 use super::transport::Transport;
 use crate::http::{Conn, Event, Reading, Slots, Stage};
 use crate::reactor::Token;
@@ -41,8 +41,10 @@ pub(super) struct Session<T> {
     pub(super) ended: bool,
     /// There was no room for it, and it has been told so.
     pub(super) turned_away: bool,
+    pub(super) peer: PeerAddress,
+    /// What handlers keep with it.
+    pub(super) states: States,
     pub(super) conn: Conn,
-    pub(super) about: About,
     pub(super) held: Held,
     pub(super) pending: Pending,
     /// A handler has put its answer off.
@@ -78,14 +80,11 @@ pub(super) enum Pending {
     Nothing,
     /// Bytes that the kernel did not take at once, or content that follows.
     Output(Box<Output>),
-    /// The end: the client is read so that it can read.
-    Linger(Linger),
-}
-
-/// A closing connection whose sending side is shut.
-pub(super) struct Linger {
-    pub(super) until: Instant,
-    pub(super) bytes_left: u32,
+    /// The end: the sending side is shut, and the client is read so that it can read.
+    Linger {
+        until: Instant,
+        bytes_left: u32,
+    },
 }
 
 /// What a driven session wants of the loop.
@@ -154,8 +153,9 @@ impl<T: Transport> Session<T> {
             queued: false,
             ended: false,
             turned_away: false,
+            peer,
+            states: States::default(),
             conn: Conn::new(),
-            about: About::new(peer),
             held: Held::Nothing,
             pending: Pending::Nothing,
             deferred: None,
@@ -202,7 +202,7 @@ impl<T: Transport> Session<T> {
     pub(super) fn allowance(&self, shared: &Shared) -> usize {
         match self.pending {
             Pending::Nothing => shared.send_budget.max(LITTLE_BYTES),
-            Pending::Output(_) | Pending::Linger(_) => shared.send_budget,
+            Pending::Output(_) | Pending::Linger { .. } => shared.send_budget,
         }
     }
 
@@ -392,7 +392,7 @@ impl<T: Transport> Session<T> {
     pub(super) fn waiting(&self) -> Option<Waiting> {
         match (&self.pending, self.conn.stage()) {
             (Pending::Output(_), _) => Some(Waiting::Write),
-            (Pending::Linger(_), _) | (Pending::Nothing, Stage::Closing(_)) => {
+            (Pending::Linger { .. }, _) | (Pending::Nothing, Stage::Closing(_)) => {
                 Some(Waiting::Linger)
             }
             (Pending::Nothing, Stage::Head { .. }) => Some(match self.held {
@@ -428,7 +428,7 @@ impl<T: Transport> Session<T> {
                 self.patience.take_progress();
             }
             Pending::Output(_) => {}
-            Pending::Linger(linger) => self.patience.not_after(linger.until),
+            Pending::Linger { until, .. } => self.patience.not_after(*until),
         }
         if shared.phase.is_draining() && matches!(waiting, Waiting::Idle | Waiting::FirstByte) {
             self.patience

@@ -1,19 +1,19 @@
 //! Where a connection comes from.
 
 use core::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// The address of a connection's other end, in 24 bytes: an IP address with its port, or a Unix socket, whose clients have
+/// The address of a connection's other end, in 19 bytes: an IP address with its port, or a Unix socket, whose clients have
 /// no address.
 ///
-/// An IPv4 client of a socket that listens on IPv6 has its IPv4 address (RFC 4291 §2.5.5.2).
+/// An IPv4 client of a socket that listens on IPv6 has its IPv4 address (RFC 4291 §2.5.5.2). A link-local address comes
+/// without its scope.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PeerAddress {
     /// An IPv4 address stands in the first four.
     octets: [u8; 16],
-    /// Of a link-local address.
-    scope: u32,
-    port: u16,
+    /// As bytes, so that the whole finds room anywhere.
+    port: [u8; 2],
     kind: Kind,
 }
 
@@ -28,8 +28,7 @@ impl PeerAddress {
     /// A client of a Unix socket; also one of which nothing is known.
     pub const UNIX: PeerAddress = PeerAddress {
         octets: [0; 16],
-        scope: 0,
-        port: 0,
+        port: [0; 2],
         kind: Kind::Unix,
     };
 
@@ -47,10 +46,8 @@ impl PeerAddress {
 
     /// Its IP address and port. `None` on a Unix socket.
     pub fn socket_address(&self) -> Option<SocketAddr> {
-        self.ip().map(|ip| match ip {
-            IpAddr::V4(ip) => SocketAddr::new(ip.into(), self.port),
-            IpAddr::V6(ip) => SocketAddrV6::new(ip, self.port, 0, self.scope).into(),
-        })
+        let port = u16::from_be_bytes(self.port);
+        self.ip().map(|ip| SocketAddr::new(ip, port))
     }
 
     /// Whether it came in on a Unix socket.
@@ -62,26 +59,19 @@ impl PeerAddress {
 impl From<SocketAddr> for PeerAddress {
     fn from(address: SocketAddr) -> PeerAddress {
         let mut octets = [0; 16];
-        let (scope, kind) = match address {
-            SocketAddr::V4(address) => {
-                octets[..4].copy_from_slice(&address.ip().octets());
-                (0, Kind::V4)
+        let kind = match address.ip().to_canonical() {
+            IpAddr::V4(ip) => {
+                octets[..4].copy_from_slice(&ip.octets());
+                Kind::V4
             }
-            SocketAddr::V6(address) => match address.ip().to_ipv4_mapped() {
-                Some(mapped) => {
-                    octets[..4].copy_from_slice(&mapped.octets());
-                    (0, Kind::V4)
-                }
-                None => {
-                    octets = address.ip().octets();
-                    (address.scope_id(), Kind::V6)
-                }
-            },
+            IpAddr::V6(ip) => {
+                octets = ip.octets();
+                Kind::V6
+            }
         };
         PeerAddress {
             octets,
-            scope,
-            port: address.port(),
+            port: address.port().to_be_bytes(),
             kind,
         }
     }
@@ -117,13 +107,10 @@ mod tests {
             assert_eq!(peer.to_string(), text);
             assert!(!peer.is_unix());
         }
-        let scoped = SocketAddrV6::new("fe80::1".parse().expect("an address"), 7, 0, 3);
-        let peer = PeerAddress::from(SocketAddr::from(scoped));
-        assert_eq!(peer.socket_address(), Some(scoped.into()));
         assert_eq!(PeerAddress::UNIX.socket_address(), None);
         assert_eq!(PeerAddress::UNIX.to_string(), "unix");
         assert!(PeerAddress::UNIX.is_unix());
-        assert!(size_of::<PeerAddress>() <= 24);
+        assert_eq!(size_of::<PeerAddress>(), 19);
     }
 
     #[test]

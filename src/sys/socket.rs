@@ -2,7 +2,7 @@
 
 use core::mem::{MaybeUninit, size_of};
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV6, ToSocketAddrs};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};
 use std::path::Path;
 
@@ -268,11 +268,8 @@ fn peer_address(storage: &libc::sockaddr_storage) -> PeerAddress {
         libc::AF_INET6 => {
             // SAFETY: the same of IPv6.
             let address = unsafe { &*address.cast::<libc::sockaddr_in6>() };
-            let (ip, port) = (
-                address.sin6_addr.s6_addr.into(),
-                u16::from_be(address.sin6_port),
-            );
-            SocketAddr::V6(SocketAddrV6::new(ip, port, 0, address.sin6_scope_id)).into()
+            let ip = Ipv6Addr::from(address.sin6_addr.s6_addr);
+            SocketAddr::from((ip, u16::from_be(address.sin6_port))).into()
         }
         _ => PeerAddress::UNIX,
     }
