@@ -13,7 +13,7 @@
 //!
 //! `start`, `serving` and `event_loop` start; `worker` is what happens in a turn, `accept` who gets in, `drain` how it
 //! stops; `session`, `answer`, `flush` and `closing` are one connection on its `transport`; `patience` is its deadline;
-//! `handler`, `response`, `output` and `defer` are what applications see, `limits` and `observer` what operators do;
+//! `handler`, `response`, `helpers`, `output` and `defer` are what applications see, `limits` and `observer` what operators do;
 //! `states` is what they keep with a connection; `buffers`, `preamble` and `shared` are what all sessions of a worker use.
 
 mod accept;
@@ -25,6 +25,7 @@ mod drain;
 mod event_loop;
 mod flush;
 mod handler;
+mod helpers;
 mod limits;
 mod observer;
 mod output;
@@ -42,6 +43,7 @@ mod worker;
 pub use defer::{Client, Completer};
 pub use event_loop::EventLoop;
 pub use handler::{Handler, Intake, Request};
+pub use helpers::Redirect;
 pub use limits::{Limits, Linger, Progress};
 pub use observer::{CloseReason, Observer, Summary, Trouble};
 pub use output::{BodyWriter, Pull, Source};

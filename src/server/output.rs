@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::buffers::Pool;
 use super::shared::Shared;
 use super::transport::Transport;
-use crate::http::{Conn, Encoder, Exchange, Limits, Stage, Writing};
+use crate::http::{Conn, Encoder, Exchange, FieldError, Limits, Stage, Writing, encode};
 use crate::sys::socket::More;
 use crate::sys::{Fd, file};
 
@@ -187,13 +187,19 @@ impl Tail {
                     out: &mut shared.out,
                     room: PIECE_BYTES,
                     overrun: false,
+                    trailers: Vec::new(),
                 };
                 // A panic is a failure of this answer, as it is in a handler.
                 let pulled = catch_unwind(AssertUnwindSafe(|| source.pull(&mut body)));
+                let trailers = body.trailers;
                 match (pulled.unwrap_or(Pull::Failed), body.overrun) {
                     (Pull::More, false) if shared.out.len() > before => Ok(Step::Encoded),
                     (Pull::End, false) => {
-                        conn.end_body(limits, &mut shared.out, &[]);
+                        let trailers: Vec<_> = trailers
+                            .iter()
+                            .map(|(name, value)| (name.as_str(), value.as_bytes()))
+                            .collect();
+                        conn.end_body(limits, &mut shared.out, &trailers);
                         Ok(Step::Encoded)
                     }
                     // One that has nothing yet would be asked again at once, and for ever.
@@ -313,6 +319,7 @@ pub struct BodyWriter<'a> {
     out: &'a mut Vec<u8>,
     room: usize,
     overrun: bool,
+    trailers: Vec<(String, String)>,
 }
 
 impl BodyWriter<'_> {
@@ -324,6 +331,14 @@ impl BodyWriter<'_> {
     /// How much is missing of a length that was promised.
     pub fn left(&self) -> Option<u64> {
         owed(self.conn)
+    }
+
+    /// Adds a field behind the content: of those in the pull that says [`Pull::End`]. It goes out where content of unknown
+    /// length was begun and HTTP/1.1 is spoken. Errors: what can't be sent there, and is not.
+    pub fn trailer(&mut self, name: &str, value: &str) -> Result<(), FieldError> {
+        encode::check_trailer(name, value.as_bytes())?;
+        self.trailers.push((name.to_owned(), value.to_owned()));
+        Ok(())
     }
 
     /// Appends content. More than was promised fails the answer.

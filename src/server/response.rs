@@ -68,11 +68,13 @@ pub(super) enum Kind {
 /// Where an answer begins. Answer with [`status`](Self::status) and what follows it, or [`defer`](Self::defer).
 #[derive(Debug)]
 pub struct ResponseWriter<'a> {
-    conn: &'a mut Conn,
+    pub(super) conn: &'a mut Conn,
     states: &'a mut States,
-    shared: &'a mut Shared,
+    pub(super) shared: &'a mut Shared,
     connection: Token,
     peer: PeerAddress,
+    /// Of an interim answer.
+    pub(super) fault: Option<FieldError>,
 }
 
 impl<'a> ResponseWriter<'a> {
@@ -90,6 +92,7 @@ impl<'a> ResponseWriter<'a> {
             shared,
             connection,
             peer,
+            fault: None,
         }
     }
 
@@ -110,7 +113,7 @@ impl<'a> ResponseWriter<'a> {
             shared: self.shared,
             begin,
             status,
-            fault: None,
+            fault: self.fault,
         }
     }
 
@@ -127,7 +130,10 @@ impl<'a> ResponseWriter<'a> {
     pub fn defer(self) -> (Completer, Reply) {
         let exchange = self.conn.serial();
         let completer = Completer::new(self.shared.mailbox.clone(), self.connection, exchange);
-        let kind = Kind::Later(completer.state());
+        let kind = match self.fault {
+            Some(fault) => Kind::Unsendable(fault),
+            None => Kind::Later(completer.state()),
+        };
         self.shared.outcome = Some(Outcome { status: 0, kind });
         (completer, Reply(()))
     }
@@ -182,8 +188,8 @@ fn is_registered(method: &str) -> bool {
 /// An answer whose status is written and whose fields are being written.
 #[derive(Debug)]
 pub struct HeadWriter<'a> {
-    conn: &'a mut Conn,
-    shared: &'a mut Shared,
+    pub(super) conn: &'a mut Conn,
+    pub(super) shared: &'a mut Shared,
     /// Where in the output the answer begins: back to there if it can't be.
     begin: usize,
     status: u16,
@@ -199,7 +205,7 @@ impl HeadWriter<'_> {
     #[must_use]
     pub fn field(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         if let Err(fault) = encode::field(&mut self.shared.out, name, value.as_ref()) {
-            self.fault = self.fault.or(Some(fault));
+            self = self.with_fault(fault);
         }
         self
     }
@@ -289,9 +295,14 @@ impl HeadWriter<'_> {
         })
     }
 
+    pub(super) fn with_fault(mut self, fault: FieldError) -> Self {
+        self.fault = self.fault.or(Some(fault));
+        self
+    }
+
     /// Ends the head; the content, if any is to be sent, is made by `content`.
     #[inline]
-    fn followed_by(
+    pub(super) fn followed_by(
         self,
         length: Length,
         content: impl FnOnce(&mut Conn, &mut Shared) -> Kind,

@@ -16,6 +16,7 @@ mod drain;
 mod faults;
 mod finish;
 mod hand;
+mod helpers;
 mod hostile;
 mod intake;
 mod observer;
