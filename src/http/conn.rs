@@ -1,7 +1,7 @@
 //! The state of one connection, and everything that can happen to it.
 
 use super::decode::{ChunkDecoder, Decoder, End, Piece};
-use super::encode::{self, Connection, Encoder, Length};
+use super::encode::{self, Connection, Encoder, FieldError, Length};
 use super::error::Reject;
 use super::framing::{Body, Persist};
 use super::judge::{self, Verdict};
@@ -371,6 +371,30 @@ impl Conn {
             out.extend_from_slice(b"\r\n");
             exchange.reading = Reading::Body(decoder);
         }
+    }
+
+    /// Appends 103 with these values of Link, before the answer that is owed (RFC 8297). Does nothing without any, and where
+    /// HTTP/1.0 is spoken: it knows no interim answers (RFC 9110 §15.2). A value that can't be sent leaves nothing behind.
+    pub fn early_hints(&self, out: &mut Vec<u8>, links: &[&str]) -> Result<(), FieldError> {
+        match self.stage {
+            Stage::Exchange(Exchange {
+                writing: Writing::Head,
+                version: Version::Http11,
+                ..
+            }) if !links.is_empty() => encode::early_hints(out, links),
+            Stage::Exchange(_) | Stage::Head { .. } | Stage::Closing(_) => Ok(()),
+        }
+    }
+
+    /// Whether content of unknown length goes in chunks: not where HTTP/1.0 is spoken.
+    pub fn takes_chunks(&self) -> bool {
+        matches!(
+            self.stage,
+            Stage::Exchange(Exchange {
+                version: Version::Http11,
+                ..
+            })
+        )
     }
 
     /// Takes an answer back of which nothing was sent: another one is owed, without content, and it is the last.

@@ -14,6 +14,7 @@ use super::shared::Shared;
 use super::stream::Sink;
 use super::transport::Transport;
 use crate::http::{self, Body, Event, Fields, Form, Head, Reject, Slots, TrailerSlots};
+use crate::reactor::Token;
 use crate::sys::Ready;
 
 impl<T: Transport> Session<T> {
@@ -31,7 +32,7 @@ impl<T: Transport> Session<T> {
         cx.observer.head(cx.token, head);
         let framing = head.framing();
         if framing.body == Body::None {
-            self.answer(cx, &Request::new(head, &[], Fields::default()));
+            self.answer(cx, &Request::new(head, &[], Fields::default(), self.peer));
             return 0;
         }
         self.begin_body(cx, head, framing.body, rest)
@@ -109,7 +110,7 @@ impl<T: Transport> Session<T> {
         };
         let (_, event) = self.conn.next_data(limits, &rest[used..]);
         debug_assert!(matches!(event, Event::End), "a length was wholly there");
-        self.answer(cx, &Request::new(head, body, Fields::default()));
+        self.answer(cx, &Request::new(head, body, Fields::default(), self.peer));
         used
     }
 
@@ -158,7 +159,7 @@ impl<T: Transport> Session<T> {
         answer: impl FnOnce(&mut H, ResponseWriter<'_>) -> Option<Reply>,
     ) {
         let begin = cx.shared.out.len();
-        let writer = ResponseWriter::new(&mut self.conn, cx.shared, cx.token);
+        let writer = self.writer(cx.shared, cx.token);
         let handler = &mut *cx.handler;
         let caught = catch_unwind(AssertUnwindSafe(move || answer(handler, writer)));
         match (caught, cx.shared.outcome.take()) {
@@ -193,7 +194,7 @@ impl<T: Transport> Session<T> {
                 match &mut self.pending {
                     // What a late answer finds unsent is of those before it, and goes first.
                     Pending::Output(output) => output.follow(tail, wakes),
-                    Pending::Nothing | Pending::Linger(_) => {
+                    Pending::Nothing | Pending::Linger { .. } => {
                         let mut output = Box::<Output>::default();
                         output.follow(tail, wakes);
                         self.pending = Pending::Output(output);
@@ -227,7 +228,7 @@ impl<T: Transport> Session<T> {
         } else if matches!(trouble, Trouble::HandlerPanicked) {
             self.conn.close_after_answer();
         }
-        let res = ResponseWriter::new(&mut self.conn, cx.shared, cx.token).status(500);
+        let res = self.writer(cx.shared, cx.token).status(500);
         let _answered = if taken_back {
             res.empty()
         } else {
@@ -245,10 +246,21 @@ impl<T: Transport> Session<T> {
     ) {
         self.drop_held(cx.shared);
         self.drop_inflow(cx.shared);
-        let res = ResponseWriter::new(&mut self.conn, cx.shared, cx.token);
+        let res = self.writer(cx.shared, cx.token);
         let reason = [reject.reason(), "\n"].concat();
         let _answered = res.status(reject.status()).text(reason);
         self.observe(cx, reject.status(), Some(reject));
+    }
+
+    #[inline]
+    fn writer<'a>(&'a mut self, shared: &'a mut Shared, connection: Token) -> ResponseWriter<'a> {
+        ResponseWriter::new(
+            &mut self.conn,
+            &mut self.states,
+            self.peer,
+            shared,
+            connection,
+        )
     }
 
     #[inline]
@@ -318,7 +330,7 @@ impl<T: Transport> Session<T> {
             http::trailers(section, trailer_slots.insert(TrailerSlots::new()))
         };
         if let Some(head) = head {
-            self.answer(cx, &Request::new(&head, body, trailers));
+            self.answer(cx, &Request::new(&head, body, trailers, self.peer));
         } else {
             debug_assert!(false, "a head that was sound is sound");
             self.conn.fail();

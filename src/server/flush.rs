@@ -23,7 +23,7 @@ impl<T: Transport> Session<T> {
             Pending::Nothing if shared.out.is_empty() => return Ok(Flushed::All),
             Pending::Nothing => {}
             Pending::Output(_) => return self.flush_output(shared, budget),
-            Pending::Linger(_) => return Ok(Flushed::All),
+            Pending::Linger { .. } => return Ok(Flushed::All),
         }
         let part = &shared.out[..shared.out.len().min(budget.send)];
         let sent = self.send(part, More::No, budget)?;
@@ -219,7 +219,7 @@ impl<T: Transport> Session<T> {
                 output.keep(unsent, pool);
                 self.pending = Pending::Output(output);
             }
-            Pending::Linger(_) => {} // the connection is over, nothing more is said on it
+            Pending::Linger { .. } => {} // the connection is over, nothing more is said on it
         }
         Ok(())
     }

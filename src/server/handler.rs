@@ -5,6 +5,7 @@ use core::ops::Deref;
 use super::response::{Reply, ResponseWriter};
 use super::stream::Sink;
 use crate::http::{Fields, Head};
+use crate::sys::PeerAddress;
 
 /// A request that has come whole.
 #[derive(Clone, Copy, Debug)]
@@ -12,14 +13,21 @@ pub struct Request<'r> {
     head: &'r Head<'r>,
     body: &'r [u8],
     trailers: Fields<'r>,
+    peer: PeerAddress,
 }
 
 impl<'r> Request<'r> {
-    pub(super) fn new(head: &'r Head<'r>, body: &'r [u8], trailers: Fields<'r>) -> Self {
+    pub(super) fn new(
+        head: &'r Head<'r>,
+        body: &'r [u8],
+        trailers: Fields<'r>,
+        peer: PeerAddress,
+    ) -> Self {
         Request {
             head,
             body,
             trailers,
+            peer,
         }
     }
 
@@ -31,6 +39,12 @@ impl<'r> Request<'r> {
     /// The fields that came after a chunked body, without those that must not come there.
     pub fn trailers(&self) -> Fields<'r> {
         self.trailers
+    }
+
+    /// Where its connection comes from, as it was when it was accepted: behind a proxy that is the proxy. Costs no system
+    /// call.
+    pub fn peer(&self) -> PeerAddress {
+        self.peer
     }
 }
 

@@ -13,8 +13,8 @@
 //!
 //! `start`, `serving` and `event_loop` start; `worker` is what happens in a turn, `accept` who gets in, `drain` how it
 //! stops; `session`, `answer`, `flush` and `closing` are one connection on its `transport`; `patience` is its deadline;
-//! `handler`, `response`, `output` and `defer` are what applications see, `limits` and `observer` what operators do;
-//! `buffers`, `preamble` and `shared` are what all sessions of a worker use.
+//! `handler`, `response`, `helpers`, `output` and `defer` are what applications see, `limits` and `observer` what operators do;
+//! `states` is what they keep with a connection; `buffers`, `preamble` and `shared` are what all sessions of a worker use.
 
 mod accept;
 mod answer;
@@ -25,6 +25,7 @@ mod drain;
 mod event_loop;
 mod flush;
 mod handler;
+mod helpers;
 mod inflow;
 mod limits;
 mod observer;
@@ -36,6 +37,7 @@ mod serving;
 mod session;
 mod shared;
 mod start;
+mod states;
 mod stream;
 mod transport;
 mod waker;
@@ -44,6 +46,7 @@ mod worker;
 pub use defer::{Client, Completer};
 pub use event_loop::EventLoop;
 pub use handler::{Handler, Intake, Request};
+pub use helpers::Redirect;
 pub use limits::{Limits, Linger, Progress};
 pub use observer::{CloseReason, Observer, Summary, Trouble};
 pub use response::{HeadWriter, Reply, ResponseWriter, Upgrade};

@@ -215,14 +215,20 @@ fn pull(
         out: &mut shared.out,
         room: PIECE_BYTES,
         overrun: false,
+        trailers: Vec::new(),
     };
     // A panic is a failure of this answer, as it is in a handler.
     let pulled = catch_unwind(AssertUnwindSafe(|| pull(&mut body)));
-    match (pulled.unwrap_or(Pull::Failed), body.overrun) {
+    let (overrun, trailers) = (body.overrun, body.trailers);
+    match (pulled.unwrap_or(Pull::Failed), overrun) {
         (Pull::More, false) if shared.out.len() > before => Ok(Step::Encoded),
         (Pull::Wait, false) => Ok(Step::Waits),
         (Pull::End, false) => {
-            conn.end_body(limits, &mut shared.out, &[]);
+            let trailers: Vec<_> = trailers
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_bytes()))
+                .collect();
+            conn.end_body(limits, &mut shared.out, &trailers);
             Ok(Step::Encoded)
         }
         // One that has more and gives nothing would be asked again at once, and for ever.

@@ -9,11 +9,12 @@ use super::defer::{ClientState, Completer};
 use super::limits::Limits;
 use super::output::{Tail, read_all_onto};
 use super::shared::Shared;
+use super::states::States;
 use super::stream::{Duplex, Source};
 use super::waker::{Waker, Wakes};
 use crate::http::{Conn, Content, FieldError, FieldLine, Head, Length, encode};
 use crate::reactor::Token;
-use crate::sys::Fd;
+use crate::sys::{Fd, PeerAddress};
 
 /// A file this small goes with its head in one send; a larger one goes by `sendfile`.
 const SMALL_FILE_BYTES: u64 = 32 << 10;
@@ -71,19 +72,32 @@ pub(super) enum Kind {
 /// Where an answer begins. Answer with [`status`](Self::status) and what follows it, or [`defer`](Self::defer).
 #[derive(Debug)]
 pub struct ResponseWriter<'a> {
-    conn: &'a mut Conn,
-    shared: &'a mut Shared,
+    pub(super) conn: &'a mut Conn,
+    states: &'a mut States,
+    pub(super) shared: &'a mut Shared,
     connection: Token,
+    peer: PeerAddress,
+    /// Of an interim answer.
+    pub(super) fault: Option<FieldError>,
 }
 
 impl<'a> ResponseWriter<'a> {
-    pub(super) fn new(conn: &'a mut Conn, shared: &'a mut Shared, connection: Token) -> Self {
+    pub(super) fn new(
+        conn: &'a mut Conn,
+        states: &'a mut States,
+        peer: PeerAddress,
+        shared: &'a mut Shared,
+        connection: Token,
+    ) -> Self {
         shared.outcome = None;
         shared.wakes = Wakes::default();
         ResponseWriter {
             conn,
+            states,
             shared,
             connection,
+            peer,
+            fault: None,
         }
     }
 
@@ -109,7 +123,7 @@ impl<'a> ResponseWriter<'a> {
             shared: self.shared,
             begin,
             status,
-            fault: None,
+            fault: self.fault,
         }
     }
 
@@ -126,7 +140,10 @@ impl<'a> ResponseWriter<'a> {
     pub fn defer(self) -> (Completer, Reply) {
         let exchange = self.conn.serial();
         let completer = Completer::new(self.shared.mailbox.clone(), self.connection, exchange);
-        let kind = Kind::Later(completer.state());
+        let kind = match self.fault {
+            Some(fault) => Kind::Unsendable(fault),
+            None => Kind::Later(completer.state()),
+        };
         self.shared.outcome = Some(Outcome { status: 0, kind });
         (completer, Reply(()))
     }
@@ -136,12 +153,8 @@ impl<'a> ResponseWriter<'a> {
     /// stream.
     pub fn waker(&mut self) -> Waker {
         let (mailbox, exchange) = (self.shared.mailbox.clone(), self.conn.serial());
-        Waker::new(
-            mailbox,
-            self.connection,
-            exchange,
-            self.shared.wakes.state(),
-        )
+        let state = self.shared.wakes.state();
+        Waker::new(mailbox, self.connection, exchange, state)
     }
 
     /// Changes the protocol of the connection: 101, after which bytes go both ways without framing (RFC 9110 §7.8). `head`
@@ -157,6 +170,39 @@ impl<'a> ResponseWriter<'a> {
                 .text("this needs another protocol\n"));
         }
         Ok(Upgrade(self.begin(101).field("Upgrade", protocol)))
+    }
+
+    /// Where the connection comes from: what [`Request::peer`](super::Request::peer) says, for who has no request.
+    pub fn peer(&self) -> PeerAddress {
+        self.peer
+    }
+
+    /// What was kept with the connection of this type, if anything was.
+    pub fn connection_state<T: 'static>(&mut self) -> Option<&mut T> {
+        self.states.get()
+    }
+
+    /// What is kept with the connection of this type, made now if there is none: one value of each type. It is dropped when
+    /// the connection ends. A connection with none costs 8 bytes and no allocation.
+    ///
+    /// What belongs to a core rather than to a connection is the handler's own: it has `&mut self`, and may hold an
+    /// [`Rc`](std::rc::Rc).
+    ///
+    /// ```
+    /// use edgeloop::{Reply, Request, ResponseWriter};
+    ///
+    /// #[derive(Default)]
+    /// struct Asked(u32);
+    ///
+    /// fn count(_: &Request, mut res: ResponseWriter) -> Reply {
+    ///     let asked = res.connection_state_or(Asked::default);
+    ///     asked.0 += 1;
+    ///     let asked = asked.0;
+    ///     res.status(200).text(format!("{asked} on this connection\n"))
+    /// }
+    /// ```
+    pub fn connection_state_or<T: 'static>(&mut self, make: impl FnOnce() -> T) -> &mut T {
+        self.states.get_or(make)
     }
 
     /// The server's limits.
@@ -176,8 +222,8 @@ fn is_registered(method: &str) -> bool {
 /// An answer whose status is written and whose fields are being written.
 #[derive(Debug)]
 pub struct HeadWriter<'a> {
-    conn: &'a mut Conn,
-    shared: &'a mut Shared,
+    pub(super) conn: &'a mut Conn,
+    pub(super) shared: &'a mut Shared,
     /// Where in the output the answer begins: back to there if it can't be.
     begin: usize,
     status: u16,
@@ -193,7 +239,7 @@ impl HeadWriter<'_> {
     #[must_use]
     pub fn field(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         if let Err(fault) = encode::field(&mut self.shared.out, name, value.as_ref()) {
-            self.fault = self.fault.or(Some(fault));
+            self = self.with_fault(fault);
         }
         self
     }
@@ -296,9 +342,14 @@ impl HeadWriter<'_> {
         })
     }
 
+    pub(super) fn with_fault(mut self, fault: FieldError) -> Self {
+        self.fault = self.fault.or(Some(fault));
+        self
+    }
+
     /// Ends the head; the content, if any is to be sent, is made by `content`.
     #[inline]
-    fn followed_by(
+    pub(super) fn followed_by(
         self,
         length: Length,
         content: impl FnOnce(&mut Conn, &mut Shared) -> Kind,

@@ -24,10 +24,11 @@ use super::observer::{CloseReason, Observer, Trouble};
 use super::output::Output;
 use super::patience::{Patience, Waiting};
 use super::shared::{INPUT_BYTES, OUTPUT_BYTES, Shared};
+use super::states::States;
 use super::transport::Transport;
 use crate::http::{Conn, Event, Reading, Slots, Stage};
 use crate::reactor::Token;
-use crate::sys::{Instant, Ready};
+use crate::sys::{Instant, PeerAddress, Ready};
 
 /// A connection and what it holds: no buffer while it waits for its next request.
 pub(super) struct Session<T> {
@@ -41,6 +42,9 @@ pub(super) struct Session<T> {
     pub(super) ended: bool,
     /// There was no room for it, and it has been told so.
     pub(super) turned_away: bool,
+    pub(super) peer: PeerAddress,
+    /// What handlers keep with it.
+    pub(super) states: States,
     pub(super) conn: Conn,
     pub(super) held: Held,
     /// A body goes on to the application as it comes.
@@ -79,14 +83,11 @@ pub(super) enum Pending {
     Nothing,
     /// Bytes that the kernel did not take at once, or content that follows.
     Output(Box<Output>),
-    /// The end: the client is read so that it can read.
-    Linger(Linger),
-}
-
-/// A closing connection whose sending side is shut.
-pub(super) struct Linger {
-    pub(super) until: Instant,
-    pub(super) bytes_left: u32,
+    /// The end: the sending side is shut, and the client is read so that it can read.
+    Linger {
+        until: Instant,
+        bytes_left: u32,
+    },
 }
 
 /// What a driven session wants of the loop.
@@ -149,7 +150,7 @@ pub(super) enum Flushed {
 }
 
 impl<T: Transport> Session<T> {
-    pub(super) fn new(transport: T, shared: &Shared) -> Session<T> {
+    pub(super) fn new(transport: T, peer: PeerAddress, shared: &Shared) -> Session<T> {
         Session {
             transport,
             ready: Ready::WRITE,
@@ -157,6 +158,8 @@ impl<T: Transport> Session<T> {
             queued: false,
             ended: false,
             turned_away: false,
+            peer,
+            states: States::default(),
             conn: Conn::new(),
             held: Held::Nothing,
             inflow: None,
@@ -205,7 +208,7 @@ impl<T: Transport> Session<T> {
     pub(super) fn allowance(&self, shared: &Shared) -> usize {
         match self.pending {
             Pending::Nothing => shared.send_budget.max(LITTLE_BYTES),
-            Pending::Output(_) | Pending::Linger(_) => shared.send_budget,
+            Pending::Output(_) | Pending::Linger { .. } => shared.send_budget,
         }
     }
 
@@ -448,7 +451,7 @@ impl<T: Transport> Session<T> {
         match (&self.pending, self.conn.stage()) {
             (Pending::Output(output), _) if output.waits() => Some(Waiting::Stream),
             (Pending::Output(_), _) => Some(Waiting::Write),
-            (Pending::Linger(_), _) | (Pending::Nothing, Stage::Closing(_)) => {
+            (Pending::Linger { .. }, _) | (Pending::Nothing, Stage::Closing(_)) => {
                 Some(Waiting::Linger)
             }
             (Pending::Nothing, Stage::Head { .. }) => Some(match self.held {
@@ -489,7 +492,7 @@ impl<T: Transport> Session<T> {
                 self.patience.take_progress();
             }
             Pending::Output(_) => {}
-            Pending::Linger(linger) => self.patience.not_after(linger.until),
+            Pending::Linger { until, .. } => self.patience.not_after(*until),
         }
         if shared.phase.is_draining() && matches!(waiting, Waiting::Idle | Waiting::FirstByte) {
             self.patience

@@ -7,7 +7,7 @@
 use core::fmt;
 
 use super::response::{Reply, ResponseWriter};
-use crate::http::{Conn, Encoder, Exchange, Fields, Limits, Stage, Writing};
+use crate::http::{Conn, Encoder, Exchange, FieldError, Fields, Limits, Stage, Writing, encode};
 
 /// Content that is made while it is sent. It is pulled when there is room, so a slow client makes a slow source.
 ///
@@ -92,6 +92,7 @@ pub struct BodyWriter<'a> {
     pub(super) out: &'a mut Vec<u8>,
     pub(super) room: usize,
     pub(super) overrun: bool,
+    pub(super) trailers: Vec<(String, String)>,
 }
 
 impl BodyWriter<'_> {
@@ -103,6 +104,14 @@ impl BodyWriter<'_> {
     /// How much is missing of a length that was promised.
     pub fn left(&self) -> Option<u64> {
         owed(self.conn)
+    }
+
+    /// Adds a field behind the content: of those in the pull that says [`Pull::End`]. It goes out where content of unknown
+    /// length was begun and HTTP/1.1 is spoken. Errors: what can't be sent there, and is not.
+    pub fn trailer(&mut self, name: &str, value: &str) -> Result<(), FieldError> {
+        encode::check_trailer(name, value.as_bytes())?;
+        self.trailers.push((name.to_owned(), value.to_owned()));
+        Ok(())
     }
 
     /// Appends content. More than was promised fails the answer.
