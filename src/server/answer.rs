@@ -93,8 +93,9 @@ impl<T: Transport> Session<T> {
         cx: &mut Cx<'_, H, O>,
         head: &Head<'_>,
     ) -> Option<usize> {
+        let request = Request::new(head, &[], Fields::default());
         let mut body_max = None;
-        self.with_handler(cx, |handler, res| match handler.intake(head, res) {
+        self.with_handler(cx, |handler, res| match handler.intake(&request, res) {
             Intake::Buffer(bytes) => {
                 body_max = Some(bytes);
                 None

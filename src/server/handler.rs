@@ -53,9 +53,10 @@ pub trait Handler {
     /// Answers a request, now or later: a [`Reply`] can only be had from the writer, and the writer makes only one.
     fn on_request(&mut self, req: &Request<'_>, res: ResponseWriter<'_>) -> Reply;
 
-    /// Says what is to become of a body, before any of it is read and before any `100 Continue`. Called once for each
-    /// request that has one. By default it is buffered up to [`Limits::body_bytes_max`](super::Limits::body_bytes_max).
-    fn intake(&mut self, _head: &Head<'_>, res: ResponseWriter<'_>) -> Intake {
+    /// Says what is to become of a body, before any of it is read and before any `100 Continue`: the request has none yet.
+    /// Called once for each request that will have one. By default it is buffered up to
+    /// [`Limits::body_bytes_max`](super::Limits::body_bytes_max).
+    fn intake(&mut self, _req: &Request<'_>, res: ResponseWriter<'_>) -> Intake {
         Intake::Buffer(res.limits().body_bytes_max)
     }
 }

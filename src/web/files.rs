@@ -204,8 +204,8 @@ impl Handler for Files {
     }
 
     /// No body changes the answer.
-    fn intake(&mut self, head: &Head<'_>, res: ResponseWriter<'_>) -> Intake {
-        Intake::Answer(self.serve(head, head.path(), res))
+    fn intake(&mut self, req: &Request<'_>, res: ResponseWriter<'_>) -> Intake {
+        Intake::Answer(self.on_request(req, res))
     }
 }
 
