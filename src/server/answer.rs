@@ -133,13 +133,17 @@ impl<T: Transport> Session<T> {
         answer: impl FnOnce(&mut H, ResponseWriter<'_>) -> Option<Reply>,
     ) {
         let begin = cx.shared.out.len();
+        cx.shared.added.begin(self.added.take());
         let writer = ResponseWriter::new(&mut self.conn, cx.shared, cx.token);
         let handler = &mut *cx.handler;
         let caught = catch_unwind(AssertUnwindSafe(move || answer(handler, writer)));
         match (caught, cx.shared.outcome.take()) {
             (Ok(Some(_)), Some(outcome)) => self.take(cx, begin, outcome),
             // An answer that was begun and dropped is none.
-            (Ok(None), None) => cx.shared.out.truncate(begin),
+            (Ok(None), None) => {
+                cx.shared.out.truncate(begin);
+                cx.shared.added.clear();
+            }
             (Ok(Some(_)), None) | (Ok(None), Some(_)) => {
                 self.answer_fault(cx, begin, &Trouble::NoAnswer);
             }
@@ -153,10 +157,15 @@ impl<T: Transport> Session<T> {
         &mut self,
         cx: &mut Cx<'_, H, O>,
         begin: usize,
-        Outcome { status, kind }: Outcome,
+        outcome: Outcome,
     ) {
+        let Outcome {
+            status,
+            kind,
+            content_bytes,
+        } = outcome;
         match kind {
-            Kind::Whole => self.observe(cx, status, None),
+            Kind::Whole => self.observe(cx, status, content_bytes, None),
             Kind::Tail(tail) => {
                 match &mut self.pending {
                     // What a late answer finds unsent is of those before it, and goes first.
@@ -165,9 +174,12 @@ impl<T: Transport> Session<T> {
                         self.pending = Pending::Output(Box::new(Output::new(tail)));
                     }
                 }
-                self.observe(cx, status, None);
+                self.observe(cx, status, content_bytes, None);
             }
-            Kind::Later(client) => self.deferred = Some(client),
+            Kind::Later(client) => {
+                self.deferred = Some(client);
+                self.added = cx.shared.added.keep();
+            }
             Kind::Unsendable(fault) => self.answer_fault(cx, begin, &Trouble::Field(fault)),
             Kind::Broken => self.answer_fault(cx, begin, &Trouble::ContentFailed),
         }
@@ -190,13 +202,21 @@ impl<T: Transport> Session<T> {
         } else if matches!(trouble, Trouble::HandlerPanicked) {
             self.conn.close_after_answer();
         }
+        if matches!(trouble, Trouble::Field(_)) {
+            cx.shared.added.drop_fields();
+        }
+        let content = if taken_back {
+            ""
+        } else {
+            "the server failed to answer\n"
+        };
         let res = ResponseWriter::new(&mut self.conn, cx.shared, cx.token).status(500);
         let _answered = if taken_back {
             res.empty()
         } else {
-            res.text("the server failed to answer\n")
+            res.text(content)
         };
-        self.observe(cx, 500, None);
+        self.observe(cx, 500, Some(content.len() as u64), None);
     }
 
     /// Answers a client's fault. The connection closes after it.
@@ -207,14 +227,21 @@ impl<T: Transport> Session<T> {
         reject: Reject,
     ) {
         self.drop_held(cx.shared);
+        cx.shared.added.clear();
         let res = ResponseWriter::new(&mut self.conn, cx.shared, cx.token);
         let reason = [reject.reason(), "\n"].concat();
         let _answered = res.status(reject.status()).text(reason);
-        self.observe(cx, reject.status(), Some(reject));
+        self.observe(cx, reject.status(), None, Some(reject));
     }
 
     #[inline]
-    fn observe<H, O: Observer>(&self, cx: &mut Cx<'_, H, O>, status: u16, reject: Option<Reject>) {
+    fn observe<H, O: Observer>(
+        &self,
+        cx: &mut Cx<'_, H, O>,
+        status: u16,
+        content_bytes: Option<u64>,
+        reject: Option<Reject>,
+    ) {
         let exchange = self.conn.serial();
         let summary = Summary {
             status,
@@ -222,6 +249,10 @@ impl<T: Transport> Session<T> {
             reject,
         };
         cx.observer.answered(cx.token, &summary);
+        let now = cx.shared.now;
+        if cx.shared.added.tell(status, content_bytes, now) {
+            cx.observer.trouble(&Trouble::HandlerPanicked);
+        }
     }
 
     /// Keeps a piece of a body that its handler will see whole.

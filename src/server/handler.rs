@@ -3,14 +3,19 @@
 use core::ops::Deref;
 
 use super::response::{Reply, ResponseWriter};
+use super::route::{Attachment, RouteMatch};
 use crate::http::{Fields, Head};
 
-/// A request that has come whole.
+/// A request that has come whole, and what is known of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'r> {
     head: &'r Head<'r>,
     body: &'r [u8],
     trailers: Fields<'r>,
+    /// The route that it takes.
+    pub(super) route: Option<&'r RouteMatch<'r>>,
+    /// What was attached to it.
+    pub(super) attached: Option<&'r Attachment<'r>>,
 }
 
 impl<'r> Request<'r> {
@@ -19,6 +24,8 @@ impl<'r> Request<'r> {
             head,
             body,
             trailers,
+            route: None,
+            attached: None,
         }
     }
 
@@ -55,9 +62,9 @@ pub trait Handler {
 
     /// Says what is to become of a body, before any of it is read and before any `100 Continue`: the request has none yet.
     /// Called once for each request that will have one. By default it is buffered up to
-    /// [`Limits::body_bytes_max`](super::Limits::body_bytes_max).
+    /// [`ResponseWriter::body_bytes_max`].
     fn intake(&mut self, _req: &Request<'_>, res: ResponseWriter<'_>) -> Intake {
-        Intake::Buffer(res.limits().body_bytes_max)
+        Intake::Buffer(res.body_bytes_max())
     }
 }
 
@@ -74,4 +81,19 @@ pub enum Intake {
     Buffer(usize),
     /// The head was enough for an answer. A short body is read over, a long one ends the connection.
     Answer(Reply),
+}
+
+impl Intake {
+    /// Puts the decision aside and gives a [`Reply`] that stands for it: so whoever passes a request on and returns the
+    /// reply of those behind is one function for both, [`Handler::intake`] and [`Handler::on_request`]. What was put aside is
+    /// then to be returned instead. The reply of an [`Answer`](Intake::Answer) is itself, and nothing is put aside.
+    pub fn put_aside(self, aside: &mut Option<Intake>) -> Reply {
+        match self {
+            Intake::Answer(reply) => reply,
+            Intake::Buffer(_) => {
+                *aside = Some(self);
+                Reply::nothing()
+            }
+        }
+    }
 }

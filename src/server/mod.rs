@@ -13,10 +13,11 @@
 //!
 //! `start`, `serving` and `event_loop` start; `worker` is what happens in a turn, `accept` who gets in, `drain` how it
 //! stops; `session`, `answer`, `flush` and `closing` are one connection on its `transport`; `patience` is its deadline;
-//! `handler`, `response`, `output` and `defer` are what applications see, `limits` and `observer` what operators do;
+//! `handler`, `route`, `response`, `added`, `output` and `defer` are what applications see, `limits` and `observer` what operators do;
 //! `buffers`, `preamble` and `shared` are what all sessions of a worker use.
 
 mod accept;
+mod added;
 mod answer;
 mod buffers;
 mod closing;
@@ -31,6 +32,7 @@ mod output;
 mod patience;
 mod preamble;
 mod response;
+mod route;
 mod serving;
 mod session;
 mod shared;
@@ -38,6 +40,7 @@ mod start;
 mod transport;
 mod worker;
 
+pub use added::Answered;
 pub use defer::{Client, Completer};
 pub use event_loop::EventLoop;
 pub use handler::{Handler, Intake, Request};
@@ -45,5 +48,6 @@ pub use limits::{Limits, Linger, Progress};
 pub use observer::{CloseReason, Observer, Summary, Trouble};
 pub use output::{BodyWriter, Pull, Source};
 pub use response::{HeadWriter, Reply, ResponseWriter};
+pub use route::{Attachment, RouteMatch};
 pub use serving::{Handle, Report, Serving};
 pub use start::{Server, StartError};

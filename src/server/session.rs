@@ -16,6 +16,7 @@
 use std::io;
 use std::sync::Arc;
 
+use super::added::Added;
 use super::defer::{Client, ClientState};
 use super::handler::Handler;
 use super::limits::Limits;
@@ -45,6 +46,8 @@ pub(super) struct Session<T> {
     pub(super) pending: Pending,
     /// A handler has put its answer off.
     pub(super) deferred: Option<Arc<ClientState>>,
+    /// And this was said of it before.
+    pub(super) added: Option<Box<Added>>,
     pub(super) patience: Patience,
 }
 
@@ -156,6 +159,7 @@ impl<T: Transport> Session<T> {
             held: Held::Nothing,
             pending: Pending::Nothing,
             deferred: None,
+            added: None,
             patience: Patience::new(&shared.limits, shared.now),
         }
     }

@@ -1,5 +1,6 @@
 //! What all sessions of a worker use in turn.
 
+use super::added::Added;
 use super::buffers::Pool;
 use super::defer::Message;
 use super::drain::Phase;
@@ -31,6 +32,8 @@ pub(super) struct Shared {
     pub(super) out: Vec<u8>,
     /// What the handler that runs at present has answered.
     pub(super) outcome: Option<Outcome>,
+    /// What was said of its answer before it has begun.
+    pub(super) added: Added,
     /// For values that are formatted.
     pub(super) scratch: String,
     pub(super) now: Instant,
@@ -51,6 +54,7 @@ impl Shared {
             input: vec![0; INPUT_BYTES],
             out: Vec::with_capacity(OUT_BYTES),
             outcome: None,
+            added: Added::default(),
             scratch: String::new(),
             now: Instant::from_nanos(0),
             send_budget: limits.turn_send_budget,

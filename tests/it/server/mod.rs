@@ -3,6 +3,7 @@
 //! Deadlines are shortened, and only ever asserted from one side: that something happens, at the latest before a test's
 //! own patience is over. Nothing here is proved by being fast.
 
+mod added;
 mod allocation;
 mod alone;
 mod client;
@@ -20,6 +21,7 @@ mod hostile;
 mod intake;
 mod observer;
 mod requests;
+mod route;
 mod running;
 mod time;
 
