@@ -93,6 +93,8 @@ impl<T: Transport> Session<T> {
         }
         self.conn.want_body(&mut cx.shared.out);
         self.begin_sink(cx.shared, sink, bytes_max);
+        // Whoever passed the request on is not asked again.
+        self.added = cx.shared.added.keep();
         0
     }
 
@@ -120,8 +122,9 @@ impl<T: Transport> Session<T> {
         cx: &mut Cx<'_, H, O>,
         head: &Head<'_>,
     ) -> Option<Intake> {
+        let request = Request::new(head, &[], Fields::default(), self.peer);
         let mut wanted = None;
-        self.with_handler(cx, |handler, res| match handler.intake(head, res) {
+        self.with_handler(cx, |handler, res| match handler.intake(&request, res) {
             Intake::Answer(reply) => Some(reply),
             intake @ (Intake::Buffer(_) | Intake::Stream { .. }) => {
                 wanted = Some(intake);
@@ -159,13 +162,17 @@ impl<T: Transport> Session<T> {
         answer: impl FnOnce(&mut H, ResponseWriter<'_>) -> Option<Reply>,
     ) {
         let begin = cx.shared.out.len();
+        cx.shared.added.begin(self.added.take());
         let writer = self.writer(cx.shared, cx.token);
         let handler = &mut *cx.handler;
         let caught = catch_unwind(AssertUnwindSafe(move || answer(handler, writer)));
         match (caught, cx.shared.outcome.take()) {
             (Ok(Some(_)), Some(outcome)) => self.take(cx, begin, outcome),
             // An answer that was begun and dropped is none.
-            (Ok(None), None) => cx.shared.out.truncate(begin),
+            (Ok(None), None) => {
+                cx.shared.out.truncate(begin);
+                cx.shared.added.clear();
+            }
             (Ok(Some(_)), None) | (Ok(None), Some(_)) => {
                 self.answer_fault(cx, begin, &Trouble::NoAnswer);
             }
@@ -179,10 +186,15 @@ impl<T: Transport> Session<T> {
         &mut self,
         cx: &mut Cx<'_, H, O>,
         begin: usize,
-        Outcome { status, kind }: Outcome,
+        outcome: Outcome,
     ) {
+        let Outcome {
+            status,
+            kind,
+            content_bytes,
+        } = outcome;
         match kind {
-            Kind::Whole => self.observe(cx, status, None),
+            Kind::Whole => self.observe(cx, status, content_bytes, None),
             Kind::Tail(tail) => {
                 let duplex = match &tail {
                     Tail::Duplex(duplex) => Some(Rc::clone(duplex)),
@@ -200,12 +212,15 @@ impl<T: Transport> Session<T> {
                         self.pending = Pending::Output(output);
                     }
                 }
-                self.observe(cx, status, None);
+                self.observe(cx, status, content_bytes, None);
                 if let Some(duplex) = duplex {
                     self.begin_duplex(cx, &duplex);
                 }
             }
-            Kind::Later(client) => self.deferred = Some(client),
+            Kind::Later(client) => {
+                self.deferred = Some(client);
+                self.added = cx.shared.added.keep();
+            }
             Kind::Unsendable(fault) => self.answer_fault(cx, begin, &Trouble::Field(fault)),
             Kind::Broken => self.answer_fault(cx, begin, &Trouble::ContentFailed),
         }
@@ -228,13 +243,21 @@ impl<T: Transport> Session<T> {
         } else if matches!(trouble, Trouble::HandlerPanicked) {
             self.conn.close_after_answer();
         }
+        if matches!(trouble, Trouble::Field(_)) {
+            cx.shared.added.drop_fields();
+        }
+        let content = if taken_back {
+            ""
+        } else {
+            "the server failed to answer\n"
+        };
         let res = self.writer(cx.shared, cx.token).status(500);
         let _answered = if taken_back {
             res.empty()
         } else {
-            res.text("the server failed to answer\n")
+            res.text(content)
         };
-        self.observe(cx, 500, None);
+        self.observe(cx, 500, Some(content.len() as u64), None);
     }
 
     /// Answers a client's fault. The connection closes after it.
@@ -246,10 +269,11 @@ impl<T: Transport> Session<T> {
     ) {
         self.drop_held(cx.shared);
         self.drop_inflow(cx.shared);
+        cx.shared.added.clear();
         let res = self.writer(cx.shared, cx.token);
         let reason = [reject.reason(), "\n"].concat();
         let _answered = res.status(reject.status()).text(reason);
-        self.observe(cx, reject.status(), Some(reject));
+        self.observe(cx, reject.status(), None, Some(reject));
     }
 
     #[inline]
@@ -264,7 +288,13 @@ impl<T: Transport> Session<T> {
     }
 
     #[inline]
-    fn observe<H, O: Observer>(&self, cx: &mut Cx<'_, H, O>, status: u16, reject: Option<Reject>) {
+    fn observe<H, O: Observer>(
+        &self,
+        cx: &mut Cx<'_, H, O>,
+        status: u16,
+        content_bytes: Option<u64>,
+        reject: Option<Reject>,
+    ) {
         let exchange = self.conn.serial();
         let summary = Summary {
             status,
@@ -272,6 +302,10 @@ impl<T: Transport> Session<T> {
             reject,
         };
         cx.observer.answered(cx.token, &summary);
+        let now = cx.shared.now;
+        if cx.shared.added.tell(status, content_bytes, now) {
+            cx.observer.trouble(&Trouble::HandlerPanicked);
+        }
     }
 
     /// Keeps a piece of a body that its handler will see whole.

@@ -13,10 +13,12 @@
 //!
 //! `start`, `serving` and `event_loop` start; `worker` is what happens in a turn, `accept` who gets in, `drain` how it
 //! stops; `session`, `answer`, `flush` and `closing` are one connection on its `transport`; `patience` is its deadline;
-//! `handler`, `response`, `helpers`, `output` and `defer` are what applications see, `limits` and `observer` what operators do;
-//! `states` is what they keep with a connection; `buffers`, `preamble` and `shared` are what all sessions of a worker use.
+//! `handler`, `route`, `response`, `added`, `helpers`, `output`, `stream`, `waker` and `defer` are what applications see,
+//! `limits` and `observer` what operators do; `inflow` is a body on its way to them; `states` is what they keep with a
+//! connection; `buffers`, `preamble` and `shared` are what all sessions of a worker use.
 
 mod accept;
+mod added;
 mod answer;
 mod buffers;
 mod closing;
@@ -33,6 +35,7 @@ mod output;
 mod patience;
 mod preamble;
 mod response;
+mod route;
 mod serving;
 mod session;
 mod shared;
@@ -43,6 +46,7 @@ mod transport;
 mod waker;
 mod worker;
 
+pub use added::Answered;
 pub use defer::{Client, Completer};
 pub use event_loop::EventLoop;
 pub use handler::{Handler, Intake, Request};
@@ -50,6 +54,7 @@ pub use helpers::Redirect;
 pub use limits::{Limits, Linger, Progress};
 pub use observer::{CloseReason, Observer, Summary, Trouble};
 pub use response::{HeadWriter, Reply, ResponseWriter, Upgrade};
+pub use route::{Attachment, RouteMatch};
 pub use serving::{Handle, Report, Serving};
 pub use start::{Server, StartError};
 pub use stream::{BodyWriter, Duplex, Pull, Sink, Source, Taken};

@@ -47,11 +47,20 @@ const TEXT: FieldLine = FieldLine::new("Content-Type: text/plain; charset=utf-8\
 #[must_use = "return it from the handler"]
 pub struct Reply(());
 
+impl Reply {
+    /// Of a request whose body is wanted first. As an answer it is none, and its client gets 500.
+    pub(super) fn nothing() -> Reply {
+        Reply(())
+    }
+}
+
 /// What an answer came to, for the session to take when its handler has returned.
 #[derive(Debug)]
 pub(super) struct Outcome {
     pub(super) status: u16,
     pub(super) kind: Kind,
+    /// How many bytes its content has, where that is known.
+    pub(super) content_bytes: Option<u64>,
 }
 
 /// What the session has to do for an answer.
@@ -118,12 +127,13 @@ impl<'a> ResponseWriter<'a> {
     fn begin(self, status: u16) -> HeadWriter<'a> {
         let begin = self.shared.out.len();
         self.shared.preamble.begin(&mut self.shared.out, status);
+        let fault = self.shared.added.begin_head(&mut self.shared.out);
         HeadWriter {
             conn: self.conn,
             shared: self.shared,
             begin,
             status,
-            fault: self.fault,
+            fault: self.fault.or(fault),
         }
     }
 
@@ -144,7 +154,11 @@ impl<'a> ResponseWriter<'a> {
             Some(fault) => Kind::Unsendable(fault),
             None => Kind::Later(completer.state()),
         };
-        self.shared.outcome = Some(Outcome { status: 0, kind });
+        self.shared.outcome = Some(Outcome {
+            status: 0,
+            kind,
+            content_bytes: None,
+        });
         (completer, Reply(()))
     }
 
@@ -269,7 +283,8 @@ impl HeadWriter<'_> {
     /// Ends the answer with this content, copied into the output.
     #[inline]
     pub fn body(self, content: impl AsRef<[u8]>) -> Reply {
-        self.finish(|conn, shared, status| {
+        let length = Length::Known(content.as_ref().len() as u64);
+        self.finish(length, |conn, shared, status| {
             let (limits, out) = (&shared.limits.http, &mut shared.out);
             conn.finish_whole(limits, out, status, content.as_ref());
             Kind::Whole
@@ -354,7 +369,7 @@ impl HeadWriter<'_> {
         length: Length,
         content: impl FnOnce(&mut Conn, &mut Shared) -> Kind,
     ) -> Reply {
-        self.finish(|conn, shared, status| {
+        self.finish(length, |conn, shared, status| {
             let (limits, out) = (&shared.limits.http, &mut shared.out);
             match conn.finish_head(limits, out, status, length) {
                 Content::Sent => content(conn, shared),
@@ -365,7 +380,11 @@ impl HeadWriter<'_> {
 
     /// The one end of all answers.
     #[inline]
-    fn finish(self, end: impl FnOnce(&mut Conn, &mut Shared, u16) -> Kind) -> Reply {
+    fn finish(
+        self,
+        length: Length,
+        end: impl FnOnce(&mut Conn, &mut Shared, u16) -> Kind,
+    ) -> Reply {
         let HeadWriter {
             conn,
             shared,
@@ -373,14 +392,22 @@ impl HeadWriter<'_> {
             status,
             fault,
         } = self;
-        let kind = match fault {
-            Some(fault) => {
-                shared.out.truncate(begin);
-                Kind::Unsendable(fault)
-            }
-            None => end(conn, shared, status),
+        let kind = if let Some(fault) = fault {
+            shared.out.truncate(begin);
+            Kind::Unsendable(fault)
+        } else {
+            shared.added.end_head(&mut shared.out, begin);
+            end(conn, shared, status)
         };
-        shared.outcome = Some(Outcome { status, kind });
+        let content_bytes = match length {
+            Length::Known(bytes) => Some(bytes),
+            Length::Unknown => None,
+        };
+        shared.outcome = Some(Outcome {
+            status,
+            kind,
+            content_bytes,
+        });
         Reply(())
     }
 }
@@ -399,7 +426,7 @@ impl Upgrade<'_> {
     /// From here on the connection is `duplex`'s, beginning with what the client has sent behind its request. It ends when
     /// [`pull`](Duplex::pull) says [`End`](super::Pull::End), after what was written is sent.
     pub fn duplex(self, duplex: impl Duplex + 'static) -> Reply {
-        self.0.finish(|conn, shared, _| {
+        self.0.finish(Length::Unknown, |conn, shared, _| {
             conn.upgrade(&mut shared.out);
             Kind::Tail(Tail::Duplex(Rc::new(RefCell::new(duplex))))
         })

@@ -16,6 +16,7 @@
 use std::io;
 use std::sync::Arc;
 
+use super::added::Added;
 use super::defer::{Client, ClientState};
 use super::handler::Handler;
 use super::inflow::{Broken, Inflow};
@@ -52,6 +53,8 @@ pub(super) struct Session<T> {
     pub(super) pending: Pending,
     /// A handler has put its answer off.
     pub(super) deferred: Option<Arc<ClientState>>,
+    /// And this was said of it before.
+    pub(super) added: Option<Box<Added>>,
     pub(super) patience: Patience,
 }
 
@@ -165,6 +168,7 @@ impl<T: Transport> Session<T> {
             inflow: None,
             pending: Pending::Nothing,
             deferred: None,
+            added: None,
             patience: Patience::new(&shared.limits, shared.now),
         }
     }

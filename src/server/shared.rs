@@ -1,5 +1,6 @@
 //! What all sessions of a worker use in turn.
 
+use super::added::Added;
 use super::buffers::Pool;
 use super::defer::Message;
 use super::drain::Phase;
@@ -34,6 +35,8 @@ pub(super) struct Shared {
     pub(super) outcome: Option<Outcome>,
     /// Who can wake the stream that it begins.
     pub(super) wakes: Wakes,
+    /// What was said of its answer before it has begun.
+    pub(super) added: Added,
     /// For values that are formatted.
     pub(super) scratch: String,
     pub(super) now: Instant,
@@ -55,6 +58,7 @@ impl Shared {
             out: Vec::with_capacity(OUT_BYTES),
             outcome: None,
             wakes: Wakes::default(),
+            added: Added::default(),
             scratch: String::new(),
             now: Instant::from_nanos(0),
             send_budget: limits.turn_send_budget,
