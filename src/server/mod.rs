@@ -13,7 +13,7 @@
 //!
 //! `start`, `serving` and `event_loop` start; `worker` is what happens in a turn, `accept` who gets in, `drain` how it
 //! stops; `session`, `answer`, `flush` and `closing` are one connection on its `transport`; `patience` is its deadline;
-//! `handler`, `response`, `output` and `defer` are what applications see, `limits` and `observer` what operators do;
+//! `handler`, `response`, `output`, `defer` and [`pool`] are what applications see, `limits` and `observer` what operators do;
 //! `buffers`, `preamble` and `shared` are what all sessions of a worker use.
 
 mod accept;
@@ -29,6 +29,7 @@ mod limits;
 mod observer;
 mod output;
 mod patience;
+pub mod pool;
 mod preamble;
 mod response;
 mod serving;
@@ -38,7 +39,7 @@ mod start;
 mod transport;
 mod worker;
 
-pub use defer::{Client, Completer};
+pub use defer::{Client, Completer, Promise};
 pub use event_loop::EventLoop;
 pub use handler::{Handler, Intake, Request};
 pub use limits::{Limits, Linger, Progress};

@@ -14,9 +14,8 @@
 //! Here is the way in; `answer` turns events into answers, `flush` sends them, `closing` ends the connection.
 
 use std::io;
-use std::sync::Arc;
 
-use super::defer::{Client, ClientState};
+use super::defer::{Client, Deferred};
 use super::handler::Handler;
 use super::limits::Limits;
 use super::observer::{CloseReason, Observer, Trouble};
@@ -44,7 +43,7 @@ pub(super) struct Session<T> {
     pub(super) held: Held,
     pub(super) pending: Pending,
     /// A handler has put its answer off.
-    pub(super) deferred: Option<Arc<ClientState>>,
+    pub(super) deferred: Option<Box<Deferred>>,
     pub(super) patience: Patience,
 }
 
@@ -228,12 +227,12 @@ impl<T: Transport> Session<T> {
             if let Stage::Closing(reason) = self.conn.stage() {
                 return self.close(cx.shared, input, budget, reason);
             }
-            if let Some(client) = &self.deferred {
+            if let Some(deferred) = &self.deferred {
                 if self.ready.intersects(Ready::HANGUP | Ready::ERROR) {
                     return Err(CloseReason::Reset);
                 }
                 if self.ready.contains(Ready::PEER_CLOSED) {
-                    client.set(Client::HalfClosed);
+                    deferred.client.set(Client::HalfClosed);
                 }
                 return Ok(Next::Wait);
             }
@@ -418,7 +417,11 @@ impl<T: Transport> Session<T> {
             .patience
             .wait(waiting, exchange, &shared.limits, shared.now);
         match &mut self.pending {
-            Pending::Nothing => {}
+            Pending::Nothing => {
+                if let Some(until) = self.deferred.as_ref().and_then(|it| it.until()) {
+                    self.patience.set(until);
+                }
+            }
             Pending::Output(output) if begins => {
                 // From here on progress is what the peer acknowledges of this.
                 output.unacknowledged = self.transport.unacknowledged().unwrap_or(0) as u64;
