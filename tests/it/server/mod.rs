@@ -19,6 +19,7 @@ mod hand;
 mod hostile;
 mod intake;
 mod observer;
+mod pool;
 mod requests;
 mod running;
 mod time;

@@ -6,6 +6,7 @@
 
 mod exhausted;
 mod ops;
+mod pieces;
 mod places;
 mod random;
 mod rules;
