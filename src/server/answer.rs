@@ -1,10 +1,11 @@
 //! From events to answers: whom to ask, and what to do when there is no answer.
 
+use core::time::Duration;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use super::buffers::Exhausted;
-use super::defer::{Client, Finish};
+use super::defer::{BeginBy, Client, Deferred, Finish};
 use super::handler::{Handler, Intake, Request};
 use super::observer::{Observer, Summary, Trouble};
 use super::output::{Output, Tail};
@@ -217,8 +218,8 @@ impl<T: Transport> Session<T> {
                     self.begin_duplex(cx, &duplex);
                 }
             }
-            Kind::Later(client) => {
-                self.deferred = Some(client);
+            Kind::Later(deferred) => {
+                self.deferred = Some(deferred);
                 self.added = cx.shared.added.keep();
             }
             Kind::Unsendable(fault) => self.answer_fault(cx, begin, &Trouble::Field(fault)),
@@ -386,17 +387,72 @@ impl<T: Transport> Session<T> {
         exchange: u32,
         finish: Finish,
     ) -> Option<Next> {
-        if self.conn.serial() != exchange || self.deferred.take().is_none() {
+        if self.conn.serial() != exchange {
             return None;
         }
-        self.with_handler(cx, |_, res| Some(finish(res)));
+        let Deferred {
+            continuation,
+            answer_by,
+            begin_by,
+            ..
+        } = *self.deferred.take()?;
+        let begin = cx.shared.out.len();
+        match (finish, continuation) {
+            // What is put off once more has no more time.
+            (Finish::Give(give), _) => {
+                self.with_handler(cx, |_, res| Some(give(res.answer_by(answer_by))));
+            }
+            (Finish::Value(value), Some(then)) => {
+                self.with_handler(cx, |_, res| Some(then(value, res.answer_by(answer_by))));
+            }
+            (Finish::Dropped, _) | (Finish::Value(_), None) => {
+                self.with_handler(cx, |_, res| {
+                    Some(res.status(500).body("the answer was dropped\n"))
+                });
+            }
+            (Finish::Panicked, _) => self.answer_fault(cx, begin, &Trouble::JobPanicked),
+            (Finish::Refused, _) => self.answer_busy(cx, begin_by),
+        }
         Some(self.drive(cx, Ready::EMPTY))
     }
 
+    /// There is no thread for its job, or none was free in time.
+    #[cold]
+    fn answer_busy<H: Handler, O: Observer>(
+        &mut self,
+        cx: &mut Cx<'_, H, O>,
+        begin_by: Option<BeginBy>,
+    ) {
+        let retry_after = begin_by.map_or(Duration::ZERO, |begin| begin.retry_after);
+        self.with_handler(cx, |_, res| Some(res.busy(retry_after)));
+    }
+
+    /// A deadline of its handler is over: whether that was an end. A job that has begun in time is waited for as long as
+    /// any other answer.
+    pub(super) fn expire_handler<H: Handler, O: Observer>(
+        &mut self,
+        cx: &mut Cx<'_, H, O>,
+    ) -> bool {
+        if let Some(deferred) = &mut self.deferred
+            && deferred.answer_by.is_none_or(|at| at > cx.shared.now)
+            && let Some(begin_by) = deferred.begin_by.take()
+        {
+            if !deferred.client.settle() {
+                return false;
+            }
+            deferred.client.set(Client::Gone);
+            self.deferred = None;
+            self.answer_busy(cx, Some(begin_by));
+            return true;
+        }
+        self.answer_late(cx);
+        true
+    }
+
     /// The handler has not answered in time.
-    pub(super) fn answer_late<H: Handler, O: Observer>(&mut self, cx: &mut Cx<'_, H, O>) {
-        if let Some(client) = self.deferred.take() {
-            client.set(Client::Gone);
+    fn answer_late<H: Handler, O: Observer>(&mut self, cx: &mut Cx<'_, H, O>) {
+        if let Some(deferred) = self.deferred.take() {
+            deferred.client.set(Client::Gone);
         }
         self.drop_inflow(cx.shared);
         self.with_handler(cx, |_, res| {

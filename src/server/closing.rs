@@ -82,8 +82,11 @@ impl<T: Transport> Session<T> {
             Waiting::Write => return self.expire_write(cx.shared),
             Waiting::Stream => return Next::Wait,
             Waiting::Handler => {
-                self.answer_late(cx);
-                return self.drive(cx, Ready::EMPTY);
+                if self.expire_handler(cx) {
+                    return self.drive(cx, Ready::EMPTY);
+                }
+                self.wait(cx.shared);
+                return Next::Wait;
             }
             Waiting::Head => {
                 let rest = match &self.held {
@@ -151,8 +154,8 @@ impl<T: Transport> Session<T> {
             output.forget_bytes(&mut shared.pool);
             let _ = self.transport.reset(); // one that is broken needs none
         }
-        if let Some(client) = &self.deferred {
-            client.set(Client::Gone);
+        if let Some(deferred) = &self.deferred {
+            deferred.client.set(Client::Gone);
         }
     }
 }

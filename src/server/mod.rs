@@ -13,8 +13,8 @@
 //!
 //! `start`, `serving` and `event_loop` start; `worker` is what happens in a turn, `accept` who gets in, `drain` how it
 //! stops; `session`, `answer`, `flush` and `closing` are one connection on its `transport`; `patience` is its deadline;
-//! `handler`, `route`, `response`, `added`, `helpers`, `output`, `stream`, `waker` and `defer` are what applications see,
-//! `limits` and `observer` what operators do; `inflow` is a body on its way to them; `states` is what they keep with a
+//! `handler`, `route`, `response`, `added`, `helpers`, `output`, `stream`, `waker`, `defer` and [`pool`] are what applications
+//! see, `limits` and `observer` what operators do; `inflow` is a body on its way to them; `states` is what they keep with a
 //! connection; `buffers`, `preamble` and `shared` are what all sessions of a worker use.
 
 mod accept;
@@ -33,6 +33,7 @@ mod limits;
 mod observer;
 mod output;
 mod patience;
+pub mod pool;
 mod preamble;
 mod response;
 mod route;
@@ -47,7 +48,7 @@ mod waker;
 mod worker;
 
 pub use added::Answered;
-pub use defer::{Client, Completer};
+pub use defer::{Client, Completer, Promise};
 pub use event_loop::EventLoop;
 pub use handler::{Handler, Intake, Request};
 pub use helpers::Redirect;

@@ -90,6 +90,8 @@ pub enum Trouble {
     Dropped,
     /// A handler panicked: its client got 500.
     HandlerPanicked,
+    /// A job of a [`Pool`](super::pool::Pool) panicked: its client got 500.
+    JobPanicked,
     /// What was promised of an answer's content could not be kept: a file is shorter or can't be read, a source failed. Its
     /// client got 500, or a broken connection when something was sent before.
     ContentFailed,
@@ -128,6 +130,7 @@ impl core::fmt::Display for Trouble {
                 "a connection was closed without an answer: all are busy; raise the connection limit",
             ),
             Trouble::HandlerPanicked => f.write_str("a handler panicked; its client got 500"),
+            Trouble::JobPanicked => f.write_str("a job of the pool panicked; its client got 500"),
             Trouble::ContentFailed => f.write_str(
                 "an answer's content ended early or could not be had; its client was told",
             ),

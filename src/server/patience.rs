@@ -119,6 +119,11 @@ impl Patience {
         u64::from(std::mem::take(&mut self.progress))
     }
 
+    /// It is waited for until this moment, whatever the limits say.
+    pub(super) fn set(&mut self, until: Instant) {
+        self.until = until;
+    }
+
     /// There is a reason not to wait longer than that.
     pub(super) fn not_after(&mut self, bound: Instant) {
         self.until = self.until.min(bound);

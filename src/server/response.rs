@@ -2,10 +2,11 @@
 
 use core::cell::RefCell;
 use core::fmt::Write as _;
+use core::time::Duration;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::defer::{ClientState, Completer};
+use super::defer::{self, BeginBy, Completer, Deferred, Promise};
 use super::limits::Limits;
 use super::output::{Tail, read_all_onto};
 use super::shared::Shared;
@@ -14,7 +15,7 @@ use super::stream::{Duplex, Source};
 use super::waker::{Waker, Wakes};
 use crate::http::{Conn, Content, FieldError, FieldLine, Head, Length, encode};
 use crate::reactor::Token;
-use crate::sys::{Fd, PeerAddress};
+use crate::sys::{Fd, Instant, PeerAddress};
 
 /// A file this small goes with its head in one send; a larger one goes by `sendfile`.
 const SMALL_FILE_BYTES: u64 = 32 << 10;
@@ -71,7 +72,7 @@ pub(super) enum Kind {
     /// And then what follows.
     Tail(Tail),
     /// Wait for a completer.
-    Later(Arc<ClientState>),
+    Later(Box<Deferred>),
     /// Answer 500 instead: a field can't be sent.
     Unsendable(FieldError),
     /// Answer 500 instead: the content is not what was promised.
@@ -88,6 +89,8 @@ pub struct ResponseWriter<'a> {
     peer: PeerAddress,
     /// Of an interim answer.
     pub(super) fault: Option<FieldError>,
+    /// When an answer that is put off comes too late, if not as the limits say.
+    answer_by: Option<Instant>,
 }
 
 impl<'a> ResponseWriter<'a> {
@@ -107,7 +110,13 @@ impl<'a> ResponseWriter<'a> {
             connection,
             peer,
             fault: None,
+            answer_by: None,
         }
+    }
+
+    pub(super) fn answer_by(mut self, at: Option<Instant>) -> Self {
+        self.answer_by = at;
+        self
     }
 
     /// Begins the answer: status line, Server and Date are written straight into the connection's output.
@@ -146,20 +155,115 @@ impl<'a> ResponseWriter<'a> {
         }
     }
 
+    /// Sets a time within which the request has to be answered, from the beginning of this turn of the loop, in place of
+    /// [`Limits::handler_time`]: it counts when the answer is put off. When it is over the client gets 503, and what comes
+    /// later does nothing. Rounded up to 100 ms.
+    ///
+    /// It stays with the request: if what answers later puts the answer off again, no time is added. The last word counts.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use edgeloop::{Completer, Reply, ResponseWriter};
+    ///
+    /// fn later(res: ResponseWriter, waiting: &mut Vec<Completer>) -> Reply {
+    ///     let (completer, reply) = res.deadline(Duration::from_secs(2)).defer();
+    ///     waiting.push(completer);
+    ///     reply
+    /// }
+    /// ```
+    #[must_use]
+    pub fn deadline(self, time: Duration) -> Self {
+        let at = self.shared.now + time;
+        self.answer_by(Some(at))
+    }
+
     /// Puts the answer off. The [`Completer`] gives it, from this thread or any other.
     pub fn defer(self) -> (Completer, Reply) {
+        let (completer, deferred) = self.put_off();
+        (completer, self.later(deferred))
+    }
+
+    /// Puts the answer off until there is a value. The [`Promise`] gives it, from this thread or any other; `continuation`
+    /// gets it on the worker's thread, with the same writer that a handler gets. Only the value crosses threads: the
+    /// continuation stays here, need not be `Send`, and may have its share of the worker's own state.
+    ///
+    /// The continuation is dropped, on this thread, as soon as its request is over: when the client has gone, when the
+    /// deadline is over. So what it has captured is told by being dropped. Who works on the value on another thread asks
+    /// [`Promise::client`] now and then.
+    ///
+    /// # Panics
+    /// A panic in the continuation is one in a handler: the client gets 500.
+    ///
+    /// ```
+    /// use std::cell::Cell;
+    /// use std::rc::Rc;
+    /// use std::thread;
+    /// use edgeloop::{Reply, ResponseWriter};
+    ///
+    /// fn sum(res: ResponseWriter, answered: &Rc<Cell<u64>>) -> Reply {
+    ///     let answered = Rc::clone(answered); // of this worker, and not `Send`
+    ///     let (promise, reply) = res.defer_with(move |sum: u64, res| {
+    ///         answered.set(answered.get() + 1);
+    ///         res.status(200).text(sum.to_string())
+    ///     });
+    ///     thread::spawn(move || promise.finish((1..=1_000_000).sum()));
+    ///     reply
+    /// }
+    /// ```
+    pub fn defer_with<T: Send + 'static>(
+        self,
+        continuation: impl FnOnce(T, ResponseWriter<'_>) -> Reply + 'static,
+    ) -> (Promise<T>, Reply) {
+        let (completer, mut deferred) = self.put_off();
+        deferred.continuation = Some(defer::continuation(continuation));
+        (Promise::new(completer), self.later(deferred))
+    }
+
+    /// Puts the answer off until a job has made a value, which has to begin in time.
+    pub(super) fn defer_job<T: Send + 'static>(
+        self,
+        continuation: impl FnOnce(T, ResponseWriter<'_>) -> Reply + 'static,
+        queue_time: Duration,
+        retry_after: Duration,
+    ) -> (Promise<T>, Arc<defer::ClientState>, Reply) {
+        let (completer, mut deferred) = self.put_off();
+        let (now, limits) = (self.shared.now, &self.shared.limits);
+        deferred.continuation = Some(defer::continuation(continuation));
+        deferred.answer_by = deferred.answer_by.or(Some(now + limits.handler_time));
+        deferred.begin_by = Some(BeginBy {
+            at: now + queue_time,
+            retry_after,
+        });
+        let client = completer.state();
+        (Promise::new(completer), client, self.later(deferred))
+    }
+
+    fn put_off(&self) -> (Completer, Deferred) {
         let exchange = self.conn.serial();
         let completer = Completer::new(self.shared.mailbox.clone(), self.connection, exchange);
+        let deferred = Deferred::new(completer.state(), self.answer_by);
+        (completer, deferred)
+    }
+
+    fn later(self, deferred: Deferred) -> Reply {
         let kind = match self.fault {
             Some(fault) => Kind::Unsendable(fault),
-            None => Kind::Later(completer.state()),
+            None => Kind::Later(Box::new(deferred)),
         };
         self.shared.outcome = Some(Outcome {
             status: 0,
             kind,
             content_bytes: None,
         });
-        (completer, Reply(()))
+        Reply(())
+    }
+
+    /// Answers that there is no room for the request now, and when there may be (RFC 9110 §10.2.3).
+    pub(super) fn busy(self, retry_after: Duration) -> Reply {
+        let secs = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
+        self.status(503)
+            .field_fmt("Retry-After", format_args!("{secs}"))
+            .text("too busy\n")
     }
 
     /// What has the stream asked again that this writer begins: a [`Source`], a [`Duplex`], or the

@@ -14,10 +14,9 @@
 //! Here is the way in; `answer` turns events into answers, `flush` sends them, `closing` ends the connection.
 
 use std::io;
-use std::sync::Arc;
 
 use super::added::Added;
-use super::defer::{Client, ClientState};
+use super::defer::{Client, Deferred};
 use super::handler::Handler;
 use super::inflow::{Broken, Inflow};
 use super::limits::Limits;
@@ -52,7 +51,7 @@ pub(super) struct Session<T> {
     pub(super) inflow: Option<Box<Inflow>>,
     pub(super) pending: Pending,
     /// A handler has put its answer off.
-    pub(super) deferred: Option<Arc<ClientState>>,
+    pub(super) deferred: Option<Box<Deferred>>,
     /// And this was said of it before.
     pub(super) added: Option<Box<Added>>,
     pub(super) patience: Patience,
@@ -244,12 +243,12 @@ impl<T: Transport> Session<T> {
                 Flushed::Blocked => return Ok(Next::Wait),
                 Flushed::Enough => return Ok(Next::Again),
             }
-            if let Some(client) = &self.deferred {
+            if let Some(deferred) = &self.deferred {
                 if self.ready.intersects(Ready::HANGUP | Ready::ERROR) {
                     return Err(CloseReason::Reset);
                 }
                 if self.ready.contains(Ready::PEER_CLOSED) {
-                    client.set(Client::HalfClosed);
+                    deferred.client.set(Client::HalfClosed);
                 }
                 return Ok(Next::Wait);
             }
@@ -489,7 +488,11 @@ impl<T: Transport> Session<T> {
             .patience
             .wait(waiting, exchange, &shared.limits, shared.now);
         match &mut self.pending {
-            Pending::Nothing => {}
+            Pending::Nothing => {
+                if let Some(until) = self.deferred.as_ref().and_then(|it| it.until()) {
+                    self.patience.set(until);
+                }
+            }
             Pending::Output(output) if begins && waiting == Waiting::Write => {
                 // From here on progress is what the peer acknowledges of this.
                 output.unacknowledged = self.transport.unacknowledged().unwrap_or(0) as u64;

@@ -22,6 +22,7 @@ mod hostile;
 mod intake;
 mod observer;
 mod peer;
+mod pool;
 mod requests;
 mod route;
 mod running;

@@ -30,7 +30,7 @@ impl Handler for Whence {
         res.status(200).text(peer.to_string())
     }
 
-    fn intake(&mut self, _: &Head<'_>, res: ResponseWriter<'_>) -> Intake {
+    fn intake(&mut self, _: &Request<'_>, res: ResponseWriter<'_>) -> Intake {
         let peer = res.peer();
         Intake::Answer(res.status(200).text(peer.to_string()))
     }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::mpsc;
 use std::thread;
 
-use edgeloop::http::{Fields, Head, Length};
+use edgeloop::http::{Fields, Length};
 use edgeloop::server::{BodyWriter, CloseReason, Duplex, Pull, Sink, Source, Taken, Waker};
 use edgeloop::{Handler, Intake, Limits, Reply, Request, ResponseWriter};
 
@@ -46,7 +46,7 @@ impl App {
 }
 
 impl Handler for App {
-    fn intake(&mut self, head: &Head<'_>, mut res: ResponseWriter<'_>) -> Intake {
+    fn intake(&mut self, head: &Request<'_>, mut res: ResponseWriter<'_>) -> Intake {
         let mut count = Count {
             tell: self.0.clone(),
             bytes: 0,

@@ -317,8 +317,10 @@ fn waits_for_ever(random: &mut Random, next_id: &mut u32) -> Plot {
     let mut plot = Plot::new("waits for ever", ORDERLY);
     plot.verdict.outlasts_drain = true;
     let id = take_id(next_id);
-    let path = if random.below(2) == 0 {
+    let path = if random.below(3) == 0 {
         format!("/never/{id}")
+    } else if random.below(2) == 0 {
+        format!("/brief/{id}/{}", random.below(30_000))
     } else {
         // While the next exchange of the same connection waits as well.
         format!(

@@ -1,6 +1,7 @@
 //! The server's turns: something comes of each of them, or everybody is content.
 
 use core::time::Duration;
+use std::rc::Rc;
 
 use edgeloop::reactor::Turn;
 use edgeloop::sys::sim::Call;
@@ -35,6 +36,11 @@ impl Run {
         self.common.borrow_mut().turns += 1;
         self.watch.begin_turn();
         let begun = self.world.now();
+        // Where nobody is connected, nobody waits for an answer.
+        let waiting = Rc::strong_count(&self.seen.waiting) - 1;
+        if server.connections() == 0 && waiting > 0 {
+            return Err(vec![format!("{waiting} continuations are left")]);
+        }
         // Somebody who looks again and again whether something has come would keep a loop waiting for ever.
         match server.turn(Some(LONGEST_WAIT)) {
             Ok(turn) if turn.events == 0 && self.world.now().since(begun) >= LONGEST_WAIT => {
