@@ -102,7 +102,8 @@ impl<T: Transport> Session<T> {
             Intake::Answer(reply) => Some(reply),
         });
         // Nothing is read for who has been answered.
-        body_max.filter(|_| self.conn.owes_head() && self.deferred.is_none())
+        body_max
+            .filter(|_| self.conn.owes_head() && self.deferred.is_none() && self.taker.is_none())
     }
 
     #[inline]
@@ -167,6 +168,12 @@ impl<T: Transport> Session<T> {
                 self.observe(cx, status, None);
             }
             Kind::Later(client) => self.deferred = Some(client),
+            Kind::TakeOut(taker) => {
+                self.taker = Some(taker);
+                if status > 0 {
+                    self.observe(cx, status, None);
+                }
+            }
             Kind::Unsendable(fault) => self.answer_fault(cx, begin, &Trouble::Field(fault)),
             Kind::Broken => self.answer_fault(cx, begin, &Trouble::ContentFailed),
         }

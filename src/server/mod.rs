@@ -35,6 +35,7 @@ mod serving;
 mod session;
 mod shared;
 mod start;
+mod take_out;
 mod transport;
 mod worker;
 
@@ -47,3 +48,4 @@ pub use output::{BodyWriter, Pull, Source};
 pub use response::{HeadWriter, Reply, ResponseWriter};
 pub use serving::{Handle, Report, Serving};
 pub use start::{Server, StartError};
+pub use take_out::Taken;

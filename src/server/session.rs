@@ -8,8 +8,8 @@
 //!             └─────────────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! A session is driven by readiness and never blocks. It leaves the loop in one of three ways ([`Next`]), and each of
-//! them has somebody who wakes it: the kernel or a deadline, the run queue, or nobody ever again.
+//! A session is driven by readiness and never blocks. It leaves the loop in one of four ways ([`Next`]), and each of
+//! them has somebody who wakes it: the kernel or a deadline, the run queue, whoever takes it out, or nobody ever again.
 //!
 //! Here is the way in; `answer` turns events into answers, `flush` sends them, `closing` ends the connection.
 
@@ -23,6 +23,7 @@ use super::observer::{CloseReason, Observer, Trouble};
 use super::output::Output;
 use super::patience::{Patience, Waiting};
 use super::shared::{INPUT_BYTES, OUTPUT_BYTES, Shared};
+use super::take_out::Taker;
 use super::transport::Transport;
 use crate::http::{Conn, Event, Reading, Slots, Stage};
 use crate::reactor::Token;
@@ -45,6 +46,8 @@ pub(super) struct Session<T> {
     pub(super) pending: Pending,
     /// A handler has put its answer off.
     pub(super) deferred: Option<Arc<ClientState>>,
+    /// It leaves the server once everything is sent.
+    pub(super) taker: Option<Taker>,
     pub(super) patience: Patience,
 }
 
@@ -93,6 +96,8 @@ pub(super) enum Next {
     Wait,
     /// To be driven again soon: it has work left, but it is others' turn.
     Again,
+    /// To be taken out of the server.
+    TakeOut,
     /// To be closed.
     Close(CloseReason),
 }
@@ -156,6 +161,7 @@ impl<T: Transport> Session<T> {
             held: Held::Nothing,
             pending: Pending::Nothing,
             deferred: None,
+            taker: None,
             patience: Patience::new(&shared.limits, shared.now),
         }
     }
@@ -224,6 +230,9 @@ impl<T: Transport> Session<T> {
                 Flushed::All => {}
                 Flushed::Blocked => return Ok(Next::Wait),
                 Flushed::Enough => return Ok(Next::Again),
+            }
+            if self.taker.is_some() {
+                return Ok(Next::TakeOut);
             }
             if let Stage::Closing(reason) = self.conn.stage() {
                 return self.close(cx.shared, input, budget, reason);
@@ -345,7 +354,8 @@ impl<T: Transport> Session<T> {
     ) -> (usize, Parsed) {
         let mut at = 0;
         loop {
-            if self.deferred.is_some() || !matches!(self.pending, Pending::Nothing) {
+            let answers_later = self.deferred.is_some() || self.taker.is_some();
+            if answers_later || !matches!(self.pending, Pending::Nothing) {
                 return (at, Parsed::Paused);
             }
             // Only between requests: the rest of a body belongs to what is held of it.

@@ -13,6 +13,7 @@ mod cores;
 mod deferred;
 mod descriptors;
 mod drain;
+mod embedding;
 mod faults;
 mod finish;
 mod hand;
