@@ -133,7 +133,7 @@ impl<T: Transport> Session<T> {
             }
         });
         // Nothing is read for who has been answered.
-        wanted.filter(|_| self.conn.owes_head() && self.deferred.is_none())
+        wanted.filter(|_| self.conn.owes_head() && self.deferred.is_none() && self.taker.is_none())
     }
 
     #[inline]
@@ -221,6 +221,12 @@ impl<T: Transport> Session<T> {
             Kind::Later(deferred) => {
                 self.deferred = Some(deferred);
                 self.added = cx.shared.added.keep();
+            }
+            Kind::TakeOut(taker) => {
+                self.taker = Some(taker);
+                if status > 0 {
+                    self.observe(cx, status, content_bytes, None);
+                }
             }
             Kind::Unsendable(fault) => self.answer_fault(cx, begin, &Trouble::Field(fault)),
             Kind::Broken => self.answer_fault(cx, begin, &Trouble::ContentFailed),

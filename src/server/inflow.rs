@@ -39,15 +39,15 @@ enum Taker {
 pub(super) struct Broken;
 
 impl Inflow {
-    fn new(taker: Taker, bytes_left: u64, wakes: Wakes) -> Box<Inflow> {
-        Box::new(Inflow {
+    fn new(taker: Taker, bytes_left: u64, wakes: Wakes) -> Inflow {
+        Inflow {
             taker,
             bytes_left,
             unread: Vec::new(),
             stalled: false,
             trailers: Vec::new(),
             wakes,
-        })
+        }
     }
 
     pub(super) fn is_stalled(&self) -> bool {
@@ -68,7 +68,7 @@ impl<T: Transport> Session<T> {
     /// A body is to go to a sink.
     pub(super) fn begin_sink(&mut self, shared: &mut Shared, sink: Box<dyn Sink>, bytes_max: u64) {
         let wakes = std::mem::take(&mut shared.wakes);
-        self.inflow = Some(Inflow::new(Taker::Sink(sink), bytes_max, wakes));
+        self.inflow = Some(Box::new(Inflow::new(Taker::Sink(sink), bytes_max, wakes)));
     }
 
     /// An answer has begun that takes the body as it comes. Without one the end has come already.
@@ -78,7 +78,7 @@ impl<T: Transport> Session<T> {
         duplex: &Rc<RefCell<dyn Duplex>>,
     ) {
         let taker = Taker::Duplex(Rc::clone(duplex));
-        self.inflow = Some(Inflow::new(taker, u64::MAX, Wakes::default()));
+        self.inflow = Some(Box::new(Inflow::new(taker, u64::MAX, Wakes::default())));
         if !self.is_in_body() {
             self.end_duplex(cx);
         }
@@ -159,14 +159,12 @@ impl<T: Transport> Session<T> {
         let Some(inflow) = &mut self.inflow else {
             return Ok(());
         };
-        match inflow.bytes_left.checked_sub(data.len() as u64) {
-            Some(left) => inflow.bytes_left = left,
-            None => {
-                self.conn.refuse(Reject::BodyTooLarge);
-                self.answer_reject(cx, Reject::BodyTooLarge);
-                return Ok(());
-            }
-        }
+        let Some(left) = inflow.bytes_left.checked_sub(data.len() as u64) else {
+            self.conn.refuse(Reject::BodyTooLarge);
+            self.answer_reject(cx, Reject::BodyTooLarge);
+            return Ok(());
+        };
+        inflow.bytes_left = left;
         self.offer(cx, data)
     }
 

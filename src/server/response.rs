@@ -12,6 +12,7 @@ use super::output::{Tail, read_all_onto};
 use super::shared::Shared;
 use super::states::States;
 use super::stream::{Duplex, Source};
+use super::take_out::{TakenOut, Taker};
 use super::waker::{Waker, Wakes};
 use crate::http::{Conn, Content, FieldError, FieldLine, Head, Length, encode};
 use crate::reactor::Token;
@@ -73,6 +74,8 @@ pub(super) enum Kind {
     Tail(Tail),
     /// Wait for a completer.
     Later(Box<Deferred>),
+    /// Send what was encoded, and give the connection away. Status zero: nothing was answered.
+    TakeOut(Taker),
     /// Answer 500 instead: a field can't be sent.
     Unsendable(FieldError),
     /// Answer 500 instead: the content is not what was promised.
@@ -323,6 +326,20 @@ impl<'a> ResponseWriter<'a> {
         self.states.get_or(make)
     }
 
+    /// Takes the connection out of the server without an answer: what is to be said on it is for `take` to say. Answers to
+    /// earlier requests are sent first. Then `take` gets the descriptor and whatever the client has sent behind the
+    /// request's head, or behind its body where the handler has seen that, on the loop; it is not called if the client goes
+    /// before. A panic in it costs what it has taken.
+    pub fn take_out(self, take: impl FnOnce(TakenOut) + 'static) -> Reply {
+        let kind = Kind::TakeOut(Taker(Box::new(take)));
+        self.shared.outcome = Some(Outcome {
+            status: 0,
+            kind,
+            content_bytes: None,
+        });
+        Reply(())
+    }
+
     /// The server's limits.
     pub fn limits(&self) -> &Limits {
         &self.shared.limits
@@ -399,6 +416,21 @@ impl HeadWriter<'_> {
     #[inline]
     pub fn text(self, content: impl AsRef<[u8]>) -> Reply {
         self.line(TEXT).body(content)
+    }
+
+    /// Ends the answer with this content, and takes the connection out of the server once it is sent: see
+    /// [`ResponseWriter::take_out`].
+    pub fn take_out(
+        self,
+        content: impl AsRef<[u8]>,
+        take: impl FnOnce(TakenOut) + 'static,
+    ) -> Reply {
+        let length = Length::Known(content.as_ref().len() as u64);
+        self.finish(length, |conn, shared, status| {
+            let (limits, out) = (&shared.limits.http, &mut shared.out);
+            conn.finish_whole(limits, out, status, content.as_ref());
+            Kind::TakeOut(Taker(Box::new(take)))
+        })
     }
 
     /// Ends the answer without content.

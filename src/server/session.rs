@@ -8,8 +8,8 @@
 //!             └─────────────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! A session is driven by readiness and never blocks. It leaves the loop in one of three ways ([`Next`]), and each of
-//! them has somebody who wakes it: the kernel or a deadline, the run queue, or nobody ever again.
+//! A session is driven by readiness and never blocks. It leaves the loop in one of four ways ([`Next`]), and each of
+//! them has somebody who wakes it: the kernel or a deadline, the run queue, whoever takes it out, or nobody ever again.
 //!
 //! Here is the way in; `answer` turns events into answers, `flush` sends them, `closing` ends the connection.
 
@@ -25,6 +25,7 @@ use super::output::Output;
 use super::patience::{Patience, Waiting};
 use super::shared::{INPUT_BYTES, OUTPUT_BYTES, Shared};
 use super::states::States;
+use super::take_out::Taker;
 use super::transport::Transport;
 use crate::http::{Conn, Event, Reading, Slots, Stage};
 use crate::reactor::Token;
@@ -54,6 +55,8 @@ pub(super) struct Session<T> {
     pub(super) deferred: Option<Box<Deferred>>,
     /// And this was said of it before.
     pub(super) added: Option<Box<Added>>,
+    /// It leaves the server once everything is sent.
+    pub(super) taker: Option<Taker>,
     pub(super) patience: Patience,
 }
 
@@ -99,6 +102,8 @@ pub(super) enum Next {
     Wait,
     /// To be driven again soon: it has work left, but it is others' turn.
     Again,
+    /// To be taken out of the server.
+    TakeOut,
     /// To be closed.
     Close(CloseReason),
 }
@@ -168,6 +173,7 @@ impl<T: Transport> Session<T> {
             pending: Pending::Nothing,
             deferred: None,
             added: None,
+            taker: None,
             patience: Patience::new(&shared.limits, shared.now),
         }
     }
@@ -234,6 +240,9 @@ impl<T: Transport> Session<T> {
         loop {
             match self.flush(cx.shared, budget)? {
                 Flushed::All => {
+                    if self.taker.is_some() {
+                        return Ok(Next::TakeOut);
+                    }
                     if let Stage::Closing(reason) = self.conn.stage() {
                         return self.close(cx.shared, input, budget, reason);
                     }
@@ -393,7 +402,10 @@ impl<T: Transport> Session<T> {
         let mut at = 0;
         loop {
             let stands_in_the_way = match &self.inflow {
-                None => self.deferred.is_some() || !matches!(self.pending, Pending::Nothing),
+                None => {
+                    let answers_later = self.deferred.is_some() || self.taker.is_some();
+                    answers_later || !matches!(self.pending, Pending::Nothing)
+                }
                 Some(inflow) => inflow.is_stalled(),
             };
             if stands_in_the_way {

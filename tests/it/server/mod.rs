@@ -14,6 +14,7 @@ mod cores;
 mod deferred;
 mod descriptors;
 mod drain;
+mod embedding;
 mod faults;
 mod finish;
 mod hand;

@@ -326,7 +326,7 @@ fn what_a_stalled_sink_does_not_take_is_not_received() {
     let waker = waker(&told);
     // The kernel's buffers fill, and those of the server do not.
     client.stream.set_nonblocking(true).expect("a socket");
-    let piece = [b'a'; 64 << 10];
+    let piece = vec![b'a'; 64 << 10];
     let mut sent = 0;
     while let Ok(count) = std::io::Write::write(&mut client.stream, &piece) {
         sent += count;
