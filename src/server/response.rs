@@ -318,7 +318,7 @@ impl HeadWriter<'_> {
 
     /// The one end of all answers.
     #[inline]
-    fn finish(self, end: impl FnOnce(&mut Conn, &mut Shared, u16) -> Kind) -> Reply {
+    pub(super) fn finish(self, end: impl FnOnce(&mut Conn, &mut Shared, u16) -> Kind) -> Reply {
         let HeadWriter {
             conn,
             shared,

@@ -10,11 +10,32 @@
 
 #![forbid(unsafe_code)]
 
+mod content_type;
+mod cookies;
 mod files;
+#[cfg(feature = "json")]
+mod json;
 mod media_type;
+mod multipart;
+mod params;
 mod path;
 mod precondition;
+mod proxies;
 mod range;
+mod refusal;
+mod respond;
+mod set_cookie;
 mod validator;
 
+pub use cookies::{Cookies, cookies};
 pub use files::Files;
+#[cfg(feature = "json")]
+pub use json::json;
+pub use multipart::{
+    Boundary, Multipart, MultipartError, MultipartEvent, MultipartLimits, Part, PartHead, parts,
+};
+pub use params::{Params, form, path_value, percent_decode, query};
+pub use proxies::{ForwardedBy, ProxyError, TrustedProxies};
+pub use refusal::Refusal;
+pub use respond::Respond;
+pub use set_cookie::{CookieBuilder, CookieError, SameSite, SetCookie};
