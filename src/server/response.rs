@@ -1,6 +1,7 @@
 //! Writing answers. What a handler returns can only be made here, so it has answered.
 
 use core::fmt::Write as _;
+use core::ops::Range;
 use std::sync::Arc;
 
 use super::defer::{ClientState, Completer};
@@ -262,10 +263,20 @@ impl HeadWriter<'_> {
 
     /// Ends the answer with content that others share, sent from where it is.
     pub fn shared(self, content: Arc<[u8]>) -> Reply {
-        self.followed_by(Length::Known(content.len() as u64), |_, _| {
+        let whole = 0..content.len();
+        self.shared_part(content, whole)
+    }
+
+    /// The same with a part of it. A part that reaches beyond its end is 500.
+    pub fn shared_part(self, content: Arc<[u8]>, part: Range<usize>) -> Reply {
+        if content.get(part.clone()).is_none() {
+            return self.fail();
+        }
+        self.followed_by(Length::Known(part.len() as u64), |_, _| {
             Kind::Tail(Tail::Shared {
                 bytes: content,
-                at: 0,
+                at: part.start,
+                end: part.end,
             })
         })
     }

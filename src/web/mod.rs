@@ -10,6 +10,7 @@
 
 #![forbid(unsafe_code)]
 
+mod content;
 mod content_type;
 mod cookies;
 mod files;
@@ -27,6 +28,7 @@ mod respond;
 mod set_cookie;
 mod validator;
 
+pub use content::Content;
 pub use cookies::{Cookies, cookies};
 pub use files::Files;
 #[cfg(feature = "json")]

@@ -9,235 +9,16 @@
 //! mean. How they are cut changes nothing but the pieces of content. Nothing is decoded by Content-Transfer-Encoding, which
 //! RFC 7578 §4.7 deprecates and no browser sends.
 
-use core::fmt;
+mod error;
+mod head;
 
-use super::content_type::{self, Escapes, Parameters};
-use super::refusal::Refusal;
-use crate::http::Head;
 use crate::server::Request;
 
-/// RFC 2046 §5.1.1.
-const BOUNDARY_BYTES_MAX: usize = 70;
+pub use error::{MultipartError, MultipartLimits};
+pub use head::{Boundary, PartHead};
+
 /// White space between a delimiter and the end of its line.
 const PADDING_BYTES_MAX: usize = 64;
-
-/// What parts the parts of a body: the parameter `boundary` of its Content-Type.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Boundary {
-    /// CRLF, two hyphens, the boundary.
-    delimiter: Box<[u8]>,
-}
-
-impl Boundary {
-    /// That of a request. Errors: [`NotMultipart`](MultipartError::NotMultipart) for a body of another type than
-    /// multipart/form-data, [`Boundary`](MultipartError::Boundary) for one without a boundary of 1 to 70 sound characters.
-    pub fn of(head: &Head<'_>) -> Result<Boundary, MultipartError> {
-        let value = content_type::value_of(head).ok_or(MultipartError::NotMultipart)?;
-        if !content_type::essence(value).eq_ignore_ascii_case("multipart/form-data") {
-            return Err(MultipartError::NotMultipart);
-        }
-        let mut parameters = Parameters::of(value, Escapes::All);
-        let mut found = None;
-        for (name, value) in parameters.by_ref() {
-            if name.eq_ignore_ascii_case("boundary") && found.replace(value).is_some() {
-                return Err(MultipartError::Boundary);
-            }
-        }
-        match found {
-            Some(boundary) if parameters.is_whole() => Boundary::new(&boundary),
-            Some(_) | None => Err(MultipartError::Boundary),
-        }
-    }
-
-    /// A boundary that is known. Errors: as of [`of`](Boundary::of).
-    pub fn new(boundary: &str) -> Result<Boundary, MultipartError> {
-        let is_sound = |byte: u8| byte.is_ascii_alphanumeric() || b"'()+_,-./:=? ".contains(&byte);
-        let bytes = boundary.as_bytes();
-        let has_length = (1..=BOUNDARY_BYTES_MAX).contains(&bytes.len());
-        if !has_length || !bytes.iter().all(|byte| is_sound(*byte)) || bytes.ends_with(b" ") {
-            return Err(MultipartError::Boundary);
-        }
-        let delimiter = [b"\r\n--", bytes].concat().into();
-        Ok(Boundary { delimiter })
-    }
-}
-
-/// How much of a body is taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MultipartLimits {
-    /// Parts.
-    pub parts_max: usize,
-    /// Bytes of one part's head, with its blank line.
-    pub head_bytes_max: usize,
-    /// Bytes of one part's content.
-    pub part_bytes_max: u64,
-    /// Bytes of all parts with their heads and delimiters.
-    pub bytes_max: u64,
-}
-
-impl Default for MultipartLimits {
-    /// 128 parts, heads of 4 KiB, 16 MiB a part, 32 MiB in all. What is buffered has the server's limit besides.
-    fn default() -> Self {
-        MultipartLimits {
-            parts_max: 128,
-            head_bytes_max: 4 << 10,
-            part_bytes_max: 16 << 20,
-            bytes_max: 32 << 20,
-        }
-    }
-}
-
-/// Why a body is not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MultipartError {
-    /// It is of another type: 415.
-    NotMultipart,
-    /// Its boundary is missing or unsound: 400.
-    Boundary,
-    /// What follows a delimiter is neither an end of line nor the end of the body: 400.
-    Delimiter,
-    /// The head of a part can't be read, or has bare line feeds: 400.
-    Head,
-    /// A part has no `Content-Disposition: form-data` with a name: 400.
-    Disposition,
-    /// It ended before its last delimiter: 400.
-    Unfinished,
-    /// More parts than [`parts_max`](MultipartLimits::parts_max): 413.
-    Parts,
-    /// A longer head than [`head_bytes_max`](MultipartLimits::head_bytes_max): 413.
-    HeadTooLarge,
-    /// A longer part than [`part_bytes_max`](MultipartLimits::part_bytes_max): 413.
-    PartTooLarge,
-    /// More than [`bytes_max`](MultipartLimits::bytes_max): 413.
-    TooLarge,
-}
-
-impl MultipartError {
-    /// The status to answer with.
-    pub fn status(self) -> u16 {
-        match self {
-            MultipartError::NotMultipart => 415,
-            MultipartError::Boundary
-            | MultipartError::Delimiter
-            | MultipartError::Head
-            | MultipartError::Disposition
-            | MultipartError::Unfinished => 400,
-            MultipartError::Parts
-            | MultipartError::HeadTooLarge
-            | MultipartError::PartTooLarge
-            | MultipartError::TooLarge => 413,
-        }
-    }
-}
-
-impl fmt::Display for MultipartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            MultipartError::NotMultipart => "the body is to be multipart/form-data",
-            MultipartError::Boundary => "the boundary of the form is missing or unsound",
-            MultipartError::Delimiter => "a boundary in the form is followed by something else",
-            MultipartError::Head => "the head of a part of the form can't be read",
-            MultipartError::Disposition => "a part of the form has no name",
-            MultipartError::Unfinished => "the form has no end",
-            MultipartError::Parts => "the form has too many parts",
-            MultipartError::HeadTooLarge => "the head of a part of the form is too long",
-            MultipartError::PartTooLarge => "a part of the form is too long",
-            MultipartError::TooLarge => "the form is too long",
-        })
-    }
-}
-
-impl core::error::Error for MultipartError {}
-
-impl From<MultipartError> for Refusal {
-    fn from(error: MultipartError) -> Refusal {
-        Refusal::new(error.status(), error.to_string())
-    }
-}
-
-/// What the head of a part says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PartHead {
-    name: String,
-    file_name: Option<String>,
-    content_type: Option<String>,
-}
-
-impl PartHead {
-    /// The name of the form's field.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The name of the file, if the part is one; empty if none was chosen. Folders before it are cut off, by whichever
-    /// slash, and what would be a folder is empty. It is the client's word: never open a file by it.
-    pub fn file_name(&self) -> Option<&str> {
-        self.file_name.as_deref()
-    }
-
-    /// Its Content-Type, which is the client's word too.
-    pub fn content_type(&self) -> Option<&str> {
-        self.content_type.as_deref()
-    }
-
-    fn read(bytes: &[u8]) -> Result<PartHead, MultipartError> {
-        // httparse takes a line feed alone as the end of a line.
-        let is_bare = |at: usize| bytes[at] == b'\n' && (at == 0 || bytes[at - 1] != b'\r');
-        if (0..bytes.len()).any(is_bare) {
-            return Err(MultipartError::Head);
-        }
-        let mut fields = [httparse::EMPTY_HEADER; 16];
-        let Ok(httparse::Status::Complete((_, fields))) =
-            httparse::parse_headers(bytes, &mut fields)
-        else {
-            return Err(MultipartError::Head);
-        };
-        let value_of = |name: &str| {
-            let mut found = fields
-                .iter()
-                .filter(|field| field.name.eq_ignore_ascii_case(name));
-            match (found.next(), found.next()) {
-                (None, _) => Ok(None),
-                (Some(field), None) => core::str::from_utf8(field.value)
-                    .map(Some)
-                    .map_err(|_| MultipartError::Head),
-                (Some(_), Some(_)) => Err(MultipartError::Head),
-            }
-        };
-        let disposition = value_of("content-disposition")?.ok_or(MultipartError::Disposition)?;
-        if !content_type::essence(disposition).eq_ignore_ascii_case("form-data") {
-            return Err(MultipartError::Disposition);
-        }
-        let (mut name, mut file_name) = (None, None);
-        let mut parameters = Parameters::of(disposition, Escapes::QuoteAndBackslash);
-        for (parameter, value) in parameters.by_ref() {
-            // RFC 7578 §4.2: `filename*` must not be used.
-            let place = match parameter {
-                it if it.eq_ignore_ascii_case("name") => &mut name,
-                it if it.eq_ignore_ascii_case("filename") => &mut file_name,
-                _ => continue,
-            };
-            if place.replace(value.into_owned()).is_some() {
-                return Err(MultipartError::Disposition);
-            }
-        }
-        if !parameters.is_whole() {
-            return Err(MultipartError::Disposition);
-        }
-        Ok(PartHead {
-            name: name.ok_or(MultipartError::Disposition)?,
-            file_name: file_name.map(|path| last_name(&path).to_owned()),
-            content_type: value_of("content-type")?.map(str::to_owned),
-        })
-    }
-}
-
-fn last_name(path: &str) -> &str {
-    match path.rsplit(['/', '\\']).next() {
-        Some("." | "..") | None => "",
-        Some(name) => name,
-    }
-}
 
 /// What bytes of a body mean.
 #[derive(Debug, PartialEq, Eq)]
@@ -333,7 +114,7 @@ impl Multipart {
         &mut self,
         input: &'i [u8],
     ) -> Result<(usize, MultipartEvent<'i>), MultipartError> {
-        let (mut used, begin) = (0, self.left);
+        let mut used = 0;
         loop {
             let rest = &input[used..];
             let delimiter = &self.boundary.delimiter;
@@ -430,10 +211,7 @@ impl Multipart {
                     self.state = State::Delimiter(Behind::Nothing);
                     return Ok((used, MultipartEvent::PartEnd));
                 }
-                State::Epilogue => {
-                    debug_assert!(self.left <= begin, "bytes are spent once");
-                    return Ok((input.len(), MultipartEvent::NeedInput));
-                }
+                State::Epilogue => return Ok((input.len(), MultipartEvent::NeedInput)),
             }
         }
     }
