@@ -111,7 +111,7 @@ fn json_api_makes_reads_changes_and_removes_items() {
     let server = Process::start(example_with("json_api", "json").arg("127.0.0.1:0"));
     let address = server.address();
     let json = "Content-Type: application/json";
-    let mut check = |line: &str, sent: &str, status: u16, content: &str| {
+    let check = |line: &str, sent: &str, status: u16, content: &str| {
         let mut stream = connect(&address);
         let length = sent.len();
         write!(

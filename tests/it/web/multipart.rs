@@ -80,7 +80,7 @@ fn a_form_has_the_parts_that_multer_reads() {
         FORM.to_owned(),
         form(&[(name, "b")]),
         form(&[(name, "")]),
-        form(&[(name, "\r\n"), (name, "\r\n\r\n--"), (name, "--x")]),
+        form(&[(name, "\r\n"), (name, "\r\n\r\n--"), (name, "a--x")]),
         form(&[("; name=a; filename=b", "c")]),
         form(&[("; name=\"é\"; filename=\"ü.txt\"", "c")]),
         form(&[("; name=\"a b;c=d\"", "e")]),
