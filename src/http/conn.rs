@@ -272,6 +272,14 @@ impl Conn {
             }
             Stage::Exchange(exchange) => match (exchange.reading, exchange.writing) {
                 (Reading::Done | Reading::AwaitContinue(_), _) if !rest.is_empty() => None,
+                // The end of what has no other end.
+                (Reading::Body(Decoder::UntilClose), _) => {
+                    self.stage = Stage::Exchange(Exchange {
+                        reading: Reading::Done,
+                        ..exchange
+                    });
+                    None
+                }
                 (Reading::AwaitContinue(_) | Reading::Body(_), Writing::Head) => {
                     Some(self.refuse(Reject::UnfinishedBody))
                 }
@@ -489,7 +497,9 @@ impl Conn {
         let last = match exchange.reading {
             Reading::AwaitContinue(_) => true,
             Reading::Body(Decoder::Length(left)) => left > limits.discard_bytes_max,
-            Reading::Body(Decoder::Chunked(_)) | Reading::Discard(..) | Reading::Done => false,
+            Reading::Body(Decoder::Chunked(_) | Decoder::UntilClose)
+            | Reading::Discard(..)
+            | Reading::Done => false,
         };
         if last && exchange.persist == Persist::KeepAlive {
             exchange.persist = Persist::WeClose;
@@ -505,6 +515,40 @@ impl Conn {
         let encoder = (!bodiless).then_some(encoder);
         encode::end_of_head(out, encoder, connection);
         (exchange, encoder)
+    }
+
+    /// Whether the protocol can change now: a request without a body, or with one that has come, waits for its answer.
+    pub fn can_upgrade(&self) -> bool {
+        matches!(
+            self.stage,
+            Stage::Exchange(Exchange {
+                reading: Reading::Done,
+                writing: Writing::Head,
+                version: Version::Http11,
+                ..
+            })
+        )
+    }
+
+    /// Ends the head of an answer with status 101: from here on the connection carries bytes in both directions, in no
+    /// framing, and ends with them (RFC 9110 §7.8).
+    ///
+    /// Status line and fields stand in `out` already.
+    ///
+    /// # Panics
+    /// When it [can't](Conn::can_upgrade).
+    pub fn upgrade(&mut self, out: &mut Vec<u8>) {
+        assert!(
+            self.can_upgrade(),
+            "no request that could change the protocol"
+        );
+        encode::end_of_head(out, None, Connection::Upgrade);
+        if let Stage::Exchange(exchange) = &mut self.stage {
+            exchange.reading = Reading::Body(Decoder::UntilClose);
+            exchange.writing = Writing::Body(Encoder::UntilClose);
+            exchange.persist = Persist::WeClose;
+            exchange.content = Content::Sent;
+        }
     }
 
     /// Appends content.
@@ -588,9 +632,11 @@ impl Conn {
             (Reading::Done, Writing::Done, Persist::PeerCloses) => {
                 Stage::Closing(CloseReason::PeerAsked)
             }
-            (Reading::Done, Writing::Done, Persist::WeClose) => {
-                Stage::Closing(CloseReason::WeAsked)
-            }
+            (
+                Reading::Done | Reading::Body(Decoder::UntilClose),
+                Writing::Done,
+                Persist::WeClose,
+            ) => Stage::Closing(CloseReason::WeAsked),
             (Reading::Body(decoder), Writing::Done, Persist::KeepAlive) => {
                 exchange.reading = Reading::Discard(*decoder, limits.discard_bytes_max);
                 return;

@@ -135,6 +135,7 @@ pub(super) enum Connection {
     Unsaid,
     KeepAlive,
     Close,
+    Upgrade,
 }
 
 /// Appends the framing fields and the blank line. An answer that never has content says nothing of its length.
@@ -164,6 +165,7 @@ pub(super) fn end_of_head(out: &mut Vec<u8>, encoder: Option<Encoder>, connectio
         Connection::Unsaid => b"\r\n",
         Connection::KeepAlive => b"Connection: keep-alive\r\n\r\n",
         Connection::Close => b"Connection: close\r\n\r\n",
+        Connection::Upgrade => b"Connection: Upgrade\r\n\r\n",
     });
 }
 

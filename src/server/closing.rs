@@ -80,9 +80,13 @@ impl<T: Transport> Session<T> {
                 });
             }
             Waiting::Write => return self.expire_write(cx.shared),
+            Waiting::Stream => return Next::Wait,
             Waiting::Handler => {
-                self.answer_late(cx);
-                return self.drive(cx, Ready::EMPTY);
+                if self.expire_handler(cx) {
+                    return self.drive(cx, Ready::EMPTY);
+                }
+                self.wait(cx.shared);
+                return Next::Wait;
             }
             Waiting::Head => {
                 let rest = match &self.held {
@@ -145,12 +149,13 @@ impl<T: Transport> Session<T> {
     /// in a reset: where its content ends with the connection, a FIN would be its end.
     pub(super) fn end(mut self, shared: &mut Shared) {
         self.drop_held(shared);
+        self.drop_inflow(shared);
         if let Pending::Output(output) = &mut self.pending {
             output.forget_bytes(&mut shared.pool);
             let _ = self.transport.reset(); // one that is broken needs none
         }
-        if let Some(client) = &self.deferred {
-            client.set(Client::Gone);
+        if let Some(deferred) = &self.deferred {
+            deferred.client.set(Client::Gone);
         }
     }
 }

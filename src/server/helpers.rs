@@ -75,7 +75,7 @@ impl HeadWriter<'_> {
 
     /// Takes the answer back, fields and all: its content can't be made. The client gets 500.
     pub fn fail(self) -> Reply {
-        self.finish(|_, _, _| Kind::Broken)
+        self.finish(Length::Unknown, |_, _, _| Kind::Broken)
     }
 
     /// Adds Location: a URI, or a path on this host.

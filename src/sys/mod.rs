@@ -33,6 +33,7 @@ pub mod signal;
 pub mod sim;
 pub mod socket;
 mod socket_file;
+pub mod thread;
 
 pub use address::{Address, AddressError};
 pub use clock::{Instant, UnixTime};
