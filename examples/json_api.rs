@@ -50,7 +50,7 @@ impl Items {
         };
         self.last_id += 1;
         let id = self.last_id;
-        let item = self.items.entry(id).insert_entry(item).into_mut();
+        let item = &*self.items.entry(id).or_insert(item);
         res.status(201)
             .location(&format!("/items/{id}"))
             .json(&Numbered { id, item })

@@ -67,16 +67,15 @@ impl<'v> Parameters<'v> {
         if !is_token(name.as_bytes()) {
             return None;
         }
-        let (value, rest) = match value.strip_prefix('"') {
-            Some(quoted) => unquote(quoted, self.escapes)?,
-            None => {
-                let end = value.find([';', ' ', '\t']).unwrap_or(value.len());
-                let (value, rest) = value.split_at(end);
-                if !is_token(value.as_bytes()) {
-                    return None;
-                }
-                (Cow::Borrowed(value), rest)
+        let (value, rest) = if let Some(quoted) = value.strip_prefix('"') {
+            unquote(quoted, self.escapes)?
+        } else {
+            let end = value.find([';', ' ', '\t']).unwrap_or(value.len());
+            let (value, rest) = value.split_at(end);
+            if !is_token(value.as_bytes()) {
+                return None;
             }
+            (Cow::Borrowed(value), rest)
         };
         Some((name, value, trim(rest)))
     }
@@ -113,9 +112,9 @@ pub(super) fn unquote(quoted: &str, escapes: Escapes) -> Option<(Cow<'_, str>, &
             '"' => return Some((Cow::Owned(value), &quoted[at + 1..])),
             '\\' => {
                 let mut behind = chars.clone();
-                let (_, escaped) = behind.next()?;
-                if escapes == Escapes::All || matches!(escaped, '"' | '\\') {
-                    value.push(escaped);
+                let (_, meant) = behind.next()?;
+                if escapes == Escapes::All || matches!(meant, '"' | '\\') {
+                    value.push(meant);
                     chars = behind;
                 } else {
                     value.push('\\');

@@ -34,7 +34,8 @@ pub use files::Files;
 #[cfg(feature = "json")]
 pub use json::json;
 pub use multipart::{
-    Boundary, Multipart, MultipartError, MultipartEvent, MultipartLimits, Part, PartHead, parts,
+    Boundary, Multipart, MultipartError, MultipartEvent, MultipartLimits, Part, PartHead, PartSink,
+    parts, stream_parts,
 };
 pub use params::{Params, form, path_value, percent_decode, query};
 pub use proxies::{ForwardedBy, ProxyError, TrustedProxies};

@@ -14,7 +14,7 @@ pub trait Respond: Sized {
     /// use edgeloop::{Reply, Request, ResponseWriter};
     ///
     /// fn remember(_: &Request, res: ResponseWriter) -> Reply {
-    ///     match SetCookie::new("seen", "yes").path("/").http_only().build() {
+    ///     match SetCookie::named("seen", "yes").path("/").http_only().build() {
     ///         Ok(cookie) => res.status(303).location("/").cookie(&cookie).empty(),
     ///         Err(error) => res.status(500).text(error.to_string()),
     ///     }

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use crate::http::is_token;
 
-/// A cookie to be set, checked. Made by [`SetCookie::new`] and [`build`](CookieBuilder::build); sent by
+/// A cookie to be set, checked. Made by [`SetCookie::named`] and [`build`](CookieBuilder::build); sent by
 /// [`cookie`](super::Respond::cookie).
 ///
 /// ```
@@ -13,7 +13,7 @@ use crate::http::is_token;
 /// use edgeloop::web::{SameSite, SetCookie};
 ///
 /// # fn main() -> Result<(), edgeloop::web::CookieError> {
-/// let session = SetCookie::new("__Host-session", "31d4d96e")
+/// let session = SetCookie::named("__Host-session", "31d4d96e")
 ///     .path("/")
 ///     .secure()
 ///     .http_only()
@@ -33,7 +33,7 @@ pub struct SetCookie(String);
 impl SetCookie {
     /// Begins a cookie. Without more it lasts until the browser is closed, and goes to this host only, for paths beside and
     /// below that of the request.
-    pub fn new<'c>(name: &'c str, value: &'c str) -> CookieBuilder<'c> {
+    pub fn named<'c>(name: &'c str, value: &'c str) -> CookieBuilder<'c> {
         CookieBuilder {
             name,
             value,

@@ -11,11 +11,13 @@
 
 mod error;
 mod head;
+mod sink;
 
 use crate::server::Request;
 
 pub use error::{MultipartError, MultipartLimits};
 pub use head::{Boundary, PartHead};
+pub use sink::{PartSink, stream_parts};
 
 /// White space between a delimiter and the end of its line.
 const PADDING_BYTES_MAX: usize = 64;

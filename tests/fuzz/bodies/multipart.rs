@@ -67,9 +67,9 @@ fn step(boundary: &Boundary, limits: MultipartLimits, pieces: &[&[u8]]) -> Outco
         );
         Ok(())
     };
-    let fed = pieces.iter().try_for_each(|piece| feed(piece, &mut parts));
+    let read = pieces.iter().try_for_each(|piece| feed(piece, &mut parts));
     Outcome {
-        end: fed.and_then(|()| form.finish()),
+        end: read.and_then(|()| form.finish()),
         parts: parts.whole,
     }
 }
@@ -79,9 +79,9 @@ fn push(boundary: &Boundary, limits: MultipartLimits, pieces: &[&[u8]]) -> Outco
     let mut form = Multipart::new(boundary.clone(), limits);
     let mut parts = Parts::default();
     let mut pieces = pieces.iter();
-    let fed = pieces.try_for_each(|piece| form.push(piece, |event| parts.take(event)));
+    let read = pieces.try_for_each(|piece| form.push(piece, |event| parts.take(event)));
     Outcome {
-        end: fed.and_then(|()| form.finish()),
+        end: read.and_then(|()| form.finish()),
         parts: parts.whole,
     }
 }
@@ -92,8 +92,11 @@ fn find(bytes: &[u8], pattern: &[u8]) -> Option<usize> {
         .position(|window| window == pattern)
 }
 
+/// The head of a part and its content, as they lie in the body.
+type PlainPart<'b> = (&'b [u8], &'b [u8]);
+
 /// Heads and contents of a body that is here whole, as far as they can be made out, and whether its end was there.
-fn plainly<'b>(body: &'b [u8], boundary: &str) -> (Vec<(&'b [u8], &'b [u8])>, Plain) {
+fn plainly<'b>(body: &'b [u8], boundary: &str) -> (Vec<PlainPart<'b>>, Plain) {
     let delimiter = format!("\r\n--{boundary}").into_bytes();
     let mut parts = Vec::new();
     let mut rest = if body.starts_with(&delimiter[2..]) {
@@ -183,7 +186,7 @@ pub fn multipart(data: &[u8]) {
     }
 }
 
-fn compare(ours: &Outcome, (parts, end): &(Vec<(&[u8], &[u8])>, Plain)) {
+fn compare(ours: &Outcome, (parts, end): &(Vec<PlainPart<'_>>, Plain)) {
     assert!(ours.parts.len() <= parts.len(), "{ours:?}");
     for ((head, content), (plain_head, plain_content)) in ours.parts.iter().zip(parts) {
         assert_eq!(content, plain_content);
@@ -212,6 +215,6 @@ fn compare(ours: &Outcome, (parts, end): &(Vec<(&[u8], &[u8])>, Plain)) {
 fn plain_name(head: &[u8]) -> Option<&[u8]> {
     let value = head.strip_prefix(b"Content-Disposition: form-data; name=\"")?;
     let name = value.strip_suffix(b"\"\r\n\r\n")?;
-    let is_plain = name.iter().all(|byte| byte.is_ascii_alphanumeric());
+    let is_plain = name.iter().all(u8::is_ascii_alphanumeric);
     is_plain.then_some(name)
 }

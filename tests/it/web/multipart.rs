@@ -5,9 +5,9 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use edgeloop::web::{
-    self, Boundary, Multipart, MultipartError, MultipartEvent, MultipartLimits, Refusal,
+    self, Boundary, Multipart, MultipartError, MultipartEvent, MultipartLimits, PartSink, Refusal,
 };
-use edgeloop::{Request, ResponseWriter};
+use edgeloop::{Handler, Intake, Reply, Request, ResponseWriter};
 
 use super::{ask, of_head, seen};
 
@@ -67,13 +67,12 @@ const FORM: &str = "--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nhel
 #[test]
 fn a_form_has_the_parts_that_multer_reads() {
     let form = |parts: &[(&str, &str)]| {
-        let parts = parts
-            .iter()
-            .map(|(parameters, content)| {
-                format!("--x\r\nContent-Disposition: form-data{parameters}\r\n\r\n{content}\r\n")
-            })
-            .collect::<String>();
-        parts + "--x--\r\n"
+        let mut body: Vec<String> = Vec::new();
+        for (parameters, content) in parts {
+            let head = format!("--x\r\nContent-Disposition: form-data{parameters}");
+            body.push(format!("{head}\r\n\r\n{content}\r\n"));
+        }
+        body.concat() + "--x--\r\n"
     };
     let name = "; name=\"a\"";
     for body in [
@@ -299,4 +298,64 @@ fn a_buffered_form_that_is_none_is_refused() {
     assert_eq!(answer(&[field], FORM).status, 200);
     assert_eq!(answer(&[field], &FORM[..40]).status, 400);
     assert_eq!(answer(&[], FORM).status, 415);
+}
+
+/// What a form has, part by part; a part with a forbidden name is refused.
+#[derive(Default)]
+struct Told(String);
+
+impl PartSink for Told {
+    fn on_event(&mut self, event: MultipartEvent<'_>) -> Result<(), Refusal> {
+        match event {
+            MultipartEvent::Part(head) if head.name() == "forbidden" => {
+                return Err(Refusal::new(403, "that one may not come"));
+            }
+            MultipartEvent::Part(head) => self.0 += head.name(),
+            MultipartEvent::Data(data) => self.0 += &String::from_utf8_lossy(data),
+            MultipartEvent::PartEnd => self.0 += ";",
+            MultipartEvent::End => self.0 += "end",
+            MultipartEvent::NeedInput => panic!("no event"),
+        }
+        Ok(())
+    }
+
+    fn on_end(self: Box<Self>, res: ResponseWriter<'_>) -> Reply {
+        res.status(200).text(self.0)
+    }
+}
+
+struct App;
+
+impl Handler for App {
+    fn on_request(&mut self, req: &Request<'_>, res: ResponseWriter<'_>) -> Reply {
+        res.no_route(req.method())
+    }
+
+    fn intake(&mut self, req: &Request<'_>, res: ResponseWriter<'_>) -> Intake {
+        let limits = MultipartLimits {
+            part_bytes_max: 3 << 20,
+            ..MultipartLimits::default()
+        };
+        web::stream_parts(req, res, limits, Told::default())
+    }
+}
+
+#[test]
+fn a_form_is_taken_as_it_comes() {
+    let field = "Content-Type: multipart/form-data; boundary=x";
+    let answer = |fields: &[&str], body: &str| ask(App, "POST /", fields, body.as_bytes());
+    let head = |name: &str| format!("--x\r\nContent-Disposition: form-data; name={name}\r\n\r\n");
+    // Longer than what is buffered.
+    let long = "ab\r\n-".repeat(500_000);
+    let form = format!("{}{long}\r\n{}c\r\n--x--\r\n", head("a"), head("b"));
+    let got = answer(&[field], &form);
+    assert_eq!(got.status, 200);
+    assert!(got.text() == format!("a{long};bc;end"));
+    let refused = format!("{}a\r\n{}{long}", head("a"), head("forbidden"));
+    let got = answer(&[field], &refused);
+    assert_eq!((got.status, got.text()), (403, "that one may not come\n"));
+    assert_eq!(answer(&[field], &format!("{}a", head("a"))).status, 400);
+    let longer = format!("{}{long}{long}\r\n--x--", head("a"));
+    assert_eq!(answer(&[field], &longer).status, 413);
+    assert_eq!(answer(&["Content-Type: text/plain"], "a").status, 415);
 }

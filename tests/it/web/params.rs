@@ -31,7 +31,7 @@ fn a_query_has_names_and_values() {
         assert_eq!(query.get("e"), None);
     });
     of_head("GET /", &[], |head| {
-        assert_eq!(web::query(head).iter().count(), 0)
+        assert_eq!(web::query(head).iter().count(), 0);
     });
     of_head("GET /?%FF=%ff", &[], |head| {
         assert_eq!(
