@@ -129,9 +129,9 @@ fn read<T: FromStr<Err: fmt::Display>>(
     name: &str,
     value: &str,
 ) -> Result<T, Refusal> {
-    value
-        .parse()
-        .map_err(|error| Refusal::bad_request(format!("`{name}` in {place} is `{value}`: {error}")))
+    value.parse().map_err(|error| {
+        Refusal::bad_request(format!("`{name}` in {place} is `{value:.80}`: {error}"))
+    })
 }
 
 impl fmt::Display for Place {

@@ -1,4 +1,4 @@
-//! Conditional requests: whether the client needs the file at all (RFC 9110 §13).
+//! Conditional requests: whether the client needs the content at all (RFC 9110 §13).
 
 use std::time::UNIX_EPOCH;
 
@@ -54,7 +54,7 @@ pub(super) fn range<'r>(fields: Fields<'r>, current: &Validators<'_>) -> Option<
     applies.then_some(range)
 }
 
-/// Whether the file is still what an If-Range says.
+/// Whether the content is still what an If-Range says.
 fn is_current(value: &[u8], current: &Validators<'_>) -> bool {
     if let Some((tag, rest)) = Tag::parse(value) {
         return rest.is_empty() && current.is_strongly(&tag);
@@ -94,7 +94,7 @@ fn parse_date(value: &[u8]) -> Option<u64> {
     Some(time.duration_since(UNIX_EPOCH).ok()?.as_secs())
 }
 
-/// Whether one of the tags in all fields of this name does it; `*` always does, because the file is there.
+/// Whether one of the tags in all fields of this name does it; `*` always does, because the content is there.
 fn any_tag(fields: Fields<'_>, name: &str, matches: impl Fn(&Tag<'_>) -> bool) -> bool {
     fields
         .get_all(name)

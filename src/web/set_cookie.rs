@@ -110,7 +110,7 @@ impl<'c> CookieBuilder<'c> {
         CookieBuilder { domain, ..self }
     }
 
-    /// It lasts so long, in whole seconds. Zero removes it, if name, path and domain are the same.
+    /// It lasts so long, in whole seconds, rounded up. Zero removes it, if name, path and domain are the same.
     #[must_use]
     pub fn max_age(self, max_age: Duration) -> Self {
         let max_age = Some(max_age);
@@ -199,7 +199,8 @@ impl<'c> CookieBuilder<'c> {
             write!(line, "; Domain={domain}")?;
         }
         if let Some(max_age) = self.max_age {
-            write!(line, "; Max-Age={}", max_age.as_secs())?;
+            let more = u64::from(max_age.subsec_nanos() > 0);
+            write!(line, "; Max-Age={}", max_age.as_secs().saturating_add(more))?;
         }
         if let Some(same_site) = self.same_site {
             write!(line, "; SameSite={same_site:?}")?;

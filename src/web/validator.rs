@@ -1,4 +1,4 @@
-//! What tells two states of a file apart: ETag and Last-Modified (RFC 9110 §8.8).
+//! What tells two states of content apart: ETag and Last-Modified (RFC 9110 §8.8).
 
 use crate::http::date;
 use crate::sys::UnixTime;

@@ -101,9 +101,9 @@ fn a_cookie_that_is_set_is_read_by_the_crate_cookie() {
                 (theirs.path(), theirs.domain()),
                 (Some("/x"), Some("example.org"))
             );
-            assert!(built.as_str().contains("; Max-Age=90;"));
+            assert!(built.as_str().contains("; Max-Age=91;"));
             let age = theirs.max_age().expect("an age");
-            assert_eq!(age.whole_seconds(), 90);
+            assert_eq!(age.whole_seconds(), 91);
             assert_eq!(theirs.secure(), Some(true));
             assert_eq!(theirs.http_only().unwrap_or(false), http_only);
             let named = theirs.same_site().map(|it| it.to_string());

@@ -85,6 +85,11 @@ fn a_parameter_is_parsed_or_the_client_is_told_which_one_is_wrong() {
         }
         assert!(query.parse_if_any::<u64>("size").is_err());
     });
+    let long = format!("GET /?a={}", "x".repeat(4000));
+    of_head(&long, &[], |head| {
+        let refusal = web::query(head).parse::<u64>("a").expect_err("no number");
+        assert!(refusal.to_string().len() < 200, "{refusal}");
+    });
 }
 
 #[test]
