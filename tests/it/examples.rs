@@ -7,6 +7,11 @@ use super::process::{Process, Scratch, ask, clean, connect, connect_unix};
 
 /// Builds an example as these tests are built, and so mostly finds it built.
 fn example(name: &str) -> Command {
+    example_with(name, "default")
+}
+
+/// The same of one that needs a feature.
+fn example_with(name: &str, feature: &str) -> Command {
     let test = std::env::current_exe().expect("a path");
     let built = test.ancestors().nth(2).expect("target/PROFILE/deps/it");
     let profile = match built.file_name().and_then(|name| name.to_str()) {
@@ -16,6 +21,7 @@ fn example(name: &str) -> Command {
     let output = Command::new(env!("CARGO"))
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .args(["build", "--locked", "--offline", "--example", name])
+        .args(["--features", feature])
         .args(["--profile", profile, "--target-dir"])
         .arg(built.parent().expect("target"))
         .output()
@@ -97,5 +103,81 @@ fn endpoints_answers_each_of_its_endpoints() {
         );
         assert!(answer == content, "{line}: {} bytes", answer.len());
     }
+    assert_eq!(server.term(), clean());
+}
+
+#[test]
+fn json_api_makes_reads_changes_and_removes_items() {
+    let server = Process::start(example_with("json_api", "json").arg("127.0.0.1:0"));
+    let address = server.address();
+    let json = "Content-Type: application/json";
+    let check = |line: &str, sent: &str, status: u16, content: &str| {
+        let mut stream = connect(&address);
+        let length = sent.len();
+        write!(
+            stream,
+            "{line} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{json}\r\nContent-Length: {length}\r\n\r\n{sent}"
+        )
+        .expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers");
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{line}: {answer}"
+        );
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+        assert_eq!(body, content, "{line}");
+        head.to_owned()
+    };
+    let tea = r#"{"name":"tea","price":250}"#;
+    check("GET /items", "", 200, "[]");
+    let head = check(
+        "POST /items",
+        tea,
+        201,
+        r#"{"id":1,"name":"tea","price":250}"#,
+    );
+    assert!(head.contains("\r\nLocation: /items/1\r\n"), "{head}");
+    check(
+        "GET /items/1",
+        "",
+        200,
+        r#"{"id":1,"name":"tea","price":250}"#,
+    );
+    let cake = r#"{"name":"cake","price":400}"#;
+    check(
+        "PUT /items/1",
+        cake,
+        200,
+        r#"{"id":1,"name":"cake","price":400}"#,
+    );
+    check(
+        "POST /items",
+        tea,
+        201,
+        r#"{"id":2,"name":"tea","price":250}"#,
+    );
+    check(
+        "GET /items?limit=1",
+        "",
+        200,
+        r#"[{"id":1,"name":"cake","price":400}]"#,
+    );
+    check("DELETE /items/1", "", 204, "");
+    check("DELETE /items/1", "", 404, "no such item\n");
+    check(
+        "GET /items",
+        "",
+        200,
+        r#"[{"id":2,"name":"tea","price":250}]"#,
+    );
+    let why = "`id` in the path is `x`: invalid digit found in string\n";
+    check("GET /items/x", "", 400, why);
+    let why = "`limit` in the query is `-1`: invalid digit found in string\n";
+    check("GET /items?limit=-1", "", 400, why);
+    let why = "the body is not as it should be: missing field `price` at line 1 column 14\n";
+    check("POST /items", r#"{"name":"tea"}"#, 400, why);
+    let head = check("PATCH /items", "", 405, "method not allowed\n");
+    assert!(head.contains("\r\nAllow: GET, HEAD, POST\r\n"), "{head}");
     assert_eq!(server.term(), clean());
 }
