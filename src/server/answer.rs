@@ -42,6 +42,10 @@ impl<T: Transport> Session<T> {
         body: Body,
         rest: &[u8],
     ) -> usize {
+        if !is_for_handler(head) {
+            self.answer(cx, &Request::new(head, &[], Fields::default()));
+            return 0;
+        }
         let Some(body_max) = self.intake(cx, head) else {
             return 0;
         };
@@ -108,10 +112,10 @@ impl<T: Transport> Session<T> {
 
     #[inline]
     fn answer<H: Handler, O: Observer>(&mut self, cx: &mut Cx<'_, H, O>, request: &Request<'_>) {
+        if is_for_handler(request) {
+            return self.with_handler(cx, |handler, res| Some(handler.on_request(request, res)));
+        }
         match request.target().form() {
-            Form::Origin | Form::Absolute if request.path() != "*" => {
-                self.with_handler(cx, |handler, res| Some(handler.on_request(request, res)));
-            }
             // RFC 9110 §9.3.7: the server as a whole. It can say that it is here.
             Form::Asterisk | Form::Origin | Form::Absolute => {
                 self.with_handler(cx, |_, res| Some(res.status(200).empty()));
@@ -348,5 +352,14 @@ impl<T: Transport> Session<T> {
         self.with_handler(cx, |_, res| {
             Some(res.status(503).text("no answer came in time\n"))
         });
+    }
+}
+
+/// Whether the request is one for a handler: not for the server as a whole, nor for a proxy.
+#[inline]
+fn is_for_handler(head: &Head<'_>) -> bool {
+    match head.target().form() {
+        Form::Origin | Form::Absolute => head.path() != "*",
+        Form::Asterisk | Form::Authority => false,
     }
 }
