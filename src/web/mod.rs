@@ -12,9 +12,16 @@
 
 mod files;
 mod media_type;
+mod middleware;
 mod path;
 mod precondition;
 mod range;
+mod router;
 mod validator;
 
 pub use files::Files;
+pub use middleware::{
+    Access, AccessEntry, BasicAuth, BasicAuthError, BodyLimit, Cors, CorsError, CorsRules,
+    CrossOrigin, Id, Middleware, Next, Origins, RequestId, SecurityHeaders, User,
+};
+pub use router::{RouteError, RouteErrors, RouteInfo, Router, Routes, Unclean};
