@@ -72,9 +72,11 @@ pub mod sys;
 pub mod web;
 
 #[cfg(target_os = "linux")]
+pub use server::pool::Pool;
+#[cfg(target_os = "linux")]
 pub use server::{
-    Client, Completer, EventLoop, Handle, Handler, HeadWriter, Intake, Limits, Observer, Reply,
-    Request, ResponseWriter, Server, Serving,
+    Client, Completer, EventLoop, Handle, Handler, HeadWriter, Intake, Limits, Observer, Promise,
+    Redirect, Reply, Request, ResponseWriter, Server, Serving,
 };
 #[cfg(target_os = "linux")]
 pub use sys::signal::Signals;

@@ -59,6 +59,8 @@ pub enum CloseReason {
     NoRoom,
     /// The server stopped.
     Stopped,
+    /// A handler took it out of the server: it lives on elsewhere.
+    TakenOut,
 }
 
 impl From<http::CloseReason> for CloseReason {
@@ -90,6 +92,10 @@ pub enum Trouble {
     Dropped,
     /// A handler panicked: its client got 500.
     HandlerPanicked,
+    /// A job of a [`Pool`](super::pool::Pool) panicked: its client got 500.
+    JobPanicked,
+    /// A function that the program has on the loop panicked: what it had is dropped.
+    LocalPanicked,
     /// What was promised of an answer's content could not be kept: a file is shorter or can't be read, a source failed. Its
     /// client got 500, or a broken connection when something was sent before.
     ContentFailed,
@@ -128,6 +134,10 @@ impl core::fmt::Display for Trouble {
                 "a connection was closed without an answer: all are busy; raise the connection limit",
             ),
             Trouble::HandlerPanicked => f.write_str("a handler panicked; its client got 500"),
+            Trouble::JobPanicked => f.write_str("a job of the pool panicked; its client got 500"),
+            Trouble::LocalPanicked => f.write_str(
+                "a function of the program's own on the loop panicked; what it had is dropped",
+            ),
             Trouble::ContentFailed => f.write_str(
                 "an answer's content ended early or could not be had; its client was told",
             ),

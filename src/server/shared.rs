@@ -7,6 +7,7 @@ use super::drain::Phase;
 use super::limits::Limits;
 use super::preamble::{Preamble, Settings};
 use super::response::Outcome;
+use super::waker::Wakes;
 use crate::reactor::Mailbox;
 use crate::sys::{Instant, signal};
 
@@ -32,6 +33,8 @@ pub(super) struct Shared {
     pub(super) out: Vec<u8>,
     /// What the handler that runs at present has answered.
     pub(super) outcome: Option<Outcome>,
+    /// Who can wake the stream that it begins.
+    pub(super) wakes: Wakes,
     /// What was said of its answer before it has begun.
     pub(super) added: Added,
     /// For values that are formatted.
@@ -54,6 +57,7 @@ impl Shared {
             input: vec![0; INPUT_BYTES],
             out: Vec::with_capacity(OUT_BYTES),
             outcome: None,
+            wakes: Wakes::default(),
             added: Added::default(),
             scratch: String::new(),
             now: Instant::from_nanos(0),

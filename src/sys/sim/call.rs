@@ -109,4 +109,5 @@ calls! {
     Processors processors "sched_getaffinity(2)": EFAULT EINVAL ESRCH;
     Pin pin "sched_setaffinity(2)": EFAULT EINVAL ESRCH EPERM;
     Spawn spawn "pthread_create(3)": EAGAIN EINVAL EPERM;
+    StartThread start_thread "pthread_sigmask(3), pthread_create(3)": EFAULT EINVAL EAGAIN EPERM;
 }

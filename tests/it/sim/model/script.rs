@@ -11,6 +11,7 @@ use edgeloop::sys::{Address, Epoll, EventFd, Events, Fd, Ready};
 use nix::errno::Errno;
 
 use super::ops::{CONNECTIONS, Op, What};
+use super::pieces;
 use super::places::{Client, Place};
 
 pub(super) const FILE: &str = "file";
@@ -331,6 +332,7 @@ impl<C: Client> Cast<C> {
                 String::new()
             }
             Op::NextSignal => said(self.signals.as_ref()?.next()),
+            Op::Work(first, then) => pieces::work(place, first, then),
         };
         Some(observed)
     }

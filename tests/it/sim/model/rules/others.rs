@@ -7,7 +7,7 @@ use crate::sim::model::ops::{
     Ask,
     Op::{
         Accept, Add, Block, ClientReceives, ClientResets, Connect, Fill, Length, NextSignal, Open,
-        Raise, ReadAt, Resize, SendFile, Shutdown, Wait,
+        Raise, ReadAt, Resize, SendFile, Shutdown, Wait, Work,
     },
     What,
 };
@@ -172,6 +172,14 @@ pub(super) const RULES: &[Rule] = &[
             (Wait(8), "Signals:IN"),
             (NextSignal, "Some(2)"),
             (Wait(8), ""),
+        ],
+    ),
+    (
+        "a thread works and rests by turns, and ends when it has rested in vain",
+        &[
+            (Work(3, 2), "wwwrwwr"),
+            (Work(0, 1), "rwr"),
+            (Work(0, 0), "r"),
         ],
     ),
 ];
