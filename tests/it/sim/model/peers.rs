@@ -46,7 +46,7 @@ fn tcp_clients_come_from_where_the_real_ones_do() {
         let simulated = observe(
             &listen,
             |there| world.connect(port(there)).expect("it listens"),
-            Peer::address,
+            edgeloop::sys::sim::Peer::address,
         );
         assert_eq!(simulated, real);
         let client: SocketAddr = format!("{host}:1").parse().expect("an address");
@@ -66,7 +66,7 @@ fn clients_of_unix_sockets_come_from_nowhere_as_the_real_ones_do() {
     let _inside = world.enter();
     let path: &Path = &path;
     let connect = |_: &Address| world.connect_path(path).expect("it listens");
-    let simulated = observe(&listen, connect, Peer::address);
+    let simulated = observe(&listen, connect, edgeloop::sys::sim::Peer::address);
     assert_eq!(simulated, real);
     assert_eq!(real[0], "None true true");
 }
