@@ -51,7 +51,11 @@ impl<T: Transport> Session<T> {
             return 0;
         }
         let body_max = match self.intake(cx, head) {
-            Some(Intake::Buffer(bytes)) => bytes,
+            Some(Intake::Buffer(bytes)) => {
+                // Whoever passed the request on is asked again when it is whole.
+                cx.shared.added.clear();
+                bytes
+            }
             Some(Intake::Stream { sink, bytes_max }) => {
                 return self.begin_stream(cx, body, sink, bytes_max);
             }
@@ -174,10 +178,7 @@ impl<T: Transport> Session<T> {
         match (caught, cx.shared.outcome.take()) {
             (Ok(Some(_)), Some(outcome)) => self.take(cx, begin, outcome),
             // An answer that was begun and dropped is none.
-            (Ok(None), None) => {
-                cx.shared.out.truncate(begin);
-                cx.shared.added.clear();
-            }
+            (Ok(None), None) => cx.shared.out.truncate(begin),
             (Ok(Some(_)), None) | (Ok(None), Some(_)) => {
                 self.answer_fault(cx, begin, &Trouble::NoAnswer);
             }
@@ -281,6 +282,7 @@ impl<T: Transport> Session<T> {
         self.drop_held(cx.shared);
         self.drop_inflow(cx.shared);
         cx.shared.added.clear();
+        self.added = None;
         let res = self.writer(cx.shared, cx.token);
         let reason = [reject.reason(), "\n"].concat();
         let _answered = res.status(reject.status()).text(reason);

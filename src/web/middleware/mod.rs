@@ -7,6 +7,7 @@
 //! | [`BodyLimit`] | bounds bodies |
 //! | [`Cors`] | lets scripts of other origins read answers |
 //! | [`CrossOrigin`] | keeps scripts and forms of other origins from changing anything |
+//! | [`Deadline`] | bounds the time of answers |
 //! | [`RequestId`] | gives each request a name |
 //! | [`SecurityHeaders`] | tells browsers to be strict |
 //!
@@ -34,6 +35,7 @@ mod basic_auth;
 mod body_limit;
 mod cors;
 mod cross_origin;
+mod deadline;
 mod request_id;
 mod security_headers;
 
@@ -42,6 +44,7 @@ pub use basic_auth::{BasicAuth, BasicAuthError, User};
 pub use body_limit::BodyLimit;
 pub use cors::{Cors, CorsError, CorsRules, Origins};
 pub use cross_origin::CrossOrigin;
+pub use deadline::Deadline;
 pub use request_id::{Id, RequestId};
 pub use security_headers::SecurityHeaders;
 
@@ -49,8 +52,9 @@ use crate::server::{Handler, Intake, Reply, Request, ResponseWriter};
 
 /// Sees the requests of a group before its routes do, and those answers as well that the router gives in their place.
 ///
-/// A request without a body passes once. One with a body passes twice: when its head has come, so that it can be refused
-/// before its body is read, and when it has come whole ([`Next::is_whole`]). What is decided of the answer before it has
+/// A request without a body passes once, and so does one whose body is streamed. One whose body is buffered passes twice:
+/// when its head has come, so that it can be refused before its body is read, and when it has come whole
+/// ([`Next::is_whole`]). What is decided of the answer before it has
 /// begun (fields, hooks) has to be said both times, and does not add up. So most are the same function both times; one that
 /// counts, or does what can be done once only, asks.
 ///
