@@ -12,7 +12,7 @@ pub struct RouteErrors(pub(super) Vec<RouteError>);
 pub enum RouteError {
     /// A pattern that is none.
     Malformed {
-        /// The pattern, with the prefixes of its groups.
+        /// The pattern, or the prefix of a group, as it was registered.
         pattern: String,
         /// Where in the program it was registered.
         place: &'static Location<'static>,
