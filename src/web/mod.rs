@@ -1,9 +1,11 @@
 //! What applications use.
 //!
-//! This layer knows files, forms, cookies, media types and what clients remember of an earlier answer. It stands on the
-//! public API of the layers below, and has never heard of connections, readiness or framing.
+//! This layer knows routes, files, forms, cookies, media types and what clients remember of an earlier answer. It stands on
+//! the public API of the layers below, and has never heard of connections, readiness or framing.
 //!
 //! # Where to look
+//!
+//! [`Routes`] and [`Router`] in `router` find the handler of a request, and `middleware` is what it passes on its way.
 //!
 //! Of requests: `params` reads queries, forms and parts of paths, `cookies` what clients were told to remember, `multipart`
 //! forms with files, whole or as they come, `json` what programs send; `proxies` says where they come from. What can't be
@@ -22,6 +24,7 @@ mod files;
 #[cfg(feature = "json")]
 mod json;
 mod media_type;
+mod middleware;
 mod multipart;
 mod params;
 mod path;
@@ -30,6 +33,7 @@ mod proxies;
 mod range;
 mod refusal;
 mod respond;
+mod router;
 mod set_cookie;
 mod validator;
 
@@ -47,3 +51,8 @@ pub use proxies::{ForwardedBy, ProxyError, TrustedProxies};
 pub use refusal::Refusal;
 pub use respond::Respond;
 pub use set_cookie::{CookieBuilder, CookieError, SameSite, SetCookie};
+pub use middleware::{
+    Access, AccessEntry, BasicAuth, BasicAuthError, BodyLimit, Cors, CorsError, CorsRules,
+    CrossOrigin, Deadline, Id, Middleware, Next, Origins, RequestId, SecurityHeaders, User,
+};
+pub use router::{RouteError, RouteErrors, RouteInfo, Router, Routes, Unclean};

@@ -181,3 +181,54 @@ fn json_api_makes_reads_changes_and_removes_items() {
     assert!(head.contains("\r\nAllow: GET, HEAD, POST\r\n"), "{head}");
     assert_eq!(server.term(), clean());
 }
+
+#[test]
+fn router_routes_by_groups_and_middleware() {
+    let mut command = example("router");
+    let server = Process::start(command.arg("127.0.0.1:0"));
+    let listed = [
+        "GET /{$}",
+        "GET /api/items/{id}",
+        "GET /api/visits",
+        "DELETE /api/admin/items/{id}",
+    ];
+    for pattern in listed {
+        assert_eq!(server.line(), pattern);
+    }
+    let address = server.address();
+    let check = |line: &str, field: &str, status: u16, content: &str| {
+        let mut stream = connect(&address);
+        let always = "Host: a\r\nConnection: close\r\n";
+        write!(stream, "{line} HTTP/1.1\r\n{always}{field}\r\n").expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+        assert_eq!(
+            (&head[9..12], body),
+            (status.to_string().as_str(), content),
+            "{line}"
+        );
+        assert!(head.contains("\r\nX-Request-Id: "), "{head}");
+        assert!(
+            head.contains("\r\nX-Content-Type-Options: nosniff"),
+            "{head}"
+        );
+        let stored = !head.contains("\r\nCache-Control: no-store");
+        let is_redirect = line.contains("//");
+        assert_eq!(stored, is_redirect || !line.contains("/api/"), "{head}");
+    };
+    check("GET /", "", 200, "Hello, world!\n");
+    check("GET /api/items/7", "", 200, "item 7\n");
+    let why = "id: invalid digit found in string\n";
+    check("GET /api/items/x", "", 400, why);
+    check("GET /api/visits", "", 200, "1\n");
+    check("GET /api/visits", "", 200, "2\n");
+    check("GET /api//items/7", "", 308, "");
+    check("POST /api/visits", "", 405, "method not allowed\n");
+    check("GET /none", "", 404, "not found\n");
+    let remove = "DELETE /api/admin/items/7";
+    check(remove, "", 401, "a name and a password are wanted\n");
+    let ada = "Authorization: Basic YWRhOmNvdW50ZXNz\r\n";
+    check(remove, ada, 200, "ada has removed 7\n");
+    assert_eq!(server.term().status, clean().status);
+}

@@ -15,6 +15,8 @@ mod http;
 mod layers;
 #[cfg(feature = "cli")]
 mod process;
+#[cfg(feature = "cli")]
+mod routes;
 mod server;
 #[cfg(all(feature = "sim", feature = "web"))]
 mod sim;
