@@ -73,8 +73,8 @@ pub mod web;
 
 #[cfg(target_os = "linux")]
 pub use server::{
-    Client, Completer, EventLoop, Handle, Handler, HeadWriter, Intake, Limits, Observer, Reply,
-    Request, ResponseWriter, Server, Serving,
+    Client, Completer, EventLoop, Handle, Handler, HeadWriter, Intake, Limits, Local, Observer,
+    Reply, Request, ResponseWriter, Server, Serving,
 };
 #[cfg(target_os = "linux")]
 pub use sys::signal::Signals;

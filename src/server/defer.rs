@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use super::adopt::Adopted;
+use super::local::Letter;
 use super::response::{Reply, ResponseWriter};
 use crate::reactor::{Mailbox, Token};
 
@@ -14,6 +16,12 @@ pub(super) enum Message {
         exchange: u32,
         finish: Finish,
     },
+    /// A message for a function of the program's on the loop.
+    Mail { to: Token, letter: Letter },
+    /// There will be no more of them.
+    HangUp(Token),
+    /// A connection that somebody else has accepted.
+    Adopt(Adopted),
     /// Stop accepting, answer what was asked, then stop.
     Drain,
     /// Stop now.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::defer::{ClientState, Completer};
 use super::limits::Limits;
+use super::local::Local;
 use super::output::{Source, Tail, read_all_onto};
 use super::shared::Shared;
 use super::take_out::{Taken, Taker};
@@ -132,6 +133,11 @@ impl<'a> ResponseWriter<'a> {
         let kind = Kind::TakeOut(Taker(Box::new(take)));
         self.shared.outcome = Some(Outcome { status: 0, kind });
         Reply(())
+    }
+
+    /// The loop that this runs on, for timers and descriptors of one's own.
+    pub fn local(&self) -> &Local {
+        &self.shared.local
     }
 
     /// The server's limits.

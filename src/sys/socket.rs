@@ -154,8 +154,29 @@ fn inherit(number: i32) -> io::Result<Fd> {
     Ok(fd)
 }
 
+/// Makes a connection that was accepted elsewhere one of ours: non-blocking, close-on-exec, and on TCP with the options that
+/// a listener's connections inherit. Errors: those of getsockopt(2) and fcntl(2), what is no stream, and what listens.
+pub fn adopt(fd: &Fd) -> io::Result<()> {
+    if ask_int(fd, libc::SOL_SOCKET, libc::SO_TYPE)? != libc::SOCK_STREAM {
+        return Err(io::Error::other("it is no stream socket"));
+    }
+    if ask_int(fd, libc::SOL_SOCKET, libc::SO_ACCEPTCONN)? != 0 {
+        return Err(io::Error::other("it is no connection: it listens"));
+    }
+    set_flags(fd)?;
+    match local_address(fd)? {
+        Address::Ip(_) => {
+            // A stream that is not TCP may lack them, and does without.
+            let _ = set_stream_options(fd);
+        }
+        Address::Host(..) | Address::Unix(_) | Address::Inherited(_) => {}
+    }
+    Ok(())
+}
+
 /// Makes a descriptor that came from elsewhere non-blocking and close-on-exec. Errors: those of fcntl(2).
 pub fn set_flags(fd: &Fd) -> io::Result<()> {
+    simulated!(set_flags(fd));
     let flags = OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL)?);
     fcntl(fd, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
     fcntl(fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
@@ -346,6 +367,18 @@ fn ask_count(fd: &Fd, request: libc::Ioctl) -> io::Result<usize> {
         return Err(io::Error::last_os_error());
     }
     Ok(usize::try_from(count).unwrap_or(0))
+}
+
+fn ask_int(fd: &Fd, level: i32, name: i32) -> io::Result<i32> {
+    simulated!(get_option(fd, level, name));
+    let mut value: libc::c_int = 0;
+    let mut length = size_of::<libc::c_int>() as libc::socklen_t;
+    let into = (&raw mut value).cast();
+    // SAFETY: the kernel writes at most `length` bytes to `value`, which has that size.
+    if unsafe { libc::getsockopt(fd.raw(), level, name, into, &raw mut length) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(value)
 }
 
 fn set_int(fd: &Fd, level: i32, name: i32, value: i32) -> io::Result<()> {

@@ -72,6 +72,29 @@ impl World {
         Ok(())
     }
 
+    pub(in crate::sys) fn get_option(&self, fd: &Fd, level: i32, name: i32) -> io::Result<i32> {
+        said(self.begin(Call::GetOption).and_then(|()| {
+            let listens = match self.kernel().object(fd.raw())? {
+                Object::Listener(_) => true,
+                Object::Socket(_) | Object::Stream(..) => false,
+                _ => return Err(Errno::ENOTSOCK),
+            };
+            match (level, name) {
+                (libc::SOL_SOCKET, libc::SO_TYPE) => Ok(libc::SOCK_STREAM),
+                (libc::SOL_SOCKET, libc::SO_ACCEPTCONN) => Ok(i32::from(listens)),
+                _ => Err(Errno::ENOPROTOOPT),
+            }
+        }))
+    }
+
+    /// Here nothing blocks and nothing is executed.
+    pub(in crate::sys) fn set_flags(&self, fd: &Fd) -> io::Result<()> {
+        said(
+            self.begin(Call::SetFlags)
+                .and_then(|()| self.kernel().object(fd.raw()).map(drop)),
+        )
+    }
+
     pub(in crate::sys) fn resolve(&self, name: &str, port: u16) -> io::Result<SocketAddr> {
         said(self.begin(Call::Resolve))?;
         match name {
