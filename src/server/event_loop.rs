@@ -19,7 +19,9 @@ use crate::sys::{Fd, Instant};
 ///
 /// It runs on the thread that calls [`run`](EventLoop::run), or inside another loop: that one watches its descriptor,
 /// level-triggered, and calls [`turn`](EventLoop::turn) with a time-out of zero when it is readable or when
-/// [`next_deadline`](EventLoop::next_deadline) has passed.
+/// [`next_deadline`](EventLoop::next_deadline) has passed. Where the host is edge-triggered, as tokio's `AsyncFd` and mio
+/// are, the descriptor counts as readable until a turn with a time-out of zero has seen nothing and left nothing:
+/// [`events`](Turn::events) zero and [`more`](Turn::more) false.
 pub struct EventLoop<H, O = ()> {
     reactor: Reactor<Message>,
     worker: Worker<H, O>,

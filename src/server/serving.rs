@@ -182,6 +182,18 @@ impl Handle {
     /// server.run()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    ///
+    /// It can't be given away twice, nor used by who has given it away:
+    ///
+    /// ```compile_fail,E0382
+    /// # use std::os::fd::OwnedFd;
+    /// # fn give(handle: &edgeloop::Handle, stream: std::net::TcpStream) -> Result<(), Box<dyn std::error::Error>> {
+    /// let fd = OwnedFd::from(stream);
+    /// handle.adopt(fd, b"")?;
+    /// handle.adopt(fd, b"")?; // use of moved value: `fd`
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn adopt(&self, fd: impl Into<Fd>, read: impl Into<Vec<u8>>) -> Result<(), NotAdopted> {
         let first = self.next.fetch_add(1, Ordering::Relaxed) % self.workers.len().max(1);
         let (before, rest) = self.workers.split_at(first);

@@ -119,7 +119,12 @@ impl Server {
     /// It is taken for this server alone, so one that somebody listens on is an error; nobody can connect before it
     /// serves. Errors: a text that is no address, and an address that can't be had.
     pub fn bind(address: &str) -> Result<Server, StartError> {
-        let server = Server {
+        Server::unbound().and_bind(address)
+    }
+
+    /// A server without an address. It serves what it is [given](Handle::adopt).
+    pub fn unbound() -> Server {
+        Server {
             bound: Vec::new(),
             cores: 1,
             pinned: false,
@@ -129,8 +134,7 @@ impl Server {
                 date: true,
             },
             signals: None,
-        };
-        server.and_bind(address)
+        }
     }
 
     /// Takes one more address. Errors: as [`bind`](Server::bind), and more than 1000 addresses.

@@ -54,11 +54,11 @@ impl<H: Handler, O: Observer> Worker<H, O> {
         let Some(session) = self.sessions.remove(token) else {
             return;
         };
-        let (taken, taker) = session.into_taken(&mut self.shared);
+        let (taken, giver) = session.into_taken(&mut self.shared);
         // It lives on, and its events are no longer for this loop. That it was registered is certain.
         let _ = reactor.deregister(&taken.fd);
         self.ended(reactor, token, CloseReason::TakenOut);
-        if let Some(Taker(take)) = taker
+        if let Some(Taker(take)) = giver
             && catch_unwind(AssertUnwindSafe(|| take(taken))).is_err()
         {
             self.observer.trouble(&Trouble::LocalPanicked);

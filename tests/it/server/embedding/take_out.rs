@@ -9,7 +9,7 @@ use edgeloop::server::{CloseReason, Handler, Intake, Taken};
 use edgeloop::{Limits, Reply, Request, ResponseWriter, http};
 
 use super::super::client::{Client, End};
-use super::super::running::{Running, serve, serve_with, take};
+use super::super::running::{Running, serve, serve_with, take, wait};
 use super::super::{PATIENCE, patient};
 
 /// A server whose path `/out` gives connections away after an answer, and `/raw` without one.
@@ -152,6 +152,6 @@ fn a_panic_of_who_takes_it_costs_that_connection_only() {
     let mut client: Client = server.client();
     client.ask("/panics");
     assert_eq!(client.end(), End::Finished);
-    assert_eq!(server.log.troubles(), ["LocalPanicked"]);
+    wait("it is told", || server.log.troubles() == ["LocalPanicked"]);
     assert_eq!(server.client().get("/now").text(), "/now");
 }

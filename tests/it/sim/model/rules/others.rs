@@ -6,13 +6,33 @@ use super::Rule;
 use crate::sim::model::ops::{
     Ask,
     Op::{
-        Accept, Add, Block, ClientReceives, ClientResets, Connect, Fill, Length, NextSignal, Open,
-        Raise, ReadAt, Resize, SendFile, Shutdown, Wait,
+        Accept, Add, Adopt, Block, ClientReceives, ClientResets, ClientSends, Connect, Fill,
+        Length, NextSignal, Open, Raise, ReadAt, Recv, Resize, SendFile, Shutdown, Wait,
     },
     What,
 };
 
 pub(super) const RULES: &[Rule] = &[
+    (
+        "a connection is adopted, whatever has become of it",
+        &[
+            (Connect(0), "connected"),
+            (Connect(1), "connected"),
+            (Accept, "0"),
+            (Accept, "1"),
+            (Adopt(0), "()"),
+            (Add(What::Connection(0), Ask::Stream), "()"),
+            (ClientSends(0, 5), "5"),
+            (Adopt(0), "()"),
+            (Wait(8), "0:IN"),
+            (Recv(0, 8), "5"),
+            (Shutdown(0), "()"),
+            (Adopt(0), "()"),
+            (ClientResets(1), ""),
+            (Adopt(1), "()"),
+            (Recv(1, 8), "ECONNRESET"),
+        ],
+    ),
     (
         "a file is sent as far as it goes",
         &[
