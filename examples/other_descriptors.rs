@@ -77,12 +77,9 @@ fn start(local: &Local, completer: Completer) -> io::Result<()> {
     // Level-triggered, so one read for each call is enough, and it never blocks.
     let on_ready = move |pipe: &mut ChildStdout, _| {
         let mut bytes = [0; 4096];
-        match pipe.read(&mut bytes) {
-            Ok(count @ 1..) => {
-                printed.extend_from_slice(&bytes[..count]);
-                return Watch::Keep;
-            }
-            Ok(0) | Err(_) => {}
+        if let Ok(count @ 1..) = pipe.read(&mut bytes) {
+            printed.extend_from_slice(&bytes[..count]);
+            return Watch::Keep;
         }
         let text = std::mem::take(&mut printed);
         if let Some(completer) = completer.take() {

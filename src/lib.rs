@@ -75,9 +75,11 @@ pub mod sys;
 pub mod web;
 
 #[cfg(target_os = "linux")]
+pub use server::pool::Pool;
+#[cfg(target_os = "linux")]
 pub use server::{
     Client, Completer, EventLoop, Handle, Handler, HeadWriter, Intake, Limits, Local, Observer,
-    Reply, Request, ResponseWriter, Server, Serving,
+    Promise, Redirect, Reply, Request, ResponseWriter, Server, Serving,
 };
 #[cfg(target_os = "linux")]
 pub use sys::signal::Signals;

@@ -14,7 +14,7 @@ use super::transport::{Owners, Socket};
 use super::worker::{RESUME, Worker};
 use crate::reactor::{Reactor, Table, Token};
 use crate::sys::socket::{self, AcceptError};
-use crate::sys::{Fd, Instant, Interest, SocketFile};
+use crate::sys::{Fd, Instant, Interest, PeerAddress, SocketFile};
 
 /// How long accepting pauses when no connection can be had, and none closes meanwhile.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -89,11 +89,11 @@ impl<H: Handler, O: Observer> Worker<H, O> {
             for number in 0..self.listeners.len() {
                 if self.listeners[number].state == Accepting::Ready {
                     taken += 1;
-                    match socket::accept(&self.listeners[number].fd) {
-                        Ok(fd) => {
+                    match socket::accept_from(&self.listeners[number].fd) {
+                        Ok((fd, peer)) => {
                             self.listeners[number].lost = 0;
                             self.accept_errors = 0;
-                            self.admit(reactor, Socket(fd, Owners::One), &[]);
+                            self.admit(reactor, Socket(fd, Owners::One), peer, &[]);
                         }
                         Err(error) => self.accept_failed(reactor, number, error),
                     }
@@ -110,6 +110,7 @@ impl<H: Handler, O: Observer> Worker<H, O> {
         &mut self,
         reactor: &mut Reactor<Message>,
         socket: Socket,
+        peer: PeerAddress,
         already_read: &[u8],
     ) {
         let mut room = self.sessions.len() < self.connections_max;
@@ -124,7 +125,7 @@ impl<H: Handler, O: Observer> Worker<H, O> {
             }
             self.observer.trouble(&Trouble::Refused);
         }
-        let session = Session::new(socket, &self.shared);
+        let session = Session::new(socket, peer, &self.shared);
         let (token, session) = self.sessions.insert(session);
         self.observer.accepted(token);
         if let Err(error) = reactor.register(&session.transport.0, token, Interest::STREAM) {

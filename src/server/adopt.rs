@@ -11,11 +11,12 @@ use super::shared::INPUT_BYTES;
 use super::transport::{Owners, Socket};
 use super::worker::Worker;
 use crate::reactor::{Mailbox, Reactor, Stopped};
-use crate::sys::{Fd, socket};
+use crate::sys::{Fd, PeerAddress, socket};
 
 /// A connection on its way to a worker, found fit to be served.
 pub(super) struct Adopted {
     fd: Fd,
+    peer: PeerAddress,
     read: Vec<u8>,
 }
 
@@ -50,10 +51,11 @@ pub(super) fn adopt<'w>(
         let error = io::Error::other("more than 64 KiB of it were read already");
         return Err(NotAdopted { fd, error });
     }
-    if let Err(error) = socket::adopt(&fd) {
-        return Err(NotAdopted { fd, error });
-    }
-    let mut message = Message::Adopt(Adopted { fd, read });
+    let peer = match socket::adopt(&fd) {
+        Ok(peer) => peer,
+        Err(error) => return Err(NotAdopted { fd, error }),
+    };
+    let mut message = Message::Adopt(Adopted { fd, peer, read });
     for worker in workers {
         match worker.post(message) {
             Ok(()) => return Ok(()),
@@ -68,6 +70,7 @@ pub(super) fn adopt<'w>(
         // What comes back is what was posted.
         Message::Complete { .. }
         | Message::Mail { .. }
+        | Message::Wake { .. }
         | Message::HangUp(_)
         | Message::Drain
         | Message::Stop
@@ -81,7 +84,7 @@ impl<H: Handler, O: Observer> Worker<H, O> {
         match self.shared.phase {
             Phase::Serving | Phase::LastCalls(_) | Phase::Draining => {
                 let socket = Socket(adopted.fd, Owners::Several);
-                self.admit(reactor, socket, &adopted.read);
+                self.admit(reactor, socket, adopted.peer, &adopted.read);
             }
             Phase::Stopped => {}
         }

@@ -12,11 +12,14 @@
 //! ```
 //!
 //! `start`, `serving` and `event_loop` start; `worker` is what happens in a turn, `accept` and `adopt` who gets in,
-//! `take_out` who leaves alive, `drain` how it stops; `local` and `sender` are what else the program has on the loop; `session`, `answer`, `flush` and `closing` are one connection on its `transport`; `patience` is its deadline;
-//! `handler`, `response`, `output` and `defer` are what applications see, `limits` and `observer` what operators do;
-//! `buffers`, `preamble` and `shared` are what all sessions of a worker use.
+//! `take_out` who leaves alive, `drain` how it stops; `session`, `answer`, `flush` and `closing` are one connection on its
+//! `transport`; `patience` is its deadline; `handler`, `route`, `response`, `added`, `helpers`, `output`, `stream`, `waker`,
+//! `defer` and [`pool`] are what applications see, `limits` and `observer` what operators do; `local` and `sender` are what
+//! else a program has on the loop; `inflow` is a body on its way to handlers; `states` is what they keep with a
+//! connection; `buffers`, `preamble` and `shared` are what all sessions of a worker use.
 
 mod accept;
+mod added;
 mod adopt;
 mod answer;
 mod buffers;
@@ -26,32 +29,43 @@ mod drain;
 mod event_loop;
 mod flush;
 mod handler;
+mod helpers;
+mod inflow;
 mod limits;
 mod local;
 mod observer;
 mod output;
 mod patience;
+pub mod pool;
 mod preamble;
 mod response;
+mod route;
 mod sender;
 mod serving;
 mod session;
 mod shared;
 mod start;
+mod states;
+mod stream;
 mod take_out;
 mod transport;
+mod waker;
 mod worker;
 
+pub use added::Answered;
 pub use adopt::NotAdopted;
-pub use defer::{Client, Completer};
+pub use defer::{Client, Completer, Promise};
 pub use event_loop::EventLoop;
 pub use handler::{Handler, Intake, Request};
+pub use helpers::Redirect;
 pub use limits::{Limits, Linger, Progress};
 pub use local::{Local, LocalId, Watch};
 pub use observer::{CloseReason, Observer, Summary, Trouble};
-pub use output::{BodyWriter, Pull, Source};
-pub use response::{HeadWriter, Reply, ResponseWriter};
+pub use response::{HeadWriter, Reply, ResponseWriter, Upgrade};
+pub use route::{Attachment, RouteMatch};
 pub use sender::Sender;
 pub use serving::{Handle, Report, Serving};
 pub use start::{Server, StartError};
-pub use take_out::Taken;
+pub use stream::{BodyWriter, Duplex, Pull, Sink, Source, Taken};
+pub use take_out::TakenOut;
+pub use waker::Waker;

@@ -92,6 +92,8 @@ pub enum Trouble {
     Dropped,
     /// A handler panicked: its client got 500.
     HandlerPanicked,
+    /// A job of a [`Pool`](super::pool::Pool) panicked: its client got 500.
+    JobPanicked,
     /// A function that the program has on the loop panicked: what it had is dropped.
     LocalPanicked,
     /// The kernel would not watch a descriptor of the program's own for something else: it is watched no longer.
@@ -137,6 +139,7 @@ impl core::fmt::Display for Trouble {
             Trouble::WatchLost(error) => {
                 write!(f, "a descriptor of the program's own is watched no longer: {error}")
             }
+            Trouble::JobPanicked => f.write_str("a job of the pool panicked; its client got 500"),
             Trouble::LocalPanicked => f.write_str(
                 "a function of the program's own on the loop panicked; what it had is dropped",
             ),

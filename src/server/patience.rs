@@ -19,8 +19,10 @@ pub(super) enum Waiting {
     Head,
     /// More of a body.
     Body,
-    /// The answer of a handler that answers later.
+    /// The answer of a handler that answers later, or a sink that has no room.
     Handler,
+    /// A stream that lives, and has nothing to send for the moment: for ever.
+    Stream,
     /// That it reads what it is sent.
     Write,
     /// That it reads its last answer and finishes.
@@ -86,6 +88,7 @@ impl Patience {
                     Waiting::Idle => limits.idle_time,
                     Waiting::Body | Waiting::Write => limits.progress.start,
                     Waiting::Handler => limits.handler_time,
+                    Waiting::Stream => Duration::MAX,
                     Waiting::Linger => limits.linger.silence,
                 };
         } else if waiting == Waiting::Body {
@@ -114,6 +117,11 @@ impl Patience {
     /// Bytes sent since this was last asked.
     pub(super) fn take_progress(&mut self) -> u64 {
         u64::from(std::mem::take(&mut self.progress))
+    }
+
+    /// It is waited for until this moment, whatever the limits say.
+    pub(super) fn set(&mut self, until: Instant) {
+        self.until = until;
     }
 
     /// There is a reason not to wait longer than that.

@@ -162,8 +162,8 @@ impl Handle {
     /// duplicate of the descriptor, that stays open. A server that drains answers what was asked on it; one that has no room
     /// answers 503.
     ///
-    /// Errors: what is no stream socket or listens, more bytes than that, and a server that has stopped; the descriptor
-    /// comes back.
+    /// Errors: what is no stream socket, listens or is not connected, more bytes than that, and a server that has stopped; the
+    /// descriptor comes back.
     ///
     /// ```no_run
     /// # use edgeloop::{Reply, Request, ResponseWriter, Server};

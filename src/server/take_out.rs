@@ -14,7 +14,7 @@ use crate::sys::Fd;
 
 /// A connection that was taken out of the server, by [`ResponseWriter::take_out`](super::ResponseWriter::take_out).
 #[derive(Debug)]
-pub struct Taken {
+pub struct TakenOut {
     /// Its descriptor, non-blocking and close-on-exec. No loop watches it any more. `OwnedFd::from` makes it what the
     /// standard library knows.
     pub fd: Fd,
@@ -23,7 +23,7 @@ pub struct Taken {
 }
 
 /// Who gets it.
-pub(super) struct Taker(pub(super) Box<dyn FnOnce(Taken)>);
+pub(super) struct Taker(pub(super) Box<dyn FnOnce(TakenOut)>);
 
 impl core::fmt::Debug for Taker {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -33,17 +33,18 @@ impl core::fmt::Debug for Taker {
 
 impl Session<Socket> {
     /// What is left of it when everything was sent. Its memory goes back to the worker.
-    fn into_taken(mut self, shared: &mut Shared) -> (Taken, Option<Taker>) {
+    fn into_taken(mut self, shared: &mut Shared) -> (TakenOut, Option<Taker>) {
         let unread = match &self.held {
             Held::Raw(bytes) => bytes.clone(),
             Held::Nothing | Held::Body { .. } => Vec::new(),
         };
         self.drop_held(shared);
+        self.drop_inflow(shared);
         if let Some(client) = &self.deferred {
-            client.set(Client::Gone);
+            client.client.set(Client::Gone);
         }
         let fd = self.transport.0;
-        (Taken { fd, unread }, self.taker)
+        (TakenOut { fd, unread }, self.taker)
     }
 }
 
@@ -54,12 +55,12 @@ impl<H: Handler, O: Observer> Worker<H, O> {
         let Some(session) = self.sessions.remove(token) else {
             return;
         };
-        let (taken, giver) = session.into_taken(&mut self.shared);
+        let (out, taker) = session.into_taken(&mut self.shared);
         // It lives on, and its events are no longer for this loop. That it was registered is certain.
-        let _ = reactor.deregister(&taken.fd);
+        let _ = reactor.deregister(&out.fd);
         self.ended(reactor, token, CloseReason::TakenOut);
-        if let Some(Taker(take)) = giver
-            && catch_unwind(AssertUnwindSafe(|| take(taken))).is_err()
+        if let Some(Taker(take)) = taker
+            && catch_unwind(AssertUnwindSafe(|| take(out))).is_err()
         {
             self.observer.trouble(&Trouble::LocalPanicked);
         }

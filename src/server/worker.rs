@@ -273,6 +273,12 @@ impl<H: Handler, O: Observer> Driver for Worker<H, O> {
             }
             Message::HangUp(to) => self.shared.local.hang_up(to),
             Message::Adopt(adopted) => self.adopt(reactor, adopted),
+            Message::Wake {
+                connection,
+                exchange,
+            } => self.with_session(reactor, connection, |session, cx| {
+                session.wake(cx, exchange)
+            }),
             Message::Drain => self.drain(reactor),
             Message::Stop => self.stop(reactor),
             Message::PeerStopped => {

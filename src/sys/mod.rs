@@ -26,16 +26,19 @@ pub mod epoll;
 mod eventfd;
 mod fd;
 pub mod file;
+mod peer_address;
 pub mod process;
 pub mod signal;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod socket;
 mod socket_file;
+pub mod thread;
 
 pub use address::{Address, AddressError};
 pub use clock::{Instant, UnixTime};
 pub use epoll::{Epoll, Events, Interest, Ready};
 pub use eventfd::EventFd;
 pub use fd::Fd;
+pub use peer_address::PeerAddress;
 pub use socket_file::SocketFile;

@@ -67,6 +67,7 @@ calls! {
     Socket socket "socket(2)": EACCES EAFNOSUPPORT EINVAL EMFILE ENFILE ENOBUFS ENOMEM EPROTONOSUPPORT;
     SetOption set_option "setsockopt(2)": EBADF EFAULT EINVAL ENOPROTOOPT ENOTSOCK ENOMEM EPERM;
     GetOption get_option "getsockopt(2)": EBADF EFAULT EINVAL ENOPROTOOPT ENOTSOCK;
+    PeerName peer_name "getpeername(2)": EBADF EFAULT EINVAL ENOBUFS ENOTCONN ENOTSOCK;
     SetFlags set_flags "fcntl(2), F_GETFL, F_SETFL and F_SETFD": EBADF EPERM;
     BindIp bind_ip "bind(2), ip(7)": EACCES EADDRINUSE EBADF EINVAL ENOTSOCK EADDRNOTAVAIL;
     BindUnix bind_unix "bind(2), unix(7)": EACCES EADDRINUSE EBADF EINVAL ENOTSOCK EADDRNOTAVAIL EFAULT ELOOP ENAMETOOLONG
@@ -111,4 +112,5 @@ calls! {
     Processors processors "sched_getaffinity(2)": EFAULT EINVAL ESRCH;
     Pin pin "sched_setaffinity(2)": EFAULT EINVAL ESRCH EPERM;
     Spawn spawn "pthread_create(3)": EAGAIN EINVAL EPERM;
+    StartThread start_thread "pthread_sigmask(3), pthread_create(3)": EFAULT EINVAL EAGAIN EPERM;
 }

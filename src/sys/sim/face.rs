@@ -14,7 +14,7 @@ use super::kernel::{Listener, Name, Object};
 use super::link::{IN, OURS, OUT, THEIRS};
 use super::world::{World, said};
 use crate::sys::socket::AcceptError;
-use crate::sys::{Address, Fd};
+use crate::sys::{Address, Fd, PeerAddress};
 
 /// The first port that is given to who asks for any.
 const PORTS: u16 = 32_768;
@@ -84,6 +84,22 @@ impl World {
                 (libc::SOL_SOCKET, libc::SO_ACCEPTCONN) => Ok(i32::from(listens)),
                 _ => Err(Errno::ENOPROTOOPT),
             }
+        }))
+    }
+
+    pub(in crate::sys) fn peer_name(&self, fd: &Fd) -> io::Result<PeerAddress> {
+        said(self.begin(Call::PeerName).and_then(|()| {
+            let mut kernel = self.kernel();
+            let (link, side) = match kernel.object(fd.raw())? {
+                Object::Stream(link, side) => (*link, *side),
+                Object::Socket(_) | Object::Listener(_) => return Err(Errno::ENOTCONN),
+                _ => return Err(Errno::ENOTSOCK),
+            };
+            let link = kernel.link(link).ok_or(Errno::ENOTCONN)?;
+            if link.has_no_peer(side) {
+                return Err(Errno::ENOTCONN);
+            }
+            Ok(link.peer_address())
         }))
     }
 
@@ -220,11 +236,11 @@ impl World {
         }))
     }
 
-    pub(in crate::sys) fn accept(&self, listener: &Fd) -> Result<Fd, AcceptError> {
+    pub(in crate::sys) fn accept(&self, listener: &Fd) -> Result<(Fd, PeerAddress), AcceptError> {
         Ok(self.accept_one(listener.raw())?)
     }
 
-    fn accept_one(&self, number: RawFd) -> Result<Fd, Errno> {
+    fn accept_one(&self, number: RawFd) -> Result<(Fd, PeerAddress), Errno> {
         let fault = self.begin(Call::Accept);
         let mut kernel = self.kernel();
         if let Err(errno) = fault {
@@ -255,6 +271,7 @@ impl World {
         };
         let accepted = Fd::simulated(kernel.open_end(link, OURS)?);
         kernel.last_accepted = link.serial;
+        let peer = kernel.link(link).map(|link| link.peer_address());
         drop(kernel);
         self.note(|| {
             format!(
@@ -263,7 +280,7 @@ impl World {
                 link.serial
             )
         });
-        Ok(accepted)
+        Ok((accepted, peer.unwrap_or(PeerAddress::UNIX)))
     }
 
     pub(in crate::sys) fn pair(&self) -> io::Result<(Fd, Fd)> {

@@ -1,7 +1,9 @@
 //! The calls that wait, wake and look at clocks, and those that are about the process.
 
+use core::time::Duration;
 use std::io;
 use std::os::fd::RawFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use nix::errno::Errno;
 
@@ -9,9 +11,13 @@ use super::Call;
 use super::kernel::Object;
 use super::link::IN;
 use super::poll::EpollState;
-use super::world::{World, said};
+use super::world::{Step, World, said};
 use crate::sys::epoll::Interest;
+use crate::sys::thread::{Thread, Work};
 use crate::sys::{Fd, Instant, UnixTime};
+
+/// A piece of a thread's work takes at most so many nanoseconds, as a power of two: 34 ms. Most take far less.
+const WORK_NANOS_BITS: u64 = 25;
 
 impl World {
     pub(in crate::sys) fn epoll_create(&self) -> io::Result<Fd> {
@@ -191,5 +197,28 @@ impl World {
             io::ErrorKind::Unsupported,
             "a simulated world has one thread",
         ))
+    }
+
+    pub(in crate::sys) fn start_thread(&self, work: impl Work) -> io::Result<Thread> {
+        said(self.begin(Call::StartThread))?;
+        self.work_later(Box::new(work));
+        Ok(Thread(None))
+    }
+
+    /// What a thread does is a step for each piece, after some time. Nobody is woken who rests: it ends then, and another
+    /// one is started when there is work again.
+    fn work_later(&self, mut work: Box<dyn Work>) {
+        let nanos = {
+            let mut random = self.random();
+            let most = 1 << random.between(0, WORK_NANOS_BITS);
+            random.below(most)
+        };
+        let step = move |world: &World| {
+            let worked = || work.work() || work.rest(Duration::ZERO);
+            if catch_unwind(AssertUnwindSafe(worked)).unwrap_or(false) {
+                world.work_later(work);
+            }
+        };
+        self.schedule(nanos, Step::Other(Box::new(step)));
     }
 }

@@ -1,14 +1,17 @@
 //! Answers that come later, from anywhere.
 
+use std::cell::Cell;
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::mpsc;
+use std::thread::{self, ThreadId};
 
 use edgeloop::server::CloseReason;
-use edgeloop::{Client as Asker, Completer, Limits, Reply, Request, ResponseWriter};
+use edgeloop::{Client as Asker, Completer, Limits, Promise, Reply, Request, ResponseWriter};
 
 use super::client::End;
 use super::hand::Hand;
-use super::running::{Running, serve, take, wait};
+use super::running::{Running, serve, serve_with, take, wait};
 use super::{ms, patient};
 
 type Deferred = (String, Completer);
@@ -246,4 +249,212 @@ fn a_client_that_sent_everything_at_once_is_seen_half_closed() {
         assert_eq!(client.answer().text(), text);
     }
     assert_eq!(client.end(), End::Finished);
+}
+
+/// Says on which thread it was dropped.
+struct Tell(mpsc::Sender<ThreadId>);
+
+impl Drop for Tell {
+    fn drop(&mut self) {
+        let _ = self.0.send(thread::current().id()); // a test that is over hears nothing
+    }
+}
+
+/// What a test has of a request under `/later`.
+struct Promised {
+    promise: Promise<String>,
+    /// Where the loop runs.
+    worker: ThreadId,
+    /// Hears when and where the continuation is dropped.
+    dropped: mpsc::Receiver<ThreadId>,
+}
+
+/// A server whose paths under `/later` are answered when there is a value, and whose others at once. Answers are counted
+/// by what is not `Send`.
+fn promising(limits: Limits) -> (Running, mpsc::Receiver<Promised>) {
+    let (to, from) = mpsc::channel();
+    let server = serve_with(limits, move |_| {
+        let (to, count) = (to.clone(), Rc::new(Cell::new(0)));
+        move |req: &Request<'_>, res: ResponseWriter<'_>| -> Reply {
+            if !req.path().starts_with("/later") {
+                return res.status(200).body(req.path());
+            }
+            let res = match req.query() {
+                Some("hurry") => res.deadline(ms(200)),
+                Some("easy") => res.deadline(ms(60_000)),
+                _ => res,
+            };
+            let (drops, dropped) = mpsc::channel();
+            let (count, tell) = (Rc::clone(&count), Tell(drops));
+            let (promise, reply) = res.defer_with(move |value: String, res| {
+                let _captured = &tell;
+                assert_ne!(value, "panic", "a panic that belongs to a test");
+                if value == "again" {
+                    let (promise, reply) = res.defer();
+                    std::mem::forget(promise);
+                    return reply;
+                }
+                count.set(count.get() + 1);
+                res.status(200).body(format!("{value} {}", count.get()))
+            });
+            let _ = to.send(Promised {
+                promise,
+                worker: thread::current().id(),
+                dropped,
+            });
+            reply
+        }
+    });
+    (server, from)
+}
+
+fn fulfil(promise: Promise<String>, value: &str) {
+    let value = value.to_owned();
+    thread::spawn(move || promise.finish(value))
+        .join()
+        .expect("no panic");
+}
+
+#[test]
+fn a_value_travels_and_its_continuation_stays() {
+    let (server, promised) = promising(patient());
+    let mut client = server.client();
+    for number in 1..4 {
+        client.ask("/later");
+        let asked = take(&promised);
+        assert_eq!(asked.promise.client(), Asker::Open);
+        fulfil(asked.promise, "number");
+        assert_eq!(client.answer().text(), format!("number {number}"));
+        assert_eq!(take(&asked.dropped), asked.worker);
+    }
+}
+
+#[test]
+fn a_value_may_be_there_before_the_handler_returns() {
+    let server = serve(patient(), |_: &Request<'_>, res: ResponseWriter<'_>| {
+        let (promise, reply) = res.defer_with(|value: u32, res| res.status(value as u16).empty());
+        promise.finish(204);
+        reply
+    });
+    let mut client = server.client();
+    assert_eq!(client.get("/").status, 204);
+    assert_eq!(client.get("/").status, 204);
+}
+
+#[test]
+fn a_promise_that_is_dropped_answers_500() {
+    let (server, promised) = promising(patient());
+    let mut client = server.client();
+    client.ask("/later");
+    let asked = take(&promised);
+    drop(asked.promise);
+    assert_eq!(client.answer().status, 500);
+    assert_eq!(take(&asked.dropped), asked.worker);
+    assert_eq!(client.get("/now").text(), "/now");
+}
+
+#[test]
+fn a_continuation_that_panics_costs_its_connection() {
+    let (server, promised) = promising(patient());
+    let mut client = server.client();
+    client.ask("/later");
+    let asked = take(&promised);
+    fulfil(asked.promise, "panic");
+    let answer = client.answer();
+    assert_eq!((answer.status, answer.closes()), (500, true));
+    assert_eq!(server.log.troubles(), ["HandlerPanicked"]);
+    assert_eq!(server.client().get("/now").text(), "/now");
+}
+
+#[test]
+fn a_continuation_is_dropped_on_the_loop_when_its_client_goes() {
+    let (server, promised) = promising(patient());
+    let mut client = server.client();
+    client.ask("/later");
+    let asked = take(&promised);
+    client.reset();
+    assert_eq!(take(&asked.dropped), asked.worker);
+    assert_eq!(asked.promise.client(), Asker::Gone);
+    fulfil(asked.promise, "for nobody");
+    assert_eq!(server.client().get("/now").text(), "/now");
+}
+
+#[test]
+fn a_continuation_is_dropped_on_the_loop_when_its_time_is_over() {
+    let (server, promised) = promising(hasty());
+    let mut client = server.client();
+    client.ask("/later");
+    let asked = take(&promised);
+    assert_eq!(client.answer().status, 503);
+    assert_eq!(take(&asked.dropped), asked.worker);
+    assert_eq!(asked.promise.client(), Asker::Gone);
+    // The next one on the same connection has a continuation for the same type.
+    client.ask("/later");
+    let next = take(&promised);
+    fulfil(asked.promise, "too late");
+    fulfil(next.promise, "in time");
+    assert_eq!(client.answer().text(), "in time 1");
+}
+
+#[test]
+fn a_request_may_have_less_time_than_others() {
+    let (server, promised) = promising(patient());
+    let mut client = server.client();
+    client.ask("/later?hurry");
+    assert_eq!(client.answer().status, 503);
+    let late = take(&promised);
+    assert_eq!(late.promise.client(), Asker::Gone);
+    // The next one has all the time again.
+    client.ask("/later");
+    let next = take(&promised);
+    fulfil(next.promise, "in time");
+    assert_eq!(client.answer().text(), "in time 1");
+}
+
+#[test]
+fn a_request_may_have_more_time_than_others() {
+    let (server, promised) = promising(hasty());
+    let (mut easy, mut other) = (server.client(), server.client());
+    easy.ask("/later?easy");
+    let asked = take(&promised);
+    other.ask("/later");
+    assert_eq!(other.answer().status, 503);
+    // What was asked before is still waited for.
+    assert_eq!(asked.promise.client(), Asker::Open);
+    fulfil(asked.promise, "after all");
+    assert_eq!(easy.answer().text(), "after all 1");
+}
+
+#[test]
+fn an_answer_that_is_put_off_again_has_no_more_time() {
+    let (server, promised) = promising(patient());
+    let mut client = server.client();
+    client.ask("/later?hurry");
+    fulfil(take(&promised).promise, "again");
+    assert_eq!(client.answer().status, 503);
+    assert_eq!(client.get("/now").text(), "/now");
+}
+
+/// While an earlier answer is unread nobody looks at the clock for the next one; afterwards it is too late at once.
+#[test]
+fn the_time_of_a_request_passes_while_an_earlier_answer_is_sent() {
+    static LONG: [u8; 32 << 20] = [b'x'; 32 << 20];
+    let (to, from) = mpsc::channel();
+    let server = serve(
+        patient(),
+        move |req: &Request<'_>, res: ResponseWriter<'_>| -> Reply {
+            if req.path() == "/long" {
+                return res.status(200).constant(&LONG);
+            }
+            let (completer, reply) = res.deadline(ms(100)).defer();
+            let _ = to.send(completer); // a test that is over takes no more
+            reply
+        },
+    );
+    let mut client = server.client();
+    client.ask("/long");
+    client.ask("/later");
+    assert_eq!(client.answer().body.len(), LONG.len());
+    assert_eq!(client.answer().status, 503);
+    assert_eq!(take(&from).client(), Asker::Gone);
 }

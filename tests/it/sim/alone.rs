@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use edgeloop::sys::sim::{Call, Plan, World};
 use edgeloop::sys::socket::{self, More};
-use edgeloop::sys::{Epoll, Interest, process};
+use edgeloop::sys::{Epoll, Interest, process, thread};
 use edgeloop::{Reply, Request, ResponseWriter, Server};
 
 use super::client::{Client, Common, Shared};
@@ -97,6 +97,19 @@ pub(super) fn two_cores(world: &World, fault: &Fault) -> Said<Option<String>> {
     }
 }
 
+/// A thread that has nothing to do.
+struct Idle;
+
+impl thread::Work for Idle {
+    fn work(&mut self) -> bool {
+        false
+    }
+
+    fn rest(&mut self, _: Duration) -> bool {
+        false
+    }
+}
+
 /// Those that are there for applications and tests.
 pub(super) fn single_calls(_: &World, _: &Fault) -> Said<Option<String>> {
     let word = || {
@@ -108,6 +121,7 @@ pub(super) fn single_calls(_: &World, _: &Fault) -> Said<Option<String>> {
         socket::send(&one, b"word", More::No)?;
         let mut bytes = [0; 4];
         socket::recv(&other, &mut bytes)?;
+        thread::start("alone", Idle)?.join();
         Ok(bytes)
     };
     let came: std::io::Result<_> = word();

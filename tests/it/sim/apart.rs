@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use edgeloop::sys::sim::{Peer, PeerState, World};
 use edgeloop::sys::{Epoll, file};
-use edgeloop::{Completer, Request, ResponseWriter, Server};
+use edgeloop::{Completer, Pool, Request, ResponseWriter, Server};
 
 use super::child::child;
 
@@ -94,7 +94,7 @@ fn receive(client: &Peer) -> String {
     String::from_utf8(bytes).expect("text")
 }
 
-/// Much of what a server does: it answers at once and later and with a file, waits for a slow client, is told of one that
+/// Much of what a server does: it answers at once and later, from a thread and with a file, waits for a slow client, is told of one that
 /// breaks off, runs out of descriptors, drains, and ends.
 fn serve() {
     let world = World::new(1);
@@ -102,6 +102,7 @@ fn serve() {
     world.add_file("/www/file", Rc::from(vec![b'f'; 300_000]));
     let later: Rc<RefCell<Vec<Completer>>> = Rc::default();
     let completers = Rc::clone(&later);
+    let pool = Pool::default();
     let handler = move |req: &Request<'_>, res: ResponseWriter<'_>| match req.path() {
         "/file" => {
             let root = file::open_root(Path::new("/www")).expect("it is there");
@@ -113,6 +114,7 @@ fn serve() {
             completers.borrow_mut().push(completer);
             reply
         }
+        "/work" => pool.run(res, || "worked\n", |text, res| res.status(200).text(text)),
         _ => res.status(200).text("hello\n"),
     };
     let server = Server::bind("127.0.0.1:80").expect("a free port");
@@ -138,6 +140,11 @@ fn serve() {
         file += &receive(&slow);
     }
     assert!(receive(&client).ends_with("late\n"));
+    client.send(b"GET /work HTTP/1.1\r\nHost: a\r\n\r\n");
+    turns(2);
+    world.advance(Duration::from_secs(1));
+    turns(2);
+    assert!(receive(&client).ends_with("worked\n"));
     world.set_descriptors_max(world.open_descriptors());
     let waiting = connect();
     turns(5);

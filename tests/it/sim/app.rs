@@ -1,12 +1,14 @@
 //! The server under test: a handler whose answers follow from the request alone, so that clients know them.
 
 use core::time::Duration;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::io;
 use std::rc::Rc;
 use std::sync::{Arc, LazyLock};
 
-use edgeloop::http::{Head, Length};
+use edgeloop::http::Length;
+use edgeloop::server::pool::{Lane, LaneLimits, Pool, PoolLimits, PoolStats};
 use edgeloop::server::{BodyWriter, Client, EventLoop, Pull, Source};
 use edgeloop::sys::Fd;
 use edgeloop::sys::file::{self, Failure};
@@ -66,18 +68,66 @@ pub(super) struct App {
     files: Files,
     /// Of answers that never come.
     kept: Vec<Completer>,
+    jobs: Jobs,
+    seen: Rc<Seen>,
+}
+
+/// What a run wants to know of its server.
+#[derive(Default)]
+pub(super) struct Seen {
     /// Answers that came when nobody waited for them any more.
-    late: Rc<Cell<u64>>,
+    pub(super) late: Cell<u64>,
+    /// Requests that have found no room for their jobs, by their paths.
+    pub(super) full: RefCell<BTreeSet<String>>,
+    /// Clients that were told that their jobs were not begun in time.
+    pub(super) told_late: Cell<u64>,
+    /// What became of jobs, and threads that could not be started: known when the server is gone.
+    pub(super) jobs: Cell<(PoolStats, u64)>,
+    /// Continuations that wait have one each.
+    pub(super) waiting: Rc<()>,
+}
+
+/// Work for threads.
+#[derive(Clone)]
+struct Jobs {
+    pool: Pool,
+    lane: Lane,
+    seen: Rc<Seen>,
+}
+
+/// More threads than clients at a time.
+pub(super) fn wide() -> PoolLimits {
+    PoolLimits::default()
+}
+
+/// One thread, one job that waits for it, and not for long.
+pub(super) fn narrow() -> PoolLimits {
+    PoolLimits {
+        threads_max: 1,
+        queue_max: 1,
+        queue_time: Duration::from_millis(20),
+        ..PoolLimits::default()
+    }
 }
 
 impl App {
-    pub(super) fn new(world: &World, late: &Rc<Cell<u64>>) -> io::Result<App> {
+    pub(super) fn new(world: &World, seen: &Rc<Seen>, limits: PoolLimits) -> io::Result<App> {
+        let lane_limits = LaneLimits {
+            running_max: 1,
+            queue_max: limits.queue_max,
+        };
+        let pool = Pool::new(limits);
         Ok(App {
             world: world.clone(),
             root: file::open_root(ROOT.as_ref())?,
             files: Files::new(ROOT)?,
             kept: Vec::new(),
-            late: Rc::clone(late),
+            jobs: Jobs {
+                lane: pool.lane(lane_limits),
+                pool,
+                seen: Rc::clone(seen),
+            },
+            seen: Rc::clone(seen),
         })
     }
 }
@@ -85,7 +135,7 @@ impl App {
 /// A server of it on port 80, with plain limits.
 pub(super) fn serve(world: &World) -> EventLoop<App, ()> {
     add_files(world);
-    let app = App::new(world, &Rc::default()).expect("its files are there");
+    let app = App::new(world, &Rc::default(), wide()).expect("its files are there");
     let limits = Limits {
         body_bytes_max: BODY_MAX,
         ..Limits::default()
@@ -113,8 +163,8 @@ impl<'p> Asked<'p> {
 }
 
 impl Handler for App {
-    fn intake(&mut self, head: &Head<'_>, res: ResponseWriter<'_>) -> Intake {
-        let asked = Asked::new(head.path());
+    fn intake(&mut self, req: &Request<'_>, res: ResponseWriter<'_>) -> Intake {
+        let asked = Asked::new(req.path());
         match asked.kind {
             "refuse" => Intake::Answer(res.status(403).text(asked.id.to_string())),
             _ => Intake::Buffer(BODY_MAX),
@@ -150,11 +200,11 @@ impl Handler for App {
             },
             "later" => {
                 let (completer, reply) = res.defer();
-                let late = Rc::clone(&self.late);
+                let seen = Rc::clone(&self.seen);
                 self.world
                     .after(Duration::from_micros(number as u64), move |_| {
                         if completer.client() == Client::Gone {
-                            late.set(late.get() + 1);
+                            seen.late.set(seen.late.get() + 1);
                         }
                         completer.finish(move |res| res.status(200).text(id.to_string()));
                     });
@@ -179,6 +229,35 @@ impl Handler for App {
                 self.kept.push(completer);
                 reply
             }
+            // It has less time than others.
+            "brief" => {
+                let time = Duration::from_millis(number as u64);
+                let (completer, reply) = res.deadline(time).defer();
+                self.kept.push(completer);
+                reply
+            }
+            "promise" => {
+                let waiting = Rc::clone(&self.seen.waiting);
+                let (promise, reply) = res.defer_with(move |id: u32, res| {
+                    drop(waiting);
+                    res.status(200).text(id.to_string())
+                });
+                let delay = Duration::from_micros(number as u64);
+                self.world.after(delay, move |_| promise.finish(id));
+                reply
+            }
+            "pool" | "lane" | "works" => self.jobs.run(req.path(), res, &self.world),
+            "steps" => {
+                let (jobs, world) = (self.jobs.clone(), self.world.clone());
+                let path = req.path().to_owned();
+                let waiting = Rc::clone(&self.seen.waiting);
+                self.jobs.note_full(req.path());
+                let job = move || path;
+                self.jobs.pool.run(res, job, move |path, res| {
+                    drop(waiting);
+                    jobs.run(&path, res, &world)
+                })
+            }
             "panics" => {
                 // Some of them when they have begun.
                 let _begun = (id % 2 == 0).then(|| res.status(200).field("X-Begun", "1"));
@@ -187,6 +266,51 @@ impl Handler for App {
             "bad" => res.status(200).field("X-Bad", "a\r\nb: c").body("nothing"),
             "none" => res.no_route(req.method()),
             _ => mirror(req, res),
+        }
+    }
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        let Jobs { pool, seen, .. } = &self.jobs;
+        seen.jobs.set((pool.stats(), pool.failed_starts()));
+    }
+}
+
+impl Jobs {
+    /// Answers with the number in the path, from a thread.
+    fn run(&self, path: &str, res: ResponseWriter<'_>, world: &World) -> Reply {
+        self.note_full(path);
+        let Asked { kind, id, .. } = Asked::new(path);
+        let panics = kind == "works";
+        let job = move || {
+            assert!(!panics, "a job panics, as it should");
+            id.to_string()
+        };
+        let (world, waiting) = (world.clone(), Rc::clone(&self.seen.waiting));
+        let then = move |text: String, res: ResponseWriter<'_>| {
+            drop(waiting);
+            world.note(|| format!("       the job of {text} is done"));
+            res.status(200).text(text)
+        };
+        if kind == "lane" {
+            self.lane.run(res, job, then)
+        } else {
+            self.pool.run(res, job, then)
+        }
+    }
+
+    /// Whether there is room, told by how many jobs there may be and are.
+    fn note_full(&self, path: &str) {
+        let (limits, all, lane) = (self.pool.limits(), self.pool.stats(), self.lane.stats());
+        let in_lane = lane.running + lane.queued;
+        let (jobs, threads) = if Asked::new(path).kind == "lane" {
+            (in_lane, 1)
+        } else {
+            (all.running + all.queued - in_lane, limits.threads_max)
+        };
+        if jobs >= threads + limits.queue_max {
+            self.seen.full.borrow_mut().insert(path.to_owned());
         }
     }
 }

@@ -10,6 +10,7 @@ use core::time::Duration;
 use edgeloop::sys::Instant;
 use edgeloop::sys::sim::{Call, Peer, PeerState, World};
 
+use super::app::Seen;
 use super::parse::{self, Answer, Progress};
 use super::plot::{Act, Body, Expected, Plot, Reading, Takes};
 
@@ -25,6 +26,11 @@ pub(super) struct Common {
     pub(super) files_fail: bool,
     /// Answers that take mail may be too late.
     pub(super) mail_is_late: bool,
+    /// Threads may not start: answers that take some may be errors.
+    pub(super) threads_fail: bool,
+    /// There may be no room for jobs, or no thread in time.
+    pub(super) pool_is_narrow: bool,
+    pub(super) seen: Rc<Seen>,
     /// Room is scarce, or the server stops: connections may end before their time, with or without a 503.
     pub(super) scarce: bool,
     pub(super) actions: u64,
@@ -66,6 +72,21 @@ pub(super) struct Client {
     connected: Instant,
     pub(super) ended: Option<PeerState>,
     pub(super) done: bool,
+}
+
+impl Common {
+    /// Whether a request may be told that there is no thread for it.
+    fn excuses_no_thread(&self, what: &str) -> bool {
+        let path = what.split(' ').nth(1).unwrap_or_default();
+        let full = self.seen.full.borrow().contains(path);
+        if full || self.threads_fail || self.mail_is_late {
+            return true;
+        }
+        // How many of these there may be is known at the end.
+        let told = &self.seen.told_late;
+        told.set(told.get() + u64::from(self.pool_is_narrow));
+        self.pool_is_narrow
+    }
 }
 
 pub(super) type Shared = Rc<RefCell<Client>>;
@@ -242,6 +263,7 @@ impl Client {
         let common = self.common.borrow();
         let excused = match answer.status {
             503 if scarce => true,
+            503 if expected.takes == Takes::Thread => common.excuses_no_thread(&expected.what),
             403 | 404 | 500 | 503 => {
                 common.files_fail && expected.takes == Takes::File
                     || common.mail_is_late && expected.takes == Takes::Mail && answer.status == 503

@@ -34,6 +34,12 @@ const EXCUSES: &[(&[Call], &[i32], Excuse, &str)] = &[
         "a loop that can't be woken sees its mail in its next turn, and one signal does not keep it from that",
     ),
     (
+        &[Call::StartThread],
+        &[],
+        Excuse::ThreadsFail,
+        "with no thread at all there is none for its job: its client is told to come again",
+    ),
+    (
         &[Call::EpollWait],
         &[libc::EBADF, libc::EFAULT, libc::EINVAL],
         Excuse::LoopEnds,

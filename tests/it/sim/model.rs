@@ -6,6 +6,8 @@
 
 mod exhausted;
 mod ops;
+mod peers;
+mod pieces;
 mod places;
 mod random;
 mod rules;

@@ -39,7 +39,7 @@ pub(super) struct Expected {
     pub(super) head_only: bool,
     pub(super) status: u16,
     pub(super) body: Body,
-    /// It takes a file, or mail: when calls fail, it may get an error instead.
+    /// It takes a file, a thread or mail: when calls fail, it may get an error instead.
     pub(super) takes: Takes,
 }
 
@@ -48,6 +48,8 @@ pub(super) enum Takes {
     Nothing,
     File,
     Mail,
+    /// And mail.
+    Thread,
 }
 
 #[derive(Debug)]

@@ -317,8 +317,10 @@ fn waits_for_ever(random: &mut Random, next_id: &mut u32) -> Plot {
     let mut plot = Plot::new("waits for ever", ORDERLY);
     plot.verdict.outlasts_drain = true;
     let id = take_id(next_id);
-    let path = if random.below(2) == 0 {
+    let path = if random.below(3) == 0 {
         format!("/never/{id}")
+    } else if random.below(2) == 0 {
+        format!("/brief/{id}/{}", random.below(30_000))
     } else {
         // While the next exchange of the same connection waits as well.
         format!(
@@ -413,7 +415,7 @@ fn closing_handlers(random: &mut Random, next_id: &mut u32) -> Plot {
         return plot;
     }
     plot = Plot::new("is refused", &[Why::PeerFinished, Why::BodyUnread]);
-    let length = random.index(300_000);
+    let length = 1 + random.index(300_000);
     let head = format!("POST /refuse/{id} HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
     plot.act(Act::Send(head.into_bytes()));
     plot.expected.push(Expected {

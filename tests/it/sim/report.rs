@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use edgeloop::server::pool::PoolStats;
 use edgeloop::sys::sim::{Call, World};
 
 /// What a run came to.
@@ -21,6 +22,8 @@ pub(super) struct Report {
     pub(super) reasons: BTreeMap<String, u64>,
     /// Answers of completers that nobody waited for any more.
     pub(super) late: u64,
+    /// What became of jobs, and threads that could not be started.
+    pub(super) jobs: (PoolStats, u64),
     /// What happened, if it was to be written down.
     pub(super) trace: Vec<String>,
 }
@@ -49,6 +52,17 @@ impl Report {
         self.calls += other.calls;
         self.virtual_secs += other.virtual_secs;
         self.late += other.late;
+        let (jobs, (more, failed_starts)) = (&mut self.jobs.0, other.jobs);
+        for (count, more) in [
+            (&mut jobs.ended, more.ended),
+            (&mut jobs.panicked, more.panicked),
+            (&mut jobs.refused, more.refused),
+            (&mut jobs.expired, more.expired),
+            (&mut jobs.skipped, more.skipped),
+        ] {
+            *count += more;
+        }
+        self.jobs.1 += failed_starts;
         for (key, count) in other.faults {
             *self.faults.entry(key).or_default() += count;
         }
@@ -107,6 +121,11 @@ impl Report {
             ("spurious events", any("spurious")),
             ("stale events", any("stale")),
             ("answers too late", self.late),
+            ("jobs that panic", self.jobs.0.panicked),
+            ("jobs without room", self.jobs.0.refused),
+            ("jobs too late", self.jobs.0.expired),
+            ("jobs for nobody", self.jobs.0.skipped),
+            ("threads that do not start", self.jobs.1),
         ]
     }
 }

@@ -42,7 +42,7 @@ pub(super) fn request(random: &mut Random, next_id: &mut u32, end: &str) -> (Vec
     let id = take_id(next_id);
     let long: usize = [0, 1, 100, 5_000, 40_000, 150_000, 400_000][random.index(7)];
     let (mut status, mut takes) = (200, Takes::Nothing);
-    let (path, body) = match random.below(24) {
+    let (path, body) = match random.below(30) {
         0..=5 => (format!("/text/{id}"), Body::Exact(id.to_string().into())),
         6..=8 => return post(random, id, end),
         9 => (
@@ -98,7 +98,31 @@ pub(super) fn request(random: &mut Random, next_id: &mut u32, end: &str) -> (Vec
             (takes, status) = (Takes::Mail, 500);
             (format!("/dropped/{id}"), Body::Any)
         }
-        22 => {
+        22 | 23 => {
+            takes = Takes::Thread;
+            (format!("/pool/{id}"), Body::Exact(id.to_string().into()))
+        }
+        24 => {
+            takes = Takes::Thread;
+            (format!("/lane/{id}"), Body::Exact(id.to_string().into()))
+        }
+        25 => {
+            takes = Takes::Thread;
+            (format!("/steps/{id}"), Body::Exact(id.to_string().into()))
+        }
+        26 => {
+            (takes, status) = (Takes::Thread, 500);
+            (format!("/works/{id}"), Body::Any)
+        }
+        27 => {
+            takes = Takes::Mail;
+            let micros = random.below(30_000);
+            (
+                format!("/promise/{id}/{micros}"),
+                Body::Exact(id.to_string().into()),
+            )
+        }
+        28 => {
             status = 404;
             (format!("/none/{id}"), Body::Any)
         }

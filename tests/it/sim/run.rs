@@ -1,6 +1,6 @@
 //! One run: a world, a server, clients one after the other in several lanes; and what has to be true of it.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -13,10 +13,11 @@ use edgeloop::sys::signal::Signals;
 use edgeloop::sys::sim::{Peer, Plan, Random, World};
 use edgeloop::sys::{Instant, UnixTime};
 
-use super::app::{self, App};
+use super::app::{self, App, Seen};
 use super::client::{self, Client, Common, Shared};
 use super::plot::Plot;
 use super::plots;
+use super::progress::Vain;
 use super::report::{Failure, Report};
 use super::setting::{Excuse, Setting};
 use super::watch::Watch;
@@ -158,9 +159,9 @@ pub(super) struct Run {
     pub(super) left: Vec<Guest>,
     pub(super) clients: usize,
     pub(super) error: Option<String>,
-    pub(super) late: Rc<Cell<u64>>,
-    /// Turns in a row in which nothing was done, without an event and with any, and the calls that were made before.
-    pub(super) vain: (u32, u32, u64),
+    pub(super) seen: Rc<Seen>,
+    /// Turns in a row in which nothing was done.
+    pub(super) vain: Vain,
 }
 
 /// A client, and which address it came to.
@@ -201,8 +202,8 @@ impl Run {
         }
         let requests = setting.is_even().then_some(setting.limits.request_budget);
         let watch = Watch::new(world, requests);
-        let late = Rc::default();
-        let server = match start(world, &setting, &watch, &late) {
+        let seen = Rc::default();
+        let server = match start(world, &setting, &watch, &seen) {
             Ok(server) => server,
             Err(why) if setting.start_may_fail => {
                 check_nothing_left(world)?;
@@ -238,6 +239,9 @@ impl Run {
         let common = Common {
             files_fail: setting.excuses(Excuse::FilesFail),
             mail_is_late: setting.excuses(Excuse::MailIsLate),
+            threads_fail: setting.excuses(Excuse::ThreadsFail),
+            pool_is_narrow: setting.pool_is_narrow(),
+            seen: Rc::clone(&seen),
             turns: 0,
             turn_bytes: setting.turn_bytes(),
             wall_ahead: setting.excused.is_empty().then(|| wall_ahead(world)),
@@ -259,8 +263,8 @@ impl Run {
             left: Vec::new(),
             clients: 0,
             error: None,
-            late,
-            vain: (0, 0, 0),
+            seen,
+            vain: Vain::default(),
             setting,
         };
         if let Some(at) = run.setting.drain_at {
@@ -383,6 +387,15 @@ impl Run {
         Some((place, Client::start(&self.world, &self.common, peer, plot)))
     }
 
+    /// Who was told that a job was not begun in time has one that was not.
+    fn check_jobs(&self) -> Said<()> {
+        let (told, (jobs, _)) = (self.seen.told_late.get(), self.seen.jobs.get());
+        if told > jobs.expired + jobs.queued as u64 {
+            return Err(vec![format!("{told} clients were told so, of {jobs:?}")]);
+        }
+        Ok(())
+    }
+
     /// Nothing is left behind.
     fn check_ends(&mut self) -> Said<Report> {
         // Answers that would come too late hold the loop's mailbox.
@@ -391,6 +404,7 @@ impl Run {
             self.watch.check_all_ended();
         }
         check_nothing_left(&self.world)?;
+        self.check_jobs()?;
         for path in paths(&self.setting) {
             let is_there = self.world.socket_file(path).is_some();
             if is_there && !self.setting.excuses(Excuse::SocketFileStays) {
@@ -404,7 +418,8 @@ impl Run {
             answers: self.common.borrow().answers,
             virtual_secs: self.world.now().since(self.begun).as_secs(),
             reasons: self.watch.reasons(),
-            late: self.late.get(),
+            late: self.seen.late.get(),
+            jobs: self.seen.jobs.get(),
             ..Report::of(&self.world)
         };
         for (_, client) in &self.left {
@@ -424,9 +439,10 @@ fn start(
     world: &World,
     setting: &Setting,
     watch: &Watch,
-    late: &Rc<Cell<u64>>,
+    seen: &Rc<Seen>,
 ) -> Result<EventLoop<App, Watch>, String> {
-    let app = App::new(world, late).map_err(|error| format!("cannot open the files: {error}"))?;
+    let app = App::new(world, seen, setting.pool.clone())
+        .map_err(|error| format!("cannot open the files: {error}"))?;
     let mut addresses = setting.addresses.iter();
     let first = addresses.next().expect("one at least");
     let server = Server::bind(first)

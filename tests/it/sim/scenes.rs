@@ -139,6 +139,7 @@ fn all_kinds() -> Vec<Plot> {
         expects(),
         gets_files(),
         waits(),
+        works(),
         reads_slowly(),
         silent(),
         breaks(),
@@ -269,6 +270,18 @@ fn waits() -> Plot {
     let mut plot = Plot::new("waits", ORDERLY);
     plot.get("/later/5/3000", Body::Exact(b"5".to_vec()), Takes::Mail);
     text(&mut plot, 6);
+    all_answers(&mut plot);
+    plot
+}
+
+/// Its answers come from threads.
+fn works() -> Plot {
+    let mut plot = Plot::new("works", ORDERLY);
+    for kind in ["pool", "lane", "steps"] {
+        let path = format!("/{kind}/15");
+        plot.get(&path, Body::Exact(b"15".to_vec()), Takes::Thread);
+    }
+    plot.get("/promise/16/2000", Body::Exact(b"16".to_vec()), Takes::Mail);
     all_answers(&mut plot);
     plot
 }

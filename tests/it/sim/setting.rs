@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use edgeloop::Limits;
+use edgeloop::server::pool::PoolLimits;
 use edgeloop::sys::sim::{Call, Net, Plan, Random, Rates};
 
 use super::app;
@@ -18,6 +19,7 @@ pub(super) struct Setting {
     pub(super) excused: Vec<Excuse>,
     pub(super) net: Net,
     pub(super) limits: Limits,
+    pub(super) pool: PoolLimits,
     /// Where it listens: one client after the other takes the next one.
     pub(super) addresses: &'static [&'static str],
     /// Clients at a time.
@@ -43,6 +45,8 @@ pub(super) enum Excuse {
     FilesFail,
     /// Answers that take mail may be too late.
     MailIsLate,
+    /// Answers that take threads may be errors.
+    ThreadsFail,
     /// The loop ends with the error.
     LoopEnds,
     /// Listeners are broken for good, and say so.
@@ -66,6 +70,7 @@ impl Setting {
                 body_bytes_max: app::BODY_MAX,
                 ..Limits::default()
             },
+            pool: app::wide(),
             addresses: &["127.0.0.1:80"],
             lanes: 1,
             descriptors: 1000,
@@ -88,7 +93,7 @@ impl Setting {
             _ => Plan::Random(Rates::ROUGH),
         };
         if matches!(&setting.plan, Plan::Random(rates) if rates.fail > 0) {
-            setting.excused = vec![Excuse::FilesFail, Excuse::MailIsLate];
+            setting.excused = vec![Excuse::FilesFail, Excuse::MailIsLate, Excuse::ThreadsFail];
         }
         let pick = |random: &mut Random, from: &[u64]| from[random.index(from.len())];
         let net = &mut setting.net;
@@ -117,6 +122,9 @@ impl Setting {
             // Those of the loop, the listener and the files are five.
             2 => setting.descriptors = random.between(7, 12) as usize,
             _ => {}
+        }
+        if random.below(6) == 0 {
+            setting.pool = app::narrow();
         }
         setting.lanes = random.between(2, 9) as usize;
         setting.drain_at =
@@ -151,6 +159,10 @@ impl Setting {
     pub(super) fn turn_bytes(&self) -> Option<usize> {
         let at_once = self.is_even() && self.net.latency.is_zero();
         at_once.then_some(3 * self.limits.send_budget + (96 << 10))
+    }
+
+    pub(super) fn pool_is_narrow(&self) -> bool {
+        self.pool != app::wide()
     }
 
     pub(super) fn excuses(&self, excuse: Excuse) -> bool {

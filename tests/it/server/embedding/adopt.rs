@@ -8,8 +8,8 @@ use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::sync::mpsc;
 use std::thread;
 
-use edgeloop::server::{CloseReason, Intake, NotAdopted};
-use edgeloop::{Handler, Limits, Reply, Request, ResponseWriter, Server, http};
+use edgeloop::server::{CloseReason, NotAdopted};
+use edgeloop::{Handler, Limits, Reply, Request, ResponseWriter, Server};
 
 use super::super::client::{Client, End};
 use super::super::hand::Hand;
@@ -177,22 +177,12 @@ fn what_is_no_connection_comes_back() {
 
 #[test]
 fn it_counts_among_the_connections_that_there_may_be() {
-    struct Busy;
-    impl Handler for Busy {
-        fn on_request(&mut self, req: &Request<'_>, res: ResponseWriter<'_>) -> Reply {
-            mirror(req, res)
-        }
-
-        fn intake(&mut self, _: &http::Head<'_>, _: ResponseWriter<'_>) -> Intake {
-            Intake::Buffer(100)
-        }
-    }
     let log = Log::default();
     let limits = Limits {
         connections_max: Some(1),
         ..patient()
     };
-    let mut hand = Hand::new(limits, Busy, log.clone());
+    let mut hand = Hand::new(limits, mirror, log.clone());
     let mut first = hand.client();
     first.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbo");
     hand.settle();

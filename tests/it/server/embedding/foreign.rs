@@ -166,17 +166,14 @@ fn in_a_tokio_program() {
             let mut server = server.expect("watched");
             loop {
                 let due = until_due(server.get_ref());
-                match tokio::time::timeout(due, server.readable_mut()).await {
-                    Ok(ready) => {
-                        let mut ready = ready.expect("tokio's loop lives");
-                        if turn(ready.get_inner_mut()) {
-                            ready.clear_ready();
-                        }
+                if let Ok(ready) = tokio::time::timeout(due, server.readable_mut()).await {
+                    let mut ready = ready.expect("tokio's loop lives");
+                    if turn(ready.get_inner_mut()) {
+                        ready.clear_ready();
                     }
-                    Err(_) => {
-                        assert!(due < PATIENCE, "nobody woke the host");
-                        turn(server.get_mut());
-                    }
+                } else {
+                    assert!(due < PATIENCE, "nobody woke the host");
+                    turn(server.get_mut());
                 }
                 // Others on this thread get their turn whatever clients do.
                 tokio::task::yield_now().await;

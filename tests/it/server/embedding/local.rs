@@ -234,7 +234,7 @@ fn a_panic_costs_that_function_only_and_is_told() {
         let (reader, writer) = pipe().expect("a pipe");
         let kept = Rc::clone(&kept);
         let watched = local.watch(reader, Interest::READ, move |reader: &mut PipeReader, _| {
-            let _kept = &kept;
+            drop(Rc::clone(&kept));
             assert!(!panics, "a panic that belongs to a test");
             reader.read_exact(&mut [0]).expect("a byte");
             Watch::Keep
@@ -268,19 +268,19 @@ fn a_loop_that_goes_takes_its_functions_with_it_also_those_that_hold_it() {
     let (hand, local, _) = hand();
     let kept = Rc::new(());
     let (reader, writer) = pipe().expect("a pipe");
-    let hold = || (local.clone(), Rc::clone(&kept));
-    let held = hold();
+    let both = || (local.clone(), Rc::clone(&kept));
+    let held = both();
     local
         .watch(reader, Interest::READ, move |_, _| {
             let _held = &held;
             Watch::Keep
         })
         .expect("watched");
-    let held = hold();
+    let held = both();
     local.after(Duration::from_secs(60), move || drop(held));
-    let held = hold();
+    let held = both();
     local.every(Duration::from_secs(60), move || drop(held.clone()));
-    let held = hold();
+    let held = both();
     let sender = local.mailbox(move |(): ()| drop(held.clone()));
     assert_eq!(Rc::strong_count(&kept), 5);
     drop(hand);
@@ -294,10 +294,10 @@ fn a_loop_that_goes_takes_its_functions_with_it_also_those_that_hold_it() {
             .watch(reader, Interest::READ, |_, _| Watch::End)
             .is_err()
     );
-    let held = hold();
+    let held = both();
     let id = local.after(Duration::ZERO, move || drop(held));
     assert!(!local.cancel(id));
-    let held = hold();
+    let held = both();
     let _sender = local.mailbox(move |(): ()| drop(held.clone()));
     assert_eq!(Rc::strong_count(&kept), 1);
 }

@@ -5,15 +5,15 @@ use std::net::TcpStream;
 use std::os::fd::OwnedFd;
 use std::sync::mpsc::{self, Receiver};
 
-use edgeloop::server::{CloseReason, Handler, Intake, Taken};
-use edgeloop::{Limits, Reply, Request, ResponseWriter, http};
+use edgeloop::server::{CloseReason, Handler, Intake, TakenOut};
+use edgeloop::{Limits, Reply, Request, ResponseWriter};
 
 use super::super::client::{Client, End};
 use super::super::running::{Running, serve, serve_with, take, wait};
 use super::super::{PATIENCE, patient};
 
 /// A server whose path `/out` gives connections away after an answer, and `/raw` without one.
-fn giving(limits: Limits) -> (Running, Receiver<Taken>) {
+fn giving(limits: Limits) -> (Running, Receiver<TakenOut>) {
     let (to, taken) = mpsc::channel();
     let server = serve(
         limits,
@@ -33,7 +33,7 @@ fn giving(limits: Limits) -> (Running, Receiver<Taken>) {
 }
 
 /// As the standard library has it, and blocking.
-fn stream(taken: Taken) -> (TcpStream, Vec<u8>) {
+fn stream(taken: TakenOut) -> (TcpStream, Vec<u8>) {
     let stream = TcpStream::from(OwnedFd::from(taken.fd));
     stream.set_nonblocking(false).expect("a socket");
     stream.set_read_timeout(Some(PATIENCE)).expect("a time");
@@ -102,13 +102,13 @@ fn a_client_that_goes_before_its_answer_is_sent_is_not_given() {
 
 #[test]
 fn a_body_that_nobody_reads_goes_along_as_it_came() {
-    struct TakesOut(mpsc::Sender<Taken>);
+    struct TakesOut(mpsc::Sender<TakenOut>);
     impl Handler for TakesOut {
         fn on_request(&mut self, _: &Request<'_>, res: ResponseWriter<'_>) -> Reply {
             res.status(500).empty()
         }
 
-        fn intake(&mut self, _: &http::Head<'_>, res: ResponseWriter<'_>) -> Intake {
+        fn intake(&mut self, _: &Request<'_>, res: ResponseWriter<'_>) -> Intake {
             let to = self.0.clone();
             Intake::Answer(res.take_out(move |taken| drop(to.send(taken))))
         }

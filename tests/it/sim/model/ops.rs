@@ -63,6 +63,8 @@ pub(super) enum Op {
     Block,
     Raise(Signal),
     NextSignal,
+    /// A thread that has so many pieces of work, rests, has so many more, and rests until it is over.
+    Work(u32, u32),
 }
 
 /// What can be watched.

@@ -12,6 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use edgeloop::sys::sim::{Call, Entered, Net, Peer, PeerState, Plan, World};
+use edgeloop::sys::thread::Thread;
 use edgeloop::sys::{Epoll, Events, Fd, socket};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, raise};
@@ -50,6 +51,8 @@ pub(super) trait Place {
     fn write(&self, name: &str, content: &[u8]);
     fn resize(&self, name: &str, length: u64);
     fn raise(&self, signal: Signal);
+    /// Waits for the end of a thread.
+    fn join(&self, thread: Thread);
     /// `None`: nobody listens, or nobody answers.
     fn connect(&mut self, port: u16) -> Option<Self::Client>;
     /// Whatever is under way arrives.
@@ -141,6 +144,10 @@ impl Place for Real {
 
     fn raise(&self, signal: Signal) {
         raise(signal).expect("a signal");
+    }
+
+    fn join(&self, thread: Thread) {
+        thread.join();
     }
 
     fn connect(&mut self, port: u16) -> Option<RealClient> {
@@ -338,6 +345,11 @@ impl Place for Simulated {
 
     fn raise(&self, signal: Signal) {
         self.world.raise(signal as i32);
+    }
+
+    fn join(&self, thread: Thread) {
+        assert!(thread.is_over(), "nobody can wait for it");
+        self.world.advance(LONG);
     }
 
     fn connect(&mut self, port: u16) -> Option<Peer> {

@@ -11,6 +11,7 @@ use edgeloop::sys::{Address, Epoll, EventFd, Events, Fd, Ready};
 use nix::errno::Errno;
 
 use super::ops::{CONNECTIONS, Op, What};
+use super::pieces;
 use super::places::{Client, Place};
 
 pub(super) const FILE: &str = "file";
@@ -268,7 +269,7 @@ impl<C: Client> Cast<C> {
                 let address = socket::local_address(self.servers[at].as_ref()?);
                 said(address.map(|address| address == self.address))
             }
-            Op::Adopt(at) => said(socket::adopt(self.servers[at].as_ref()?)),
+            Op::Adopt(at) => said(socket::adopt(self.servers[at].as_ref()?).map(drop)),
             Op::Close(at) => {
                 drop(self.servers[at].take()?);
                 self.settle(place);
@@ -332,6 +333,7 @@ impl<C: Client> Cast<C> {
                 String::new()
             }
             Op::NextSignal => said(self.signals.as_ref()?.next()),
+            Op::Work(first, then) => pieces::work(place, first, then),
         };
         Some(observed)
     }

@@ -6,8 +6,9 @@ use super::Rule;
 use crate::sim::model::ops::{
     Ask,
     Op::{
-        Accept, Add, Adopt, Block, ClientReceives, ClientResets, ClientSends, Connect, Fill,
-        Length, NextSignal, Open, Raise, ReadAt, Recv, Resize, SendFile, Shutdown, Wait,
+        Accept, Add, Adopt, Block, ClientFinishes, ClientReceives, ClientResets, ClientSends,
+        Connect, Fill, Length, NextSignal, Open, Raise, ReadAt, Recv, Resize, SendFile, Shutdown,
+        Wait, Work,
     },
     What,
 };
@@ -28,8 +29,10 @@ pub(super) const RULES: &[Rule] = &[
             (Recv(0, 8), "5"),
             (Shutdown(0), "()"),
             (Adopt(0), "()"),
+            (ClientFinishes(0), ""),
+            (Adopt(0), "ENOTCONN"),
             (ClientResets(1), ""),
-            (Adopt(1), "()"),
+            (Adopt(1), "ENOTCONN"),
             (Recv(1, 8), "ECONNRESET"),
         ],
     ),
@@ -192,6 +195,14 @@ pub(super) const RULES: &[Rule] = &[
             (Wait(8), "Signals:IN"),
             (NextSignal, "Some(2)"),
             (Wait(8), ""),
+        ],
+    ),
+    (
+        "a thread works and rests by turns, and ends when it has rested in vain",
+        &[
+            (Work(3, 2), "wwwrwwr"),
+            (Work(0, 1), "rwr"),
+            (Work(0, 0), "r"),
         ],
     ),
 ];
