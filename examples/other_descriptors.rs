@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let server = Server::bind(&address)?.drain_on(Signals::block()?);
     for address in server.addresses() {
-        println!("listening on http://{address}/");
+        println!("listening on {address}");
     }
     let mut server = server.event_loop(handler, ())?;
 

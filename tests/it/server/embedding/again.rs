@@ -80,9 +80,9 @@ fn fifty_servers_one_after_the_other_leave_no_descriptor_and_no_thread() {
     );
 }
 
-/// Which signals the process catches, ignores and blocks, as the kernel has it.
+/// Which signals the process catches and ignores and this thread blocks, as the kernel has it.
 fn signals() -> Vec<String> {
-    let status = std::fs::read_to_string("/proc/self/status").expect("procfs");
+    let status = std::fs::read_to_string("/proc/thread-self/status").expect("procfs");
     let lines = status.lines().filter(|line| line.starts_with("Sig"));
     // What is pending is no setting.
     let lines = lines.filter(|line| !line.starts_with("SigQ") && !line.starts_with("SigPnd"));
