@@ -49,6 +49,9 @@
 //! # In a loop of your own
 //!
 //! [`Server::event_loop`] gives an [`EventLoop`], which is a descriptor to watch and a [`turn`](EventLoop::turn) to call.
+//! The other way round, a program has descriptors, timers and mail of its own on the server's loop ([`Local`]), gives it
+//! connections that others have accepted ([`Handle::adopt`]), and takes connections out
+//! ([`ResponseWriter::take_out`]).
 //! The library installs no signal handler, reads no environment, prints nothing, starts no thread unless asked for more
 //! than one core, and never exits.
 //!
@@ -76,8 +79,8 @@ pub mod web;
 pub use server::pool::Pool;
 #[cfg(target_os = "linux")]
 pub use server::{
-    Client, Completer, EventLoop, Handle, Handler, HeadWriter, Intake, Limits, Observer, Promise,
-    Redirect, Reply, Request, ResponseWriter, Server, Serving,
+    Client, Completer, EventLoop, Handle, Handler, HeadWriter, Intake, Limits, Local, Observer,
+    Promise, Redirect, Reply, Request, ResponseWriter, Server, Serving,
 };
 #[cfg(target_os = "linux")]
 pub use sys::signal::Signals;

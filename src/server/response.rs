@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::defer::{self, BeginBy, Completer, Deferred, Promise};
 use super::limits::Limits;
+use super::local::Local;
 use super::output::{Tail, read_all_onto};
 use super::shared::Shared;
 use super::states::States;
@@ -339,6 +340,11 @@ impl<'a> ResponseWriter<'a> {
             content_bytes: None,
         });
         Reply(())
+    }
+
+    /// The loop that this runs on, for timers and descriptors of one's own.
+    pub fn local(&self) -> &Local {
+        &self.shared.local
     }
 
     /// The server's limits.

@@ -1,9 +1,10 @@
 //! The examples do what they say.
 
 use std::io::{Read, Write};
+use std::net::UdpSocket;
 use std::process::{Command, Stdio};
 
-use super::process::{Process, Scratch, ask, clean, connect, connect_unix};
+use super::process::{Process, Scratch, ask, clean, connect, connect_unix, within};
 
 /// Builds an example as these tests are built, and so mostly finds it built.
 fn example(name: &str) -> Command {
@@ -52,6 +53,65 @@ fn echo_reactor_echoes() {
     let last = clients.pop().expect("one of three");
     last.shutdown(std::net::Shutdown::Write).expect("open");
     assert_eq!((&last).read(&mut [0]).expect("the end"), 0);
+}
+
+/// The content of an answer to GET.
+fn get(address: &str, path: &str) -> String {
+    let (head, content) = ask(connect(address), &format!("GET {path}"), "");
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+    content
+}
+
+#[test]
+fn foreign_loop_serves_beside_what_else_its_host_does() {
+    let mut command = example("foreign_loop");
+    let server = Process::start(command.args(["127.0.0.1:0", "127.0.0.1:0"]));
+    let address = server.address();
+    let datagrams = server.line();
+    let to = datagrams.strip_prefix("datagrams to ").expect("an address");
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    assert_eq!(get(&address, "/"), "0 datagrams\n");
+    for _ in 0..3 {
+        socket.send_to(b"x", to).expect("loopback");
+    }
+    within(|| (get(&address, "/") == "3 datagrams\n").then_some(()));
+    assert_eq!(server.term(), clean());
+}
+
+#[test]
+fn other_descriptors_are_read_beside_connections() {
+    let mut command = example("other_descriptors");
+    let server = Process::start(command.arg("127.0.0.1:0"));
+    let address = server.address();
+    let ticks = || {
+        get(&address, "/ticks")
+            .trim()
+            .parse::<u64>()
+            .expect("a number")
+    };
+    let first = ticks();
+    // Two children at once, on one thread.
+    let words: Vec<_> = (0..2)
+        .map(|_| {
+            let address = address.clone();
+            std::thread::spawn(move || get(&address, "/words"))
+        })
+        .collect();
+    for words in words {
+        assert_eq!(words.join().expect("no panic"), "three words\n");
+    }
+    within(|| (ticks() > first).then_some(()));
+    assert_eq!(server.term(), clean());
+}
+
+#[test]
+fn accept_loop_gives_its_connections_to_the_server() {
+    let server = Process::start(example("accept_loop").arg("127.0.0.1:0"));
+    let address = server.address();
+    for _ in 0..5 {
+        assert_eq!(get(&address, "/"), "Hello from the other side\n");
+    }
+    assert_eq!(server.term(), clean());
 }
 
 #[test]
