@@ -13,6 +13,7 @@ mod cuts;
 mod faults;
 mod finds;
 mod judge;
+mod later;
 mod model;
 mod parse;
 mod plot;
