@@ -77,7 +77,7 @@ pub use server::pool::Pool;
 #[cfg(target_os = "linux")]
 pub use server::{
     Client, Completer, EventLoop, Handle, Handler, HeadWriter, Intake, Limits, Observer, Promise,
-    Reply, Request, ResponseWriter, Server, Serving,
+    Redirect, Reply, Request, ResponseWriter, Server, Serving,
 };
 #[cfg(target_os = "linux")]
 pub use sys::signal::Signals;

@@ -1,7 +1,7 @@
 //! The state of one connection, and everything that can happen to it.
 
 use super::decode::{ChunkDecoder, Decoder, End, Piece};
-use super::encode::{self, Connection, Encoder, Length};
+use super::encode::{self, Connection, Encoder, FieldError, Length};
 use super::error::Reject;
 use super::framing::{Body, Persist};
 use super::judge::{self, Verdict};
@@ -272,6 +272,14 @@ impl Conn {
             }
             Stage::Exchange(exchange) => match (exchange.reading, exchange.writing) {
                 (Reading::Done | Reading::AwaitContinue(_), _) if !rest.is_empty() => None,
+                // The end of what has no other end.
+                (Reading::Body(Decoder::UntilClose), _) => {
+                    self.stage = Stage::Exchange(Exchange {
+                        reading: Reading::Done,
+                        ..exchange
+                    });
+                    None
+                }
                 (Reading::AwaitContinue(_) | Reading::Body(_), Writing::Head) => {
                     Some(self.refuse(Reject::UnfinishedBody))
                 }
@@ -363,6 +371,30 @@ impl Conn {
             out.extend_from_slice(b"\r\n");
             exchange.reading = Reading::Body(decoder);
         }
+    }
+
+    /// Appends 103 with these values of Link, before the answer that is owed (RFC 8297). Does nothing without any, and where
+    /// HTTP/1.0 is spoken: it knows no interim answers (RFC 9110 §15.2). A value that can't be sent leaves nothing behind.
+    pub fn early_hints(&self, out: &mut Vec<u8>, links: &[&str]) -> Result<(), FieldError> {
+        match self.stage {
+            Stage::Exchange(Exchange {
+                writing: Writing::Head,
+                version: Version::Http11,
+                ..
+            }) if !links.is_empty() => encode::early_hints(out, links),
+            Stage::Exchange(_) | Stage::Head { .. } | Stage::Closing(_) => Ok(()),
+        }
+    }
+
+    /// Whether content of unknown length goes in chunks: not where HTTP/1.0 is spoken.
+    pub fn takes_chunks(&self) -> bool {
+        matches!(
+            self.stage,
+            Stage::Exchange(Exchange {
+                version: Version::Http11,
+                ..
+            })
+        )
     }
 
     /// Takes an answer back of which nothing was sent: another one is owed, without content, and it is the last.
@@ -465,7 +497,9 @@ impl Conn {
         let last = match exchange.reading {
             Reading::AwaitContinue(_) => true,
             Reading::Body(Decoder::Length(left)) => left > limits.discard_bytes_max,
-            Reading::Body(Decoder::Chunked(_)) | Reading::Discard(..) | Reading::Done => false,
+            Reading::Body(Decoder::Chunked(_) | Decoder::UntilClose)
+            | Reading::Discard(..)
+            | Reading::Done => false,
         };
         if last && exchange.persist == Persist::KeepAlive {
             exchange.persist = Persist::WeClose;
@@ -481,6 +515,40 @@ impl Conn {
         let encoder = (!bodiless).then_some(encoder);
         encode::end_of_head(out, encoder, connection);
         (exchange, encoder)
+    }
+
+    /// Whether the protocol can change now: a request without a body, or with one that has come, waits for its answer.
+    pub fn can_upgrade(&self) -> bool {
+        matches!(
+            self.stage,
+            Stage::Exchange(Exchange {
+                reading: Reading::Done,
+                writing: Writing::Head,
+                version: Version::Http11,
+                ..
+            })
+        )
+    }
+
+    /// Ends the head of an answer with status 101: from here on the connection carries bytes in both directions, in no
+    /// framing, and ends with them (RFC 9110 §7.8).
+    ///
+    /// Status line and fields stand in `out` already.
+    ///
+    /// # Panics
+    /// When it [can't](Conn::can_upgrade).
+    pub fn upgrade(&mut self, out: &mut Vec<u8>) {
+        assert!(
+            self.can_upgrade(),
+            "no request that could change the protocol"
+        );
+        encode::end_of_head(out, None, Connection::Upgrade);
+        if let Stage::Exchange(exchange) = &mut self.stage {
+            exchange.reading = Reading::Body(Decoder::UntilClose);
+            exchange.writing = Writing::Body(Encoder::UntilClose);
+            exchange.persist = Persist::WeClose;
+            exchange.content = Content::Sent;
+        }
     }
 
     /// Appends content.
@@ -564,9 +632,11 @@ impl Conn {
             (Reading::Done, Writing::Done, Persist::PeerCloses) => {
                 Stage::Closing(CloseReason::PeerAsked)
             }
-            (Reading::Done, Writing::Done, Persist::WeClose) => {
-                Stage::Closing(CloseReason::WeAsked)
-            }
+            (
+                Reading::Done | Reading::Body(Decoder::UntilClose),
+                Writing::Done,
+                Persist::WeClose,
+            ) => Stage::Closing(CloseReason::WeAsked),
             (Reading::Body(decoder), Writing::Done, Persist::KeepAlive) => {
                 exchange.reading = Reading::Discard(*decoder, limits.discard_bytes_max);
                 return;

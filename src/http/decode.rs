@@ -16,6 +16,8 @@ pub enum Decoder {
     Length(u64),
     /// Chunks, the last of them empty, and trailers.
     Chunked(ChunkDecoder),
+    /// Whatever comes until the client finishes sending: after a change of protocol.
+    UntilClose,
 }
 
 /// What came out of some input.
@@ -51,6 +53,8 @@ impl Decoder {
                 Ok((data.len(), piece))
             }
             Decoder::Chunked(chunks) => chunks.decode(limits, input),
+            Decoder::UntilClose if input.is_empty() => Ok((0, Piece::NeedInput)),
+            Decoder::UntilClose => Ok((input.len(), Piece::Data(input))),
         }
     }
 

@@ -4,6 +4,7 @@
 
 use super::field::{is_token, is_value};
 use super::status;
+use super::trailers::is_allowed;
 
 /// How the end of an answer's content is marked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +35,10 @@ pub enum FieldError {
     Value,
     /// Connection, Content-Length, Date, Keep-Alive and Transfer-Encoding are the server's to write.
     Reserved,
+    /// It frames, routes, authenticates or says how content is read, and must not come behind the content.
+    Trailer,
+    /// The location is empty, or begins with two slashes: that is another host, however much it looks like a path.
+    Location,
 }
 
 impl core::fmt::Display for FieldError {
@@ -42,6 +47,8 @@ impl core::fmt::Display for FieldError {
             FieldError::Name => "the field's name is no token",
             FieldError::Value => "the field's value has a control character",
             FieldError::Reserved => "the field is the server's to write",
+            FieldError::Trailer => "the field must not come behind the content",
+            FieldError::Location => "the location is empty or leads to another host",
         })
     }
 }
@@ -65,6 +72,17 @@ pub fn status_line(out: &mut Vec<u8>, status: u16) {
 /// Appends a field of the application's.
 #[inline]
 pub fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) -> Result<(), FieldError> {
+    check_field(name, value)?;
+    out.reserve(name.len() + value.len() + 4);
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+    Ok(())
+}
+
+#[inline]
+fn check_field(name: &str, value: &[u8]) -> Result<(), FieldError> {
     if !is_token(name.as_bytes()) {
         return Err(FieldError::Name);
     }
@@ -74,10 +92,28 @@ pub fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) -> Result<(), FieldErr
     if !is_value(value) {
         return Err(FieldError::Value);
     }
-    out.reserve(name.len() + value.len() + 4);
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b": ");
-    out.extend_from_slice(value);
+    Ok(())
+}
+
+/// Whether a field can be sent behind the content (RFC 9110 §6.5.1).
+pub fn check_trailer(name: &str, value: &[u8]) -> Result<(), FieldError> {
+    check_field(name, value)?;
+    if is_allowed(name) {
+        Ok(())
+    } else {
+        Err(FieldError::Trailer)
+    }
+}
+
+/// Appends an interim answer of these values of Link (RFC 8297), or nothing if one of them can't be sent.
+pub(super) fn early_hints(out: &mut Vec<u8>, links: &[&str]) -> Result<(), FieldError> {
+    for link in links {
+        check_field("Link", link.as_bytes())?;
+    }
+    status_line(out, 103);
+    for link in links {
+        field(out, "Link", link.as_bytes())?;
+    }
     out.extend_from_slice(b"\r\n");
     Ok(())
 }
@@ -99,6 +135,7 @@ pub(super) enum Connection {
     Unsaid,
     KeepAlive,
     Close,
+    Upgrade,
 }
 
 /// Appends the framing fields and the blank line. An answer that never has content says nothing of its length.
@@ -128,6 +165,7 @@ pub(super) fn end_of_head(out: &mut Vec<u8>, encoder: Option<Encoder>, connectio
         Connection::Unsaid => b"\r\n",
         Connection::KeepAlive => b"Connection: keep-alive\r\n\r\n",
         Connection::Close => b"Connection: close\r\n\r\n",
+        Connection::Upgrade => b"Connection: Upgrade\r\n\r\n",
     });
 }
 
@@ -180,7 +218,9 @@ pub(super) fn chunk(out: &mut Vec<u8>, data: &[u8]) {
 pub(super) fn last_chunk(out: &mut Vec<u8>, trailers: &[(&str, &[u8])]) {
     out.extend_from_slice(b"0\r\n");
     for (name, value) in trailers {
-        let _ = field(out, name, value);
+        if check_trailer(name, value).is_ok() {
+            let _ = field(out, name, value);
+        }
     }
     out.extend_from_slice(b"\r\n");
 }

@@ -14,11 +14,14 @@
 //! | any | `Head`, `Body` | any | the exchange goes on |
 //! | `Done` | `Done` | `KeepAlive` | `Head`: the next request |
 //! | `Done` | `Done` | `PeerCloses` | `Closing(PeerAsked)` |
-//! | `Done` | `Done` | `WeClose` | `Closing(WeAsked)` |
+//! | `Done`, `Body(UntilClose)` | `Done` | `WeClose` | `Closing(WeAsked)` |
 //! | `Body` | `Done` | `KeepAlive` | the exchange goes on as `Discard`: a short rest is read over |
 //! | `Discard` | `Done` | `KeepAlive` | the exchange goes on |
 //! | `AwaitContinue` | `Done` | any | `Closing(BodyUnread)`: nobody can know whether a body comes |
 //! | `Body`, `Discard` | `Done` | `PeerCloses`, `WeClose` | `Closing(BodyUnread)` |
+//!
+//! A change of protocol is no stage of its own: it is an exchange whose two directions have no framing and end with
+//! themselves.
 //!
 //! Whether a body that nobody wants is too long to be read over is known when the head of the answer is written, which
 //! then says `Connection: close`.

@@ -9,7 +9,7 @@
 use core::mem::MaybeUninit;
 
 use super::error::Reject;
-use super::field::Fields;
+use super::field::{Fields, list};
 use super::framing::Framing;
 use super::judge::{self, Verdict};
 use super::limits::Limits;
@@ -112,6 +112,19 @@ impl<'r> Head<'r> {
     /// The value of the first field of this name, whatever the case of either.
     pub fn field(&self, name: &str) -> Option<&'r [u8]> {
         self.fields.get(name)
+    }
+
+    /// Whether the client asks to go on with this protocol: it is named in `Upgrade`, and `Connection` names that field
+    /// (RFC 9110 §7.8). Names are compared without regard to case.
+    pub fn asks_for(&self, protocol: &str) -> bool {
+        let names = |field, name: &str| {
+            let values = self.fields.get_all(field);
+            let mut names = values.flat_map(list);
+            names.any(|it| it.eq_ignore_ascii_case(name.as_bytes()))
+        };
+        self.version == Version::Http11
+            && names("connection", "upgrade")
+            && names("upgrade", protocol)
     }
 
     /// What the head says of the body, of the connection and of expectations.

@@ -36,7 +36,7 @@ pub fn trailers<'h, 'i: 'h>(section: &'i [u8], slots: &'h mut TrailerSlots<'i>) 
     Fields(&slots.0[..kept])
 }
 
-fn is_allowed(name: &str) -> bool {
+pub(super) fn is_allowed(name: &str) -> bool {
     !FORBIDDEN.iter().any(|it| it.eq_ignore_ascii_case(name))
 }
 

@@ -14,7 +14,7 @@ use super::transport::Socket;
 use super::worker::{RESUME, Worker};
 use crate::reactor::{Reactor, Table, Token};
 use crate::sys::socket::{self, AcceptError};
-use crate::sys::{Fd, Instant, Interest, SocketFile};
+use crate::sys::{Fd, Instant, Interest, PeerAddress, SocketFile};
 
 /// How long accepting pauses when no connection can be had, and none closes meanwhile.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -89,11 +89,11 @@ impl<H: Handler, O: Observer> Worker<H, O> {
             for number in 0..self.listeners.len() {
                 if self.listeners[number].state == Accepting::Ready {
                     taken += 1;
-                    match socket::accept(&self.listeners[number].fd) {
-                        Ok(fd) => {
+                    match socket::accept_from(&self.listeners[number].fd) {
+                        Ok((fd, peer)) => {
                             self.listeners[number].lost = 0;
                             self.accept_errors = 0;
-                            self.admit(reactor, fd);
+                            self.admit(reactor, fd, peer);
                         }
                         Err(error) => self.accept_failed(reactor, number, error),
                     }
@@ -105,7 +105,7 @@ impl<H: Handler, O: Observer> Worker<H, O> {
         }
     }
 
-    fn admit(&mut self, reactor: &mut Reactor<Message>, fd: Fd) {
+    fn admit(&mut self, reactor: &mut Reactor<Message>, fd: Fd, peer: PeerAddress) {
         let mut room = self.sessions.len() < self.connections_max;
         if !room && let Some(victim) = self.evictor.victim(&self.sessions, self.shared.now) {
             self.close(reactor, victim, CloseReason::Evicted);
@@ -118,7 +118,7 @@ impl<H: Handler, O: Observer> Worker<H, O> {
             }
             self.observer.trouble(&Trouble::Refused);
         }
-        let session = Session::new(Socket(fd), &self.shared);
+        let session = Session::new(Socket(fd), peer, &self.shared);
         let (token, session) = self.sessions.insert(session);
         self.observer.accepted(token);
         if let Err(error) = reactor.register(&session.transport.0, token, Interest::STREAM) {

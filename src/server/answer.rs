@@ -2,17 +2,20 @@
 
 use core::time::Duration;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 
 use super::buffers::Exhausted;
 use super::defer::{BeginBy, Finish};
 use super::handler::{Handler, Intake, Request};
 use super::observer::{Observer, Summary, Trouble};
-use super::output::Output;
+use super::output::{Output, Tail};
 use super::response::{Kind, Outcome, Reply, ResponseWriter};
 use super::session::{Cx, Held, Next, Pending, Session};
 use super::shared::Shared;
+use super::stream::Sink;
 use super::transport::Transport;
 use crate::http::{self, Body, Event, Fields, Form, Head, Reject, Slots, TrailerSlots};
+use crate::reactor::Token;
 use crate::sys::Ready;
 
 impl<T: Transport> Session<T> {
@@ -30,7 +33,7 @@ impl<T: Transport> Session<T> {
         cx.observer.head(cx.token, head);
         let framing = head.framing();
         if framing.body == Body::None {
-            self.answer(cx, &Request::new(head, &[], Fields::default()));
+            self.answer(cx, &Request::new(head, &[], Fields::default(), self.peer));
             return 0;
         }
         self.begin_body(cx, head, framing.body, rest)
@@ -43,8 +46,12 @@ impl<T: Transport> Session<T> {
         body: Body,
         rest: &[u8],
     ) -> usize {
-        let Some(body_max) = self.intake(cx, head) else {
-            return 0;
+        let body_max = match self.intake(cx, head) {
+            Some(Intake::Buffer(bytes)) => bytes,
+            Some(Intake::Stream { sink, bytes_max }) => {
+                return self.begin_stream(cx, body, sink, bytes_max);
+            }
+            Some(Intake::Answer(_)) | None => return 0,
         };
         let bound = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
         let body_max = bound(body_max);
@@ -70,6 +77,28 @@ impl<T: Transport> Session<T> {
         0
     }
 
+    /// The body goes on as it comes.
+    fn begin_stream<H: Handler, O: Observer>(
+        &mut self,
+        cx: &mut Cx<'_, H, O>,
+        body: Body,
+        sink: Box<dyn Sink>,
+        bytes_max: u64,
+    ) -> usize {
+        if let Body::Length(length) = body
+            && length.get() > bytes_max
+        {
+            self.conn.refuse(Reject::BodyTooLarge);
+            self.answer_reject(cx, Reject::BodyTooLarge);
+            return 0;
+        }
+        self.conn.want_body(&mut cx.shared.out);
+        self.begin_sink(cx.shared, sink, bytes_max);
+        // Whoever passed the request on is not asked again.
+        self.added = cx.shared.added.keep();
+        0
+    }
+
     /// The body is here as it was sent: the handler sees it where it lies.
     fn answer_in_place<H: Handler, O: Observer>(
         &mut self,
@@ -84,26 +113,27 @@ impl<T: Transport> Session<T> {
         };
         let (_, event) = self.conn.next_data(limits, &rest[used..]);
         debug_assert!(matches!(event, Event::End), "a length was wholly there");
-        self.answer(cx, &Request::new(head, body, Fields::default()));
+        self.answer(cx, &Request::new(head, body, Fields::default(), self.peer));
         used
     }
 
-    /// What the handler wants of a body: how much of it at most, or nothing because there is an answer.
+    /// What the handler wants of a body; nothing when there is an answer.
     fn intake<H: Handler, O: Observer>(
         &mut self,
         cx: &mut Cx<'_, H, O>,
         head: &Head<'_>,
-    ) -> Option<usize> {
-        let mut body_max = None;
-        self.with_handler(cx, |handler, res| match handler.intake(head, res) {
-            Intake::Buffer(bytes) => {
-                body_max = Some(bytes);
+    ) -> Option<Intake> {
+        let request = Request::new(head, &[], Fields::default(), self.peer);
+        let mut wanted = None;
+        self.with_handler(cx, |handler, res| match handler.intake(&request, res) {
+            Intake::Answer(reply) => Some(reply),
+            intake @ (Intake::Buffer(_) | Intake::Stream { .. }) => {
+                wanted = Some(intake);
                 None
             }
-            Intake::Answer(reply) => Some(reply),
         });
         // Nothing is read for who has been answered.
-        body_max.filter(|_| self.conn.owes_head() && self.deferred.is_none())
+        wanted.filter(|_| self.conn.owes_head() && self.deferred.is_none() && self.taker.is_none())
     }
 
     #[inline]
@@ -127,19 +157,23 @@ impl<T: Transport> Session<T> {
     /// Lets the handler or somebody in its place write an answer, and takes care of what it does wrong. No reply: it
     /// wants the body first.
     #[inline]
-    fn with_handler<H: Handler, O: Observer>(
+    pub(super) fn with_handler<H: Handler, O: Observer>(
         &mut self,
         cx: &mut Cx<'_, H, O>,
         answer: impl FnOnce(&mut H, ResponseWriter<'_>) -> Option<Reply>,
     ) {
         let begin = cx.shared.out.len();
-        let writer = ResponseWriter::new(&mut self.conn, cx.shared, cx.token);
+        cx.shared.added.begin(self.added.take());
+        let writer = self.writer(cx.shared, cx.token);
         let handler = &mut *cx.handler;
         let caught = catch_unwind(AssertUnwindSafe(move || answer(handler, writer)));
         match (caught, cx.shared.outcome.take()) {
             (Ok(Some(_)), Some(outcome)) => self.take(cx, begin, outcome),
             // An answer that was begun and dropped is none.
-            (Ok(None), None) => cx.shared.out.truncate(begin),
+            (Ok(None), None) => {
+                cx.shared.out.truncate(begin);
+                cx.shared.added.clear();
+            }
             (Ok(Some(_)), None) | (Ok(None), Some(_)) => {
                 self.answer_fault(cx, begin, &Trouble::NoAnswer);
             }
@@ -153,21 +187,47 @@ impl<T: Transport> Session<T> {
         &mut self,
         cx: &mut Cx<'_, H, O>,
         begin: usize,
-        Outcome { status, kind }: Outcome,
+        outcome: Outcome,
     ) {
+        let Outcome {
+            status,
+            kind,
+            content_bytes,
+        } = outcome;
         match kind {
-            Kind::Whole => self.observe(cx, status, None),
+            Kind::Whole => self.observe(cx, status, content_bytes, None),
             Kind::Tail(tail) => {
+                let duplex = match &tail {
+                    Tail::Duplex(duplex) => Some(Rc::clone(duplex)),
+                    Tail::Static(_) | Tail::Shared { .. } | Tail::File { .. } | Tail::Source(_) => {
+                        None
+                    }
+                };
+                let wakes = std::mem::take(&mut cx.shared.wakes);
                 match &mut self.pending {
                     // What a late answer finds unsent is of those before it, and goes first.
-                    Pending::Output(output) => output.tail = Some(tail),
-                    Pending::Nothing | Pending::Linger(_) => {
-                        self.pending = Pending::Output(Box::new(Output::new(tail)));
+                    Pending::Output(output) => output.follow(tail, wakes),
+                    Pending::Nothing | Pending::Linger { .. } => {
+                        let mut output = Box::<Output>::default();
+                        output.follow(tail, wakes);
+                        self.pending = Pending::Output(output);
                     }
                 }
-                self.observe(cx, status, None);
+                self.observe(cx, status, content_bytes, None);
+                if let Some(duplex) = duplex {
+                    self.begin_duplex(cx, &duplex);
+                }
             }
-            Kind::Later(deferred) => self.deferred = Some(deferred),
+            Kind::Later(deferred) => {
+                self.deferred = Some(deferred);
+                self.added = cx.shared.added.keep();
+            }
+            Kind::TakeOut(taker) => {
+                self.taker = Some(taker);
+                if status > 0 {
+                    self.observe(cx, status, content_bytes, None);
+                }
+            }
             Kind::Unsendable(fault) => self.answer_fault(cx, begin, &Trouble::Field(fault)),
             Kind::Broken => self.answer_fault(cx, begin, &Trouble::ContentFailed),
         }
@@ -175,7 +235,7 @@ impl<T: Transport> Session<T> {
 
     /// Answers 500 in place of a handler that could not.
     #[cold]
-    fn answer_fault<H: Handler, O: Observer>(
+    pub(super) fn answer_fault<H: Handler, O: Observer>(
         &mut self,
         cx: &mut Cx<'_, H, O>,
         begin: usize,
@@ -190,13 +250,21 @@ impl<T: Transport> Session<T> {
         } else if matches!(trouble, Trouble::HandlerPanicked) {
             self.conn.close_after_answer();
         }
-        let res = ResponseWriter::new(&mut self.conn, cx.shared, cx.token).status(500);
+        if matches!(trouble, Trouble::Field(_)) {
+            cx.shared.added.drop_fields();
+        }
+        let content = if taken_back {
+            ""
+        } else {
+            "the server failed to answer\n"
+        };
+        let res = self.writer(cx.shared, cx.token).status(500);
         let _answered = if taken_back {
             res.empty()
         } else {
-            res.text("the server failed to answer\n")
+            res.text(content)
         };
-        self.observe(cx, 500, None);
+        self.observe(cx, 500, Some(content.len() as u64), None);
     }
 
     /// Answers a client's fault. The connection closes after it.
@@ -207,14 +275,33 @@ impl<T: Transport> Session<T> {
         reject: Reject,
     ) {
         self.drop_held(cx.shared);
-        let res = ResponseWriter::new(&mut self.conn, cx.shared, cx.token);
+        self.drop_inflow(cx.shared);
+        cx.shared.added.clear();
+        let res = self.writer(cx.shared, cx.token);
         let reason = [reject.reason(), "\n"].concat();
         let _answered = res.status(reject.status()).text(reason);
-        self.observe(cx, reject.status(), Some(reject));
+        self.observe(cx, reject.status(), None, Some(reject));
     }
 
     #[inline]
-    fn observe<H, O: Observer>(&self, cx: &mut Cx<'_, H, O>, status: u16, reject: Option<Reject>) {
+    fn writer<'a>(&'a mut self, shared: &'a mut Shared, connection: Token) -> ResponseWriter<'a> {
+        ResponseWriter::new(
+            &mut self.conn,
+            &mut self.states,
+            self.peer,
+            shared,
+            connection,
+        )
+    }
+
+    #[inline]
+    fn observe<H, O: Observer>(
+        &self,
+        cx: &mut Cx<'_, H, O>,
+        status: u16,
+        content_bytes: Option<u64>,
+        reject: Option<Reject>,
+    ) {
         let exchange = self.conn.serial();
         let summary = Summary {
             status,
@@ -222,6 +309,10 @@ impl<T: Transport> Session<T> {
             reject,
         };
         cx.observer.answered(cx.token, &summary);
+        let now = cx.shared.now;
+        if cx.shared.added.tell(status, content_bytes, now) {
+            cx.observer.trouble(&Trouble::HandlerPanicked);
+        }
     }
 
     /// Keeps a piece of a body that its handler will see whole.
@@ -280,7 +371,7 @@ impl<T: Transport> Session<T> {
             http::trailers(section, trailer_slots.insert(TrailerSlots::new()))
         };
         if let Some(head) = head {
-            self.answer(cx, &Request::new(&head, body, trailers));
+            self.answer(cx, &Request::new(&head, body, trailers, self.peer));
         } else {
             debug_assert!(false, "a head that was sound is sound");
             self.conn.fail();
@@ -364,6 +455,7 @@ impl<T: Transport> Session<T> {
     /// The handler has not answered in time.
     fn answer_late<H: Handler, O: Observer>(&mut self, cx: &mut Cx<'_, H, O>) {
         self.deferred = None;
+        self.drop_inflow(cx.shared);
         self.with_handler(cx, |_, res| {
             Some(res.status(503).text("no answer came in time\n"))
         });

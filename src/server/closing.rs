@@ -3,7 +3,7 @@
 use super::handler::Handler;
 use super::observer::{CloseReason, Observer};
 use super::patience::Waiting;
-use super::session::{Budget, Cx, Held, Linger, Next, Pending, Session};
+use super::session::{Budget, Cx, Held, Next, Pending, Session};
 use super::shared::Shared;
 use super::transport::Transport;
 use crate::http::{self, Reject, Stage};
@@ -36,25 +36,25 @@ impl<T: Transport> Session<T> {
             return done;
         }
         let limits = &shared.limits.linger;
-        if !matches!(self.pending, Pending::Linger(_)) {
+        if !matches!(self.pending, Pending::Linger { .. }) {
             if self.transport.finish().is_err() {
                 return done;
             }
-            self.pending = Pending::Linger(Linger {
+            self.pending = Pending::Linger {
                 until: shared.now + limits.time,
                 bytes_left: limits.bytes_max,
-            });
+            };
         }
         while self.ready.contains(Ready::READ) {
             if budget.receive == 0 {
                 return Ok(Next::Again);
             }
             let received = self.receive(input, &mut budget.receive)?;
-            let Pending::Linger(linger) = &mut self.pending else {
+            let Pending::Linger { bytes_left, .. } = &mut self.pending else {
                 return done;
             };
-            match linger.bytes_left.checked_sub(received as u32) {
-                Some(left) if !self.ended => linger.bytes_left = left,
+            match bytes_left.checked_sub(received as u32) {
+                Some(left) if !self.ended => *bytes_left = left,
                 Some(_) | None => return done,
             }
         }
@@ -79,6 +79,7 @@ impl<T: Transport> Session<T> {
                 });
             }
             Waiting::Write => return self.expire_write(cx.shared),
+            Waiting::Stream => return Next::Wait,
             Waiting::Handler => {
                 if self.expire_handler(cx) {
                     return self.drive(cx, Ready::EMPTY);
@@ -147,6 +148,7 @@ impl<T: Transport> Session<T> {
     /// in a reset: where its content ends with the connection, a FIN would be its end.
     pub(super) fn end(mut self, shared: &mut Shared) {
         self.drop_held(shared);
+        self.drop_inflow(shared);
         if let Pending::Output(output) = &mut self.pending {
             output.forget_bytes(&mut shared.pool);
             let _ = self.transport.reset(); // one that is broken needs none

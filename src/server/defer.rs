@@ -18,6 +18,8 @@ pub(super) enum Message {
         exchange: u32,
         finish: Finish,
     },
+    /// A stream that waits is to be asked again.
+    Wake { connection: Token, exchange: u32 },
     /// Stop accepting, answer what was asked, then stop.
     Drain,
     /// Stop now.

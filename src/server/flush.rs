@@ -23,7 +23,7 @@ impl<T: Transport> Session<T> {
             Pending::Nothing if shared.out.is_empty() => return Ok(Flushed::All),
             Pending::Nothing => {}
             Pending::Output(_) => return self.flush_output(shared, budget),
-            Pending::Linger(_) => return Ok(Flushed::All),
+            Pending::Linger { .. } => return Ok(Flushed::All),
         }
         let part = &shared.out[..shared.out.len().min(budget.send)];
         let sent = self.send(part, More::No, budget)?;
@@ -50,7 +50,11 @@ impl<T: Transport> Session<T> {
         };
         let flushed = self.send_output(&mut output, shared, budget);
         match flushed {
-            Ok(Flushed::All) => output.forget_bytes(&mut shared.pool),
+            Ok(Flushed::All) => {
+                output.forget_bytes(&mut shared.pool);
+                // What has answered takes nothing more.
+                self.drop_inflow(shared);
+            }
             // Whoever ends the session gives its bytes back.
             Ok(Flushed::Blocked | Flushed::Enough) | Err(_) => {
                 self.pending = Pending::Output(output);
@@ -69,6 +73,9 @@ impl<T: Transport> Session<T> {
         loop {
             if self.has_sent(output) && shared.out.is_empty() {
                 return Ok(Flushed::All);
+            }
+            if output.waits() && shared.out.is_empty() {
+                return self.wait_for_tail(output);
             }
             if !self.ready.contains(Ready::WRITE) {
                 return Ok(Flushed::Blocked);
@@ -99,7 +106,13 @@ impl<T: Transport> Session<T> {
                         spend(shared, budget, bytes);
                         self.sent(bytes, room);
                     }
-                    Ok(Step::Encoded) => {}
+                    Ok(Step::Encoded) => self.resume_body(),
+                    Ok(Step::Waits) => {
+                        output.asleep = true;
+                        if !shared.out.is_empty() {
+                            self.resume_body();
+                        }
+                    }
                     Err(Failed::Send(error)) => self.not_sent(&error, budget)?,
                     Err(Failed::Content) => return Err(self.break_off(CloseReason::Failed)),
                 }
@@ -107,6 +120,18 @@ impl<T: Transport> Session<T> {
                 return Ok(Flushed::All);
             }
         }
+    }
+
+    /// Everything is sent that there is, and the application says when there is more. Nobody is written to meanwhile, so
+    /// only events tell that the client has gone.
+    fn wait_for_tail(&mut self, output: &Output) -> Result<Flushed, CloseReason> {
+        if self.ready.intersects(Ready::HANGUP | Ready::ERROR) {
+            return Err(CloseReason::Reset);
+        }
+        if !output.wakes.has_any() && self.inflow.is_none() {
+            return Err(self.break_off(CloseReason::Failed)); // nobody could say it
+        }
+        Ok(Flushed::Blocked)
     }
 
     /// Whether nothing of it is left, whatever budgets say.
@@ -194,7 +219,7 @@ impl<T: Transport> Session<T> {
                 output.keep(unsent, pool);
                 self.pending = Pending::Output(output);
             }
-            Pending::Linger(_) => {} // the connection is over, nothing more is said on it
+            Pending::Linger { .. } => {} // the connection is over, nothing more is said on it
         }
         Ok(())
     }

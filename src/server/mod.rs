@@ -13,10 +13,12 @@
 //!
 //! `start`, `serving` and `event_loop` start; `worker` is what happens in a turn, `accept` who gets in, `drain` how it
 //! stops; `session`, `answer`, `flush` and `closing` are one connection on its `transport`; `patience` is its deadline;
-//! `handler`, `response`, `output`, `defer` and [`pool`] are what applications see, `limits` and `observer` what operators do;
-//! `buffers`, `preamble` and `shared` are what all sessions of a worker use.
+//! `handler`, `route`, `response`, `added`, `helpers`, `output`, `stream`, `waker`, `defer` and [`pool`] are what applications
+//! see, `limits` and `observer` what operators do; `inflow` is a body on its way to them; `states` is what they keep with a
+//! connection; `buffers`, `preamble` and `shared` are what all sessions of a worker use.
 
 mod accept;
+mod added;
 mod answer;
 mod buffers;
 mod closing;
@@ -25,6 +27,8 @@ mod drain;
 mod event_loop;
 mod flush;
 mod handler;
+mod helpers;
+mod inflow;
 mod limits;
 mod observer;
 mod output;
@@ -32,19 +36,29 @@ mod patience;
 pub mod pool;
 mod preamble;
 mod response;
+mod route;
 mod serving;
 mod session;
 mod shared;
 mod start;
+mod states;
+mod stream;
+mod take_out;
 mod transport;
+mod waker;
 mod worker;
 
+pub use added::Answered;
 pub use defer::{Client, Completer, Promise};
 pub use event_loop::EventLoop;
 pub use handler::{Handler, Intake, Request};
+pub use helpers::Redirect;
 pub use limits::{Limits, Linger, Progress};
 pub use observer::{CloseReason, Observer, Summary, Trouble};
-pub use output::{BodyWriter, Pull, Source};
-pub use response::{HeadWriter, Reply, ResponseWriter};
+pub use response::{HeadWriter, Reply, ResponseWriter, Upgrade};
+pub use route::{Attachment, RouteMatch};
 pub use serving::{Handle, Report, Serving};
 pub use start::{Server, StartError};
+pub use stream::{BodyWriter, Duplex, Pull, Sink, Source, Taken};
+pub use take_out::TakenOut;
+pub use waker::Waker;

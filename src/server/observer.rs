@@ -59,6 +59,8 @@ pub enum CloseReason {
     NoRoom,
     /// The server stopped.
     Stopped,
+    /// A handler took it out of the server: it lives on elsewhere.
+    TakenOut,
 }
 
 impl From<http::CloseReason> for CloseReason {
@@ -92,6 +94,8 @@ pub enum Trouble {
     HandlerPanicked,
     /// A job of a [`Pool`](super::pool::Pool) panicked: its client got 500.
     JobPanicked,
+    /// A function that the program has on the loop panicked: what it had is dropped.
+    LocalPanicked,
     /// What was promised of an answer's content could not be kept: a file is shorter or can't be read, a source failed. Its
     /// client got 500, or a broken connection when something was sent before.
     ContentFailed,
@@ -131,6 +135,9 @@ impl core::fmt::Display for Trouble {
             ),
             Trouble::HandlerPanicked => f.write_str("a handler panicked; its client got 500"),
             Trouble::JobPanicked => f.write_str("a job of the pool panicked; its client got 500"),
+            Trouble::LocalPanicked => f.write_str(
+                "a function of the program's own on the loop panicked; what it had is dropped",
+            ),
             Trouble::ContentFailed => f.write_str(
                 "an answer's content ended early or could not be had; its client was told",
             ),

@@ -1,13 +1,17 @@
 //! Answers that are longer than one send.
 
+use std::cell::RefCell;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::buffers::Pool;
 use super::shared::Shared;
+use super::stream::{BodyWriter, Duplex, Pull, Source, owed};
 use super::transport::Transport;
-use crate::http::{Conn, Encoder, Exchange, Limits, Stage, Writing};
+use super::waker::Wakes;
+use crate::http::{Conn, Limits};
 use crate::sys::socket::More;
 use crate::sys::{Fd, file};
 
@@ -22,16 +26,25 @@ pub(super) struct Output {
     /// How many of them were sent.
     sent: usize,
     pub(super) tail: Option<Tail>,
+    /// Who can have the tail asked again.
+    pub(super) wakes: Wakes,
+    /// It was asked and had nothing: it waits to be woken.
+    pub(super) asleep: bool,
     /// What the peer had not acknowledged when it was last looked at.
     pub(super) unacknowledged: u64,
 }
 
 impl Output {
-    pub(super) fn new(tail: Tail) -> Output {
-        Output {
-            tail: Some(tail),
-            ..Output::default()
-        }
+    /// Content follows what was encoded.
+    pub(super) fn follow(&mut self, tail: Tail, wakes: Wakes) {
+        self.tail = Some(tail);
+        self.wakes = wakes;
+        self.asleep = false;
+    }
+
+    /// Whether everything of it is sent that there is for the moment.
+    pub(super) fn waits(&self) -> bool {
+        self.asleep && self.unsent().is_empty()
     }
 
     /// Encoded bytes that were not sent.
@@ -74,6 +87,8 @@ pub(super) enum Tail {
     File { file: Fd, at: u64, left: u64 },
     /// Whatever it gives.
     Source(Box<dyn Source>),
+    /// Whatever it gives, while it takes what comes.
+    Duplex(Rc<RefCell<dyn Duplex>>),
 }
 
 /// What a step of a [`Tail`] came to.
@@ -82,6 +97,8 @@ pub(super) enum Step {
     Sent { bytes: usize, room: Room },
     /// Bytes were encoded into the worker's buffer, perhaps the last ones.
     Encoded,
+    /// It has no more for the moment, whether or not bytes were encoded.
+    Waits,
 }
 
 /// What is known of the room in the socket after a send.
@@ -108,7 +125,7 @@ impl Tail {
             Tail::Static(rest) => Some(rest.len() as u64),
             Tail::Shared { bytes, at } => Some((bytes.len() - at) as u64),
             Tail::File { left, .. } => Some(*left),
-            Tail::Source(_) => None,
+            Tail::Source(_) | Tail::Duplex(_) => None,
         }
     }
 
@@ -179,28 +196,43 @@ impl Tail {
                 conn.sent_body(limits, read as u64);
                 Ok(Step::Encoded)
             }
-            Tail::Source(source) => {
-                let before = shared.out.len();
-                let mut body = BodyWriter {
-                    conn,
-                    limits,
-                    out: &mut shared.out,
-                    room: PIECE_BYTES,
-                    overrun: false,
-                };
-                // A panic is a failure of this answer, as it is in a handler.
-                let pulled = catch_unwind(AssertUnwindSafe(|| source.pull(&mut body)));
-                match (pulled.unwrap_or(Pull::Failed), body.overrun) {
-                    (Pull::More, false) if shared.out.len() > before => Ok(Step::Encoded),
-                    (Pull::End, false) => {
-                        conn.end_body(limits, &mut shared.out, &[]);
-                        Ok(Step::Encoded)
-                    }
-                    // One that has nothing yet would be asked again at once, and for ever.
-                    (Pull::More | Pull::Failed, _) | (_, true) => Err(Failed::Content),
-                }
-            }
+            Tail::Source(source) => pull(conn, shared, |body| source.pull(body)),
+            Tail::Duplex(duplex) => pull(conn, shared, |body| duplex.borrow_mut().pull(body)),
         }
+    }
+}
+
+/// Has a piece encoded.
+fn pull(
+    conn: &mut Conn,
+    shared: &mut Shared,
+    pull: impl FnOnce(&mut BodyWriter<'_>) -> Pull,
+) -> Result<Step, Failed> {
+    let (limits, before) = (&shared.limits.http, shared.out.len());
+    let mut body = BodyWriter {
+        conn,
+        limits,
+        out: &mut shared.out,
+        room: PIECE_BYTES,
+        overrun: false,
+        trailers: Vec::new(),
+    };
+    // A panic is a failure of this answer, as it is in a handler.
+    let pulled = catch_unwind(AssertUnwindSafe(|| pull(&mut body)));
+    let (overrun, trailers) = (body.overrun, body.trailers);
+    match (pulled.unwrap_or(Pull::Failed), overrun) {
+        (Pull::More, false) if shared.out.len() > before => Ok(Step::Encoded),
+        (Pull::Wait, false) => Ok(Step::Waits),
+        (Pull::End, false) => {
+            let trailers: Vec<_> = trailers
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_bytes()))
+                .collect();
+            conn.end_body(limits, &mut shared.out, &trailers);
+            Ok(Step::Encoded)
+        }
+        // One that has more and gives nothing would be asked again at once, and for ever.
+        (Pull::More | Pull::Failed, _) | (_, true) => Err(Failed::Content),
     }
 }
 
@@ -280,83 +312,8 @@ impl core::fmt::Debug for Tail {
             Tail::Shared { .. } => "Shared",
             Tail::File { .. } => "File",
             Tail::Source(_) => "Source",
+            Tail::Duplex(_) => "Duplex",
         })
-    }
-}
-
-/// Content that is made while it is sent. It is pulled when there is room, so a slow client makes a slow source.
-///
-/// A client that has gone drops it.
-pub trait Source {
-    /// Writes the next piece. The sizes are the source's choice, about the [room](BodyWriter::room) is best. It has to
-    /// have one: there is [more](Pull::More) but nothing now is a failure. An answer whose content is not known yet is
-    /// put off as a whole ([`defer`](super::ResponseWriter::defer)).
-    fn pull(&mut self, body: &mut BodyWriter<'_>) -> Pull;
-}
-
-/// What a [`Source`] says after a piece.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pull {
-    /// There is more; it will be asked for.
-    More,
-    /// That was all.
-    End,
-    /// It can't go on. The client sees a broken connection, never an end.
-    Failed,
-}
-
-/// Where a [`Source`] writes.
-#[derive(Debug)]
-pub struct BodyWriter<'a> {
-    conn: &'a mut Conn,
-    limits: &'a Limits,
-    out: &'a mut Vec<u8>,
-    room: usize,
-    overrun: bool,
-}
-
-impl BodyWriter<'_> {
-    /// How many bytes fit now. More is taken as well, but it costs memory.
-    pub fn room(&self) -> usize {
-        self.room
-    }
-
-    /// How much is missing of a length that was promised.
-    pub fn left(&self) -> Option<u64> {
-        owed(self.conn)
-    }
-
-    /// Appends content. More than was promised fails the answer.
-    pub fn write(&mut self, data: &[u8]) {
-        if data.is_empty() {
-            return;
-        }
-        if self.left().is_some_and(|left| data.len() as u64 > left) {
-            self.overrun = true;
-            return;
-        }
-        self.room = self.room.saturating_sub(data.len());
-        self.conn.write_body(self.limits, self.out, data);
-    }
-}
-
-/// How much content of a known length is still owed.
-fn owed(conn: &Conn) -> Option<u64> {
-    match conn.stage() {
-        Stage::Exchange(Exchange {
-            writing: Writing::Body(Encoder::Length(left)),
-            ..
-        }) => Some(left),
-        Stage::Exchange(Exchange {
-            writing: Writing::Body(Encoder::Chunked | Encoder::UntilClose),
-            ..
-        }) => None,
-        Stage::Exchange(Exchange {
-            writing: Writing::Head | Writing::Done,
-            ..
-        })
-        | Stage::Head { .. }
-        | Stage::Closing(_) => Some(0),
     }
 }
 

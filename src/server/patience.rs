@@ -19,8 +19,10 @@ pub(super) enum Waiting {
     Head,
     /// More of a body.
     Body,
-    /// The answer of a handler that answers later.
+    /// The answer of a handler that answers later, or a sink that has no room.
     Handler,
+    /// A stream that lives, and has nothing to send for the moment: for ever.
+    Stream,
     /// That it reads what it is sent.
     Write,
     /// That it reads its last answer and finishes.
@@ -86,6 +88,7 @@ impl Patience {
                     Waiting::Idle => limits.idle_time,
                     Waiting::Body | Waiting::Write => limits.progress.start,
                     Waiting::Handler => limits.handler_time,
+                    Waiting::Stream => Duration::MAX,
                     Waiting::Linger => limits.linger.silence,
                 };
         } else if waiting == Waiting::Body {

@@ -1,16 +1,22 @@
 //! Writing answers. What a handler returns can only be made here, so it has answered.
 
+use core::cell::RefCell;
 use core::fmt::Write as _;
 use core::time::Duration;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::defer::{self, BeginBy, Completer, Deferred, Promise};
 use super::limits::Limits;
-use super::output::{Source, Tail, read_all_onto};
+use super::output::{Tail, read_all_onto};
 use super::shared::Shared;
-use crate::http::{Conn, Content, FieldError, FieldLine, Length, encode};
+use super::states::States;
+use super::stream::{Duplex, Source};
+use super::take_out::{TakenOut, Taker};
+use super::waker::{Waker, Wakes};
+use crate::http::{Conn, Content, FieldError, FieldLine, Head, Length, encode};
 use crate::reactor::Token;
-use crate::sys::{Fd, Instant};
+use crate::sys::{Fd, Instant, PeerAddress};
 
 /// A file this small goes with its head in one send; a larger one goes by `sendfile`.
 const SMALL_FILE_BYTES: u64 = 32 << 10;
@@ -43,11 +49,20 @@ const TEXT: FieldLine = FieldLine::new("Content-Type: text/plain; charset=utf-8\
 #[must_use = "return it from the handler"]
 pub struct Reply(());
 
+impl Reply {
+    /// Of a request whose body is wanted first. As an answer it is none, and its client gets 500.
+    pub(super) fn nothing() -> Reply {
+        Reply(())
+    }
+}
+
 /// What an answer came to, for the session to take when its handler has returned.
 #[derive(Debug)]
 pub(super) struct Outcome {
     pub(super) status: u16,
     pub(super) kind: Kind,
+    /// How many bytes its content has, where that is known.
+    pub(super) content_bytes: Option<u64>,
 }
 
 /// What the session has to do for an answer.
@@ -59,6 +74,8 @@ pub(super) enum Kind {
     Tail(Tail),
     /// Wait for a completer.
     Later(Box<Deferred>),
+    /// Send what was encoded, and give the connection away. Status zero: nothing was answered.
+    TakeOut(Taker),
     /// Answer 500 instead: a field can't be sent.
     Unsendable(FieldError),
     /// Answer 500 instead: the content is not what was promised.
@@ -68,20 +85,34 @@ pub(super) enum Kind {
 /// Where an answer begins. Answer with [`status`](Self::status) and what follows it, or [`defer`](Self::defer).
 #[derive(Debug)]
 pub struct ResponseWriter<'a> {
-    conn: &'a mut Conn,
-    shared: &'a mut Shared,
+    pub(super) conn: &'a mut Conn,
+    states: &'a mut States,
+    pub(super) shared: &'a mut Shared,
     connection: Token,
+    peer: PeerAddress,
+    /// Of an interim answer.
+    pub(super) fault: Option<FieldError>,
     /// When an answer that is put off comes too late, if not as the limits say.
     answer_by: Option<Instant>,
 }
 
 impl<'a> ResponseWriter<'a> {
-    pub(super) fn new(conn: &'a mut Conn, shared: &'a mut Shared, connection: Token) -> Self {
+    pub(super) fn new(
+        conn: &'a mut Conn,
+        states: &'a mut States,
+        peer: PeerAddress,
+        shared: &'a mut Shared,
+        connection: Token,
+    ) -> Self {
         shared.outcome = None;
+        shared.wakes = Wakes::default();
         ResponseWriter {
             conn,
+            states,
             shared,
             connection,
+            peer,
+            fault: None,
             answer_by: None,
         }
     }
@@ -101,14 +132,20 @@ impl<'a> ResponseWriter<'a> {
         } else {
             500
         };
+        self.begin(status)
+    }
+
+    #[inline]
+    fn begin(self, status: u16) -> HeadWriter<'a> {
         let begin = self.shared.out.len();
         self.shared.preamble.begin(&mut self.shared.out, status);
+        let fault = self.shared.added.begin_head(&mut self.shared.out);
         HeadWriter {
             conn: self.conn,
             shared: self.shared,
             begin,
             status,
-            fault: None,
+            fault: self.fault.or(fault),
         }
     }
 
@@ -212,8 +249,15 @@ impl<'a> ResponseWriter<'a> {
     }
 
     fn later(self, deferred: Deferred) -> Reply {
-        let kind = Kind::Later(Box::new(deferred));
-        self.shared.outcome = Some(Outcome { status: 0, kind });
+        let kind = match self.fault {
+            Some(fault) => Kind::Unsendable(fault),
+            None => Kind::Later(Box::new(deferred)),
+        };
+        self.shared.outcome = Some(Outcome {
+            status: 0,
+            kind,
+            content_bytes: None,
+        });
         Reply(())
     }
 
@@ -223,6 +267,77 @@ impl<'a> ResponseWriter<'a> {
         self.status(503)
             .field_fmt("Retry-After", format_args!("{secs}"))
             .text("too busy\n")
+    }
+
+    /// What has the stream asked again that this writer begins: a [`Source`], a [`Duplex`], or the
+    /// [`Sink`](super::Sink) that [`intake`](super::Handler::intake) gives for the body. Allocates once for all wakers of a
+    /// stream.
+    pub fn waker(&mut self) -> Waker {
+        let (mailbox, exchange) = (self.shared.mailbox.clone(), self.conn.serial());
+        let state = self.shared.wakes.state();
+        Waker::new(mailbox, self.connection, exchange, state)
+    }
+
+    /// Changes the protocol of the connection: 101, after which bytes go both ways without framing (RFC 9110 §7.8). `head`
+    /// is that of the request.
+    ///
+    /// A client that has not asked for it ([`Head::asks_for`]), or whose body has not come yet, gets 426 with the name of
+    /// the protocol, and that reply is the error. A name that is no token is 500.
+    pub fn upgrade(self, head: &Head<'_>, protocol: &str) -> Result<Upgrade<'a>, Reply> {
+        if !head.asks_for(protocol) || !self.conn.can_upgrade() {
+            return Err(self
+                .status(426)
+                .field("Upgrade", protocol)
+                .text("this needs another protocol\n"));
+        }
+        Ok(Upgrade(self.begin(101).field("Upgrade", protocol)))
+    }
+
+    /// Where the connection comes from: what [`Request::peer`](super::Request::peer) says, for who has no request.
+    pub fn peer(&self) -> PeerAddress {
+        self.peer
+    }
+
+    /// What was kept with the connection of this type, if anything was.
+    pub fn connection_state<T: 'static>(&mut self) -> Option<&mut T> {
+        self.states.get()
+    }
+
+    /// What is kept with the connection of this type, made now if there is none: one value of each type. It is dropped when
+    /// the connection ends. A connection with none costs 8 bytes and no allocation.
+    ///
+    /// What belongs to a core rather than to a connection is the handler's own: it has `&mut self`, and may hold an
+    /// [`Rc`](std::rc::Rc).
+    ///
+    /// ```
+    /// use edgeloop::{Reply, Request, ResponseWriter};
+    ///
+    /// #[derive(Default)]
+    /// struct Asked(u32);
+    ///
+    /// fn count(_: &Request, mut res: ResponseWriter) -> Reply {
+    ///     let asked = res.connection_state_or(Asked::default);
+    ///     asked.0 += 1;
+    ///     let asked = asked.0;
+    ///     res.status(200).text(format!("{asked} on this connection\n"))
+    /// }
+    /// ```
+    pub fn connection_state_or<T: 'static>(&mut self, make: impl FnOnce() -> T) -> &mut T {
+        self.states.get_or(make)
+    }
+
+    /// Takes the connection out of the server without an answer: what is to be said on it is for `take` to say. Answers to
+    /// earlier requests are sent first. Then `take` gets the descriptor and whatever the client has sent behind the
+    /// request's head, or behind its body where the handler has seen that, on the loop; it is not called if the client goes
+    /// before. A panic in it costs what it has taken.
+    pub fn take_out(self, take: impl FnOnce(TakenOut) + 'static) -> Reply {
+        let kind = Kind::TakeOut(Taker(Box::new(take)));
+        self.shared.outcome = Some(Outcome {
+            status: 0,
+            kind,
+            content_bytes: None,
+        });
+        Reply(())
     }
 
     /// The server's limits.
@@ -242,8 +357,8 @@ fn is_registered(method: &str) -> bool {
 /// An answer whose status is written and whose fields are being written.
 #[derive(Debug)]
 pub struct HeadWriter<'a> {
-    conn: &'a mut Conn,
-    shared: &'a mut Shared,
+    pub(super) conn: &'a mut Conn,
+    pub(super) shared: &'a mut Shared,
     /// Where in the output the answer begins: back to there if it can't be.
     begin: usize,
     status: u16,
@@ -259,7 +374,7 @@ impl HeadWriter<'_> {
     #[must_use]
     pub fn field(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         if let Err(fault) = encode::field(&mut self.shared.out, name, value.as_ref()) {
-            self.fault = self.fault.or(Some(fault));
+            self = self.with_fault(fault);
         }
         self
     }
@@ -289,7 +404,8 @@ impl HeadWriter<'_> {
     /// Ends the answer with this content, copied into the output.
     #[inline]
     pub fn body(self, content: impl AsRef<[u8]>) -> Reply {
-        self.finish(|conn, shared, status| {
+        let length = Length::Known(content.as_ref().len() as u64);
+        self.finish(length, |conn, shared, status| {
             let (limits, out) = (&shared.limits.http, &mut shared.out);
             conn.finish_whole(limits, out, status, content.as_ref());
             Kind::Whole
@@ -300,6 +416,21 @@ impl HeadWriter<'_> {
     #[inline]
     pub fn text(self, content: impl AsRef<[u8]>) -> Reply {
         self.line(TEXT).body(content)
+    }
+
+    /// Ends the answer with this content, and takes the connection out of the server once it is sent: see
+    /// [`ResponseWriter::take_out`].
+    pub fn take_out(
+        self,
+        content: impl AsRef<[u8]>,
+        take: impl FnOnce(TakenOut) + 'static,
+    ) -> Reply {
+        let length = Length::Known(content.as_ref().len() as u64);
+        self.finish(length, |conn, shared, status| {
+            let (limits, out) = (&shared.limits.http, &mut shared.out);
+            conn.finish_whole(limits, out, status, content.as_ref());
+            Kind::TakeOut(Taker(Box::new(take)))
+        })
     }
 
     /// Ends the answer without content.
@@ -329,6 +460,19 @@ impl HeadWriter<'_> {
         self.followed_by(length, |_, _| Kind::Tail(Tail::Source(Box::new(source))))
     }
 
+    /// Begins content that goes on while the body of the request comes; `duplex` gives the one and takes the other. To
+    /// answer before the body is there, it is what [`intake`](super::Handler::intake) [answers](super::Intake::Answer).
+    /// Allocates twice.
+    pub fn duplex(self, length: Length, duplex: impl Duplex + 'static) -> Reply {
+        // A client that waits for 100 before it sends gets it before the answer, not after.
+        let mut interim = Vec::new();
+        self.conn.want_body(&mut interim);
+        self.shared.out.splice(self.begin..self.begin, interim);
+        self.followed_by(length, |_, _| {
+            Kind::Tail(Tail::Duplex(Rc::new(RefCell::new(duplex))))
+        })
+    }
+
     /// Ends the answer with `length` bytes of a regular file from `offset` on. A file that turns out shorter is 500 if
     /// nothing of it was sent, and else breaks the connection rather than be padded.
     pub fn file(self, file: Fd, offset: u64, length: u64) -> Reply {
@@ -349,14 +493,19 @@ impl HeadWriter<'_> {
         })
     }
 
+    pub(super) fn with_fault(mut self, fault: FieldError) -> Self {
+        self.fault = self.fault.or(Some(fault));
+        self
+    }
+
     /// Ends the head; the content, if any is to be sent, is made by `content`.
     #[inline]
-    fn followed_by(
+    pub(super) fn followed_by(
         self,
         length: Length,
         content: impl FnOnce(&mut Conn, &mut Shared) -> Kind,
     ) -> Reply {
-        self.finish(|conn, shared, status| {
+        self.finish(length, |conn, shared, status| {
             let (limits, out) = (&shared.limits.http, &mut shared.out);
             match conn.finish_head(limits, out, status, length) {
                 Content::Sent => content(conn, shared),
@@ -367,7 +516,11 @@ impl HeadWriter<'_> {
 
     /// The one end of all answers.
     #[inline]
-    fn finish(self, end: impl FnOnce(&mut Conn, &mut Shared, u16) -> Kind) -> Reply {
+    fn finish(
+        self,
+        length: Length,
+        end: impl FnOnce(&mut Conn, &mut Shared, u16) -> Kind,
+    ) -> Reply {
         let HeadWriter {
             conn,
             shared,
@@ -375,14 +528,43 @@ impl HeadWriter<'_> {
             status,
             fault,
         } = self;
-        let kind = match fault {
-            Some(fault) => {
-                shared.out.truncate(begin);
-                Kind::Unsendable(fault)
-            }
-            None => end(conn, shared, status),
+        let kind = if let Some(fault) = fault {
+            shared.out.truncate(begin);
+            Kind::Unsendable(fault)
+        } else {
+            shared.added.end_head(&mut shared.out, begin);
+            end(conn, shared, status)
         };
-        shared.outcome = Some(Outcome { status, kind });
+        let content_bytes = match length {
+            Length::Known(bytes) => Some(bytes),
+            Length::Unknown => None,
+        };
+        shared.outcome = Some(Outcome {
+            status,
+            kind,
+            content_bytes,
+        });
         Reply(())
+    }
+}
+
+/// An answer that changes the protocol: 101, whose fields are being written.
+#[derive(Debug)]
+pub struct Upgrade<'a>(HeadWriter<'a>);
+
+impl Upgrade<'_> {
+    /// Adds a field, as [`HeadWriter::field`] does.
+    #[must_use]
+    pub fn field(self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        Upgrade(self.0.field(name, value))
+    }
+
+    /// From here on the connection is `duplex`'s, beginning with what the client has sent behind its request. It ends when
+    /// [`pull`](Duplex::pull) says [`End`](super::Pull::End), after what was written is sent.
+    pub fn duplex(self, duplex: impl Duplex + 'static) -> Reply {
+        self.0.finish(Length::Unknown, |conn, shared, _| {
+            conn.upgrade(&mut shared.out);
+            Kind::Tail(Tail::Duplex(Rc::new(RefCell::new(duplex))))
+        })
     }
 }

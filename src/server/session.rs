@@ -8,24 +8,28 @@
 //!             └─────────────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! A session is driven by readiness and never blocks. It leaves the loop in one of three ways ([`Next`]), and each of
-//! them has somebody who wakes it: the kernel or a deadline, the run queue, or nobody ever again.
+//! A session is driven by readiness and never blocks. It leaves the loop in one of four ways ([`Next`]), and each of
+//! them has somebody who wakes it: the kernel or a deadline, the run queue, whoever takes it out, or nobody ever again.
 //!
 //! Here is the way in; `answer` turns events into answers, `flush` sends them, `closing` ends the connection.
 
 use std::io;
 
+use super::added::Added;
 use super::defer::{Client, Deferred};
 use super::handler::Handler;
+use super::inflow::{Broken, Inflow};
 use super::limits::Limits;
 use super::observer::{CloseReason, Observer, Trouble};
 use super::output::Output;
 use super::patience::{Patience, Waiting};
 use super::shared::{INPUT_BYTES, OUTPUT_BYTES, Shared};
+use super::states::States;
+use super::take_out::Taker;
 use super::transport::Transport;
 use crate::http::{Conn, Event, Reading, Slots, Stage};
 use crate::reactor::Token;
-use crate::sys::{Instant, Ready};
+use crate::sys::{Instant, PeerAddress, Ready};
 
 /// A connection and what it holds: no buffer while it waits for its next request.
 pub(super) struct Session<T> {
@@ -39,11 +43,20 @@ pub(super) struct Session<T> {
     pub(super) ended: bool,
     /// There was no room for it, and it has been told so.
     pub(super) turned_away: bool,
+    pub(super) peer: PeerAddress,
+    /// What handlers keep with it.
+    pub(super) states: States,
     pub(super) conn: Conn,
     pub(super) held: Held,
+    /// A body goes on to the application as it comes.
+    pub(super) inflow: Option<Box<Inflow>>,
     pub(super) pending: Pending,
     /// A handler has put its answer off.
     pub(super) deferred: Option<Box<Deferred>>,
+    /// And this was said of it before.
+    pub(super) added: Option<Box<Added>>,
+    /// It leaves the server once everything is sent.
+    pub(super) taker: Option<Taker>,
     pub(super) patience: Patience,
 }
 
@@ -75,14 +88,11 @@ pub(super) enum Pending {
     Nothing,
     /// Bytes that the kernel did not take at once, or content that follows.
     Output(Box<Output>),
-    /// The end: the client is read so that it can read.
-    Linger(Linger),
-}
-
-/// A closing connection whose sending side is shut.
-pub(super) struct Linger {
-    pub(super) until: Instant,
-    pub(super) bytes_left: u32,
+    /// The end: the sending side is shut, and the client is read so that it can read.
+    Linger {
+        until: Instant,
+        bytes_left: u32,
+    },
 }
 
 /// What a driven session wants of the loop.
@@ -92,6 +102,8 @@ pub(super) enum Next {
     Wait,
     /// To be driven again soon: it has work left, but it is others' turn.
     Again,
+    /// To be taken out of the server.
+    TakeOut,
     /// To be closed.
     Close(CloseReason),
 }
@@ -126,8 +138,10 @@ impl Budget {
 enum Parsed {
     /// More bytes are needed.
     NeedInput,
-    /// An answer stands in the way, or the end.
+    /// An answer stands in the way, or who takes the body, or the end.
     Paused,
+    /// Who takes the body can't go on, and the answer has begun.
+    Broken,
     /// Enough was encoded, or enough requests were answered.
     Enough,
 }
@@ -143,7 +157,7 @@ pub(super) enum Flushed {
 }
 
 impl<T: Transport> Session<T> {
-    pub(super) fn new(transport: T, shared: &Shared) -> Session<T> {
+    pub(super) fn new(transport: T, peer: PeerAddress, shared: &Shared) -> Session<T> {
         Session {
             transport,
             ready: Ready::WRITE,
@@ -151,10 +165,15 @@ impl<T: Transport> Session<T> {
             queued: false,
             ended: false,
             turned_away: false,
+            peer,
+            states: States::default(),
             conn: Conn::new(),
             held: Held::Nothing,
+            inflow: None,
             pending: Pending::Nothing,
             deferred: None,
+            added: None,
+            taker: None,
             patience: Patience::new(&shared.limits, shared.now),
         }
     }
@@ -198,7 +217,7 @@ impl<T: Transport> Session<T> {
     pub(super) fn allowance(&self, shared: &Shared) -> usize {
         match self.pending {
             Pending::Nothing => shared.send_budget.max(LITTLE_BYTES),
-            Pending::Output(_) | Pending::Linger(_) => shared.send_budget,
+            Pending::Output(_) | Pending::Linger { .. } => shared.send_budget,
         }
     }
 
@@ -220,12 +239,18 @@ impl<T: Transport> Session<T> {
     ) -> Result<Next, CloseReason> {
         loop {
             match self.flush(cx.shared, budget)? {
-                Flushed::All => {}
+                Flushed::All => {
+                    if self.taker.is_some() {
+                        return Ok(Next::TakeOut);
+                    }
+                    if let Stage::Closing(reason) = self.conn.stage() {
+                        return self.close(cx.shared, input, budget, reason);
+                    }
+                }
+                // A body may be taken while its answer goes on.
+                Flushed::Blocked if self.takes_body() => {}
                 Flushed::Blocked => return Ok(Next::Wait),
                 Flushed::Enough => return Ok(Next::Again),
-            }
-            if let Stage::Closing(reason) = self.conn.stage() {
-                return self.close(cx.shared, input, budget, reason);
             }
             if let Some(deferred) = &self.deferred {
                 if self.ready.intersects(Ready::HANGUP | Ready::ERROR) {
@@ -240,23 +265,49 @@ impl<T: Transport> Session<T> {
                 debug_assert!(false, "an answer is owed, and nobody would give it");
                 return Err(self.break_off(CloseReason::Failed));
             }
+            if let Some(inflow) = &self.inflow {
+                if inflow.is_stalled() {
+                    return self.wait_for_taker();
+                }
+                if inflow.has_unread() {
+                    self.offer_unread(cx)
+                        .map_err(|broken| self.broken(broken))?;
+                    continue;
+                }
+            }
             match self.parse_held(cx, budget) {
+                Parsed::Broken => return Err(self.broken(Broken)),
                 Parsed::Paused => continue,
                 Parsed::NeedInput | Parsed::Enough if !cx.shared.out.is_empty() => continue,
                 Parsed::Enough => return Ok(Next::Again),
                 Parsed::NeedInput => {}
             }
             if self.ended {
-                self.finish_input(cx);
+                self.finish_input(cx)?;
             } else if !self.ready.contains(Ready::READ) {
                 return Ok(Next::Wait);
             } else if budget.receive == 0 || budget.answers_are_spent() {
                 return Ok(Next::Again);
             } else {
                 let received = self.receive(input, &mut budget.receive)?;
-                self.parse_received(cx, &input[..received], budget);
+                self.parse_received(cx, &input[..received], budget)
+                    .map_err(|broken| self.broken(broken))?;
             }
         }
+    }
+
+    /// Who takes the body has no room. Nothing is received meanwhile, so only events tell that the client has gone.
+    #[cold]
+    fn wait_for_taker(&self) -> Result<Next, CloseReason> {
+        if self.ready.intersects(Ready::HANGUP | Ready::ERROR) {
+            return Err(CloseReason::Reset);
+        }
+        Ok(Next::Wait)
+    }
+
+    #[cold]
+    fn broken(&mut self, _: Broken) -> CloseReason {
+        self.break_off(CloseReason::Failed)
     }
 
     /// One receive, and what it says about readiness.
@@ -303,14 +354,18 @@ impl<T: Transport> Session<T> {
         cx: &mut Cx<'_, H, O>,
         received: &[u8],
         budget: &mut Budget,
-    ) {
+    ) -> Result<(), Broken> {
         if let Held::Raw(bytes) = &mut self.held {
             cx.shared.pool.extend(bytes, received);
-            return; // parse_held goes on
+            return Ok(()); // parse_held goes on
         }
-        let (used, _) = self.parse(cx, received, budget);
+        let (used, parsed) = self.parse(cx, received, budget);
         if used < received.len() {
             self.held = Held::Raw(cx.shared.pool.keep(&received[used..]));
+        }
+        match parsed {
+            Parsed::Broken => Err(Broken),
+            Parsed::NeedInput | Parsed::Paused | Parsed::Enough => Ok(()),
         }
     }
 
@@ -320,10 +375,12 @@ impl<T: Transport> Session<T> {
         cx: &mut Cx<'_, H, O>,
         budget: &mut Budget,
     ) -> Parsed {
-        let Held::Raw(bytes) = &mut self.held else {
-            return Parsed::NeedInput;
+        let mut bytes = match &mut self.held {
+            Held::Raw(bytes) => std::mem::take(bytes),
+            // The end of a body may still be to be told.
+            Held::Nothing if self.inflow.is_some() => Vec::new(),
+            Held::Nothing | Held::Body { .. } => return Parsed::NeedInput,
         };
-        let mut bytes = std::mem::take(bytes);
         self.held = Held::Nothing;
         let (used, parsed) = self.parse(cx, &bytes, budget);
         if used == bytes.len() {
@@ -344,7 +401,14 @@ impl<T: Transport> Session<T> {
     ) -> (usize, Parsed) {
         let mut at = 0;
         loop {
-            if self.deferred.is_some() || !matches!(self.pending, Pending::Nothing) {
+            let stands_in_the_way = match &self.inflow {
+                None => {
+                    let answers_later = self.deferred.is_some() || self.taker.is_some();
+                    answers_later || !matches!(self.pending, Pending::Nothing)
+                }
+                Some(inflow) => inflow.is_stalled(),
+            };
+            if stands_in_the_way {
                 return (at, Parsed::Paused);
             }
             // Only between requests: the rest of a body belongs to what is held of it.
@@ -360,11 +424,20 @@ impl<T: Transport> Session<T> {
             at += used;
             match event {
                 Event::NeedInput => return (at, Parsed::NeedInput),
+                // An answer that goes on while its body comes can't end well when that does not.
+                Event::Closed if self.inflow.is_some() => return (at, Parsed::Broken),
                 Event::Paused | Event::Closed => return (at, Parsed::Paused),
                 Event::Request(head) => {
                     budget.requests -= 1;
                     at += self.begin(cx, &head, &input[at..]);
                 }
+                Event::Data(data) if self.inflow.is_some() => {
+                    if self.take_data(cx, data).is_err() {
+                        return (at, Parsed::Broken);
+                    }
+                }
+                Event::Trailer(bytes) if self.inflow.is_some() => self.take_trailer(cx, bytes),
+                Event::End if self.inflow.is_some() => self.end_inflow(cx),
                 Event::Data(data) => self.hold(cx, data),
                 Event::Trailer(bytes) => self.hold_trailer(cx, bytes),
                 Event::End => self.answer_held(cx),
@@ -373,7 +446,10 @@ impl<T: Transport> Session<T> {
         }
     }
 
-    fn finish_input<H: Handler, O: Observer>(&mut self, cx: &mut Cx<'_, H, O>) {
+    fn finish_input<H: Handler, O: Observer>(
+        &mut self,
+        cx: &mut Cx<'_, H, O>,
+    ) -> Result<(), CloseReason> {
         let rest = match &self.held {
             Held::Raw(bytes) => bytes.as_slice(),
             Held::Nothing | Held::Body { .. } => &[],
@@ -381,14 +457,16 @@ impl<T: Transport> Session<T> {
         if let Some(reject) = self.conn.finish_input(&cx.shared.limits.http, rest) {
             self.answer_reject(cx, reject);
         }
+        self.finish_duplex(cx)
     }
 
     /// What it waits for: a function of where it is. `None`: an answer is owed, and nobody would give it.
     #[inline]
     pub(super) fn waiting(&self) -> Option<Waiting> {
         match (&self.pending, self.conn.stage()) {
+            (Pending::Output(output), _) if output.waits() => Some(Waiting::Stream),
             (Pending::Output(_), _) => Some(Waiting::Write),
-            (Pending::Linger(_), _) | (Pending::Nothing, Stage::Closing(_)) => {
+            (Pending::Linger { .. }, _) | (Pending::Nothing, Stage::Closing(_)) => {
                 Some(Waiting::Linger)
             }
             (Pending::Nothing, Stage::Head { .. }) => Some(match self.held {
@@ -397,6 +475,11 @@ impl<T: Transport> Session<T> {
                 Held::Nothing | Held::Body { .. } => Waiting::Idle,
             }),
             (Pending::Nothing, Stage::Exchange(_)) if self.deferred.is_some() => {
+                Some(Waiting::Handler)
+            }
+            (Pending::Nothing, Stage::Exchange(_))
+                if self.inflow.as_ref().is_some_and(|it| it.is_stalled()) =>
+            {
                 Some(Waiting::Handler)
             }
             (Pending::Nothing, Stage::Exchange(exchange)) => match exchange.reading {
@@ -422,13 +505,13 @@ impl<T: Transport> Session<T> {
                     self.patience.set(until);
                 }
             }
-            Pending::Output(output) if begins => {
+            Pending::Output(output) if begins && waiting == Waiting::Write => {
                 // From here on progress is what the peer acknowledges of this.
                 output.unacknowledged = self.transport.unacknowledged().unwrap_or(0) as u64;
                 self.patience.take_progress();
             }
             Pending::Output(_) => {}
-            Pending::Linger(linger) => self.patience.not_after(linger.until),
+            Pending::Linger { until, .. } => self.patience.not_after(*until),
         }
         if shared.phase.is_draining() && matches!(waiting, Waiting::Idle | Waiting::FirstByte) {
             self.patience
@@ -443,6 +526,9 @@ impl<T: Transport> Session<T> {
 
     /// Whether it keeps no more of what its client has sent than it may: a head and one receive, or a head with its body.
     fn holds_little(&self, limits: &Limits) -> bool {
+        if self.inflow.as_ref().is_some_and(|it| !it.holds_little()) {
+            return false;
+        }
         match &self.held {
             Held::Nothing => true,
             Held::Raw(bytes) => bytes.len() <= limits.http.head_bytes_max + INPUT_BYTES,
@@ -457,9 +543,11 @@ impl<T: Transport> Session<T> {
 
     /// Whether the kernel, a completer or a deadline alone is to wake it: the other ways are the run queue and the end.
     fn is_woken(&self) -> bool {
+        let reads = self.takes_body() && self.ready.contains(Ready::READ);
         match self.waiting() {
             Some(Waiting::Handler) => true,
-            Some(Waiting::Write) => !self.ready.contains(Ready::WRITE),
+            Some(Waiting::Stream) => !reads,
+            Some(Waiting::Write) => !self.ready.contains(Ready::WRITE) && !reads,
             Some(
                 Waiting::FirstByte
                 | Waiting::Idle

@@ -1,11 +1,13 @@
 //! What all sessions of a worker use in turn.
 
+use super::added::Added;
 use super::buffers::Pool;
 use super::defer::Message;
 use super::drain::Phase;
 use super::limits::Limits;
 use super::preamble::{Preamble, Settings};
 use super::response::Outcome;
+use super::waker::Wakes;
 use crate::reactor::Mailbox;
 use crate::sys::{Instant, signal};
 
@@ -31,6 +33,10 @@ pub(super) struct Shared {
     pub(super) out: Vec<u8>,
     /// What the handler that runs at present has answered.
     pub(super) outcome: Option<Outcome>,
+    /// Who can wake the stream that it begins.
+    pub(super) wakes: Wakes,
+    /// What was said of its answer before it has begun.
+    pub(super) added: Added,
     /// For values that are formatted.
     pub(super) scratch: String,
     pub(super) now: Instant,
@@ -51,6 +57,8 @@ impl Shared {
             input: vec![0; INPUT_BYTES],
             out: Vec::with_capacity(OUT_BYTES),
             outcome: None,
+            wakes: Wakes::default(),
+            added: Added::default(),
             scratch: String::new(),
             now: Instant::from_nanos(0),
             send_budget: limits.turn_send_budget,

@@ -114,6 +114,7 @@ impl<H: Handler, O: Observer> Worker<H, O> {
                 session.queued = true;
                 reactor.run_later(token);
             }
+            Some(Next::TakeOut) => self.take_out(reactor, token),
             Some(Next::Close(reason)) => self.close(reactor, token, reason),
         }
     }
@@ -129,6 +130,16 @@ impl<H: Handler, O: Observer> Worker<H, O> {
             return;
         };
         session.end(&mut self.shared);
+        self.ended(reactor, token, reason);
+    }
+
+    /// A connection has left the table.
+    pub(super) fn ended(
+        &mut self,
+        reactor: &mut Reactor<Message>,
+        token: Token,
+        reason: CloseReason,
+    ) {
         let left = self.sessions.len();
         debug_assert!(
             left > 0 || self.shared.pool.lent_bytes() == 0,
@@ -234,6 +245,12 @@ impl<H: Handler, O: Observer> Driver for Worker<H, O> {
                 finish,
             } => self.with_session(reactor, connection, |session, cx| {
                 session.complete(cx, exchange, finish)
+            }),
+            Message::Wake {
+                connection,
+                exchange,
+            } => self.with_session(reactor, connection, |session, cx| {
+                session.wake(cx, exchange)
             }),
             Message::Drain => self.drain(reactor),
             Message::Stop => self.stop(reactor),

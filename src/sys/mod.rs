@@ -26,6 +26,7 @@ pub mod epoll;
 mod eventfd;
 mod fd;
 pub mod file;
+mod peer_address;
 pub mod process;
 pub mod signal;
 #[cfg(feature = "sim")]
@@ -39,4 +40,5 @@ pub use clock::{Instant, UnixTime};
 pub use epoll::{Epoll, Events, Interest, Ready};
 pub use eventfd::EventFd;
 pub use fd::Fd;
+pub use peer_address::PeerAddress;
 pub use socket_file::SocketFile;

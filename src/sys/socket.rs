@@ -1,8 +1,8 @@
 //! Stream sockets: listening, accepting, receiving, sending.
 
-use core::mem::size_of;
+use core::mem::{MaybeUninit, size_of};
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd};
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use nix::sys::socket::{
 };
 
 use super::socket_file;
-use super::{Address, Fd};
+use super::{Address, Fd, PeerAddress};
 
 /// How many bytes the kernel holds unsent for a connection before it says "not writable" (tcp(7)). With this bound a slow
 /// reader pins about 50 KiB of kernel memory; without it, megabytes.
@@ -231,9 +231,48 @@ impl From<Errno> for AcceptError {
 /// Accepts a connection, non-blocking and close-on-exec.
 #[inline]
 pub fn accept(listener: &Fd) -> Result<Fd, AcceptError> {
+    accept_from(listener).map(|(fd, _)| fd)
+}
+
+/// Accepts a connection, non-blocking and close-on-exec, with the address that it comes from.
+pub fn accept_from(listener: &Fd) -> Result<(Fd, PeerAddress), AcceptError> {
     simulated!(accept(listener));
-    let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
-    Ok(socket::accept4(listener, flags)?.into())
+    let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+    let mut storage = MaybeUninit::<libc::sockaddr_storage>::zeroed();
+    let mut length = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
+    // SAFETY: the kernel writes at most `length` bytes of address, for which there is room, and then how many it has.
+    let number = unsafe {
+        let address = storage.as_mut_ptr().cast();
+        libc::accept4(listener.raw(), address, &raw mut length, flags)
+    };
+    if number < 0 {
+        return Err(Errno::last().into());
+    }
+    // SAFETY: the call has made this descriptor, and nobody else knows it.
+    let fd = Fd::from(unsafe { OwnedFd::from_raw_fd(number) });
+    // SAFETY: all zeros are a sockaddr_storage, and so are they with an address in them.
+    let storage = unsafe { storage.assume_init() };
+    Ok((fd, peer_address(&storage)))
+}
+
+/// Of another family than IPv4 and IPv6, and of none, it is [`PeerAddress::UNIX`].
+fn peer_address(storage: &libc::sockaddr_storage) -> PeerAddress {
+    let address = std::ptr::from_ref(storage);
+    match i32::from(storage.ss_family) {
+        libc::AF_INET => {
+            // SAFETY: a storage has room and alignment for any address, and its family says that it is one of IPv4.
+            let address = unsafe { &*address.cast::<libc::sockaddr_in>() };
+            let ip = Ipv4Addr::from(u32::from_be(address.sin_addr.s_addr));
+            SocketAddr::from((ip, u16::from_be(address.sin_port))).into()
+        }
+        libc::AF_INET6 => {
+            // SAFETY: the same of IPv6.
+            let address = unsafe { &*address.cast::<libc::sockaddr_in6>() };
+            let ip = Ipv6Addr::from(address.sin6_addr.s6_addr);
+            SocketAddr::from((ip, u16::from_be(address.sin6_port))).into()
+        }
+        _ => PeerAddress::UNIX,
+    }
 }
 
 /// Refuses new connections from now on, without a word: clients try again. Connections whose handshake has begun still

@@ -197,15 +197,15 @@ impl Files {
     }
 }
 
-/// The path of the target is the path below the root.
+/// The path [below the route](Request::path_below) is the path below the root.
 impl Handler for Files {
     fn on_request(&mut self, req: &Request<'_>, res: ResponseWriter<'_>) -> Reply {
-        self.serve(req, req.path(), res)
+        self.serve(req, req.path_below(), res)
     }
 
     /// No body changes the answer.
-    fn intake(&mut self, head: &Head<'_>, res: ResponseWriter<'_>) -> Intake {
-        Intake::Answer(self.serve(head, head.path(), res))
+    fn intake(&mut self, req: &Request<'_>, res: ResponseWriter<'_>) -> Intake {
+        Intake::Answer(self.on_request(req, res))
     }
 }
 

@@ -78,7 +78,7 @@ impl Bench {
         };
         let mut shared = Shared::new(Limits::default(), settings, reactor.mailbox());
         shared.begin_turn(reactor.now());
-        let session = Session::new(Client::default(), &shared);
+        let session = Session::new(Client::default(), PeerAddress::UNIX, &shared);
         Bench { shared, session }
     }
 

@@ -14,7 +14,7 @@ use super::kernel::{Listener, Name, Object};
 use super::link::{IN, OURS, OUT, THEIRS};
 use super::world::{World, said};
 use crate::sys::socket::AcceptError;
-use crate::sys::{Address, Fd};
+use crate::sys::{Address, Fd, PeerAddress};
 
 /// The first port that is given to who asks for any.
 const PORTS: u16 = 32_768;
@@ -197,11 +197,11 @@ impl World {
         }))
     }
 
-    pub(in crate::sys) fn accept(&self, listener: &Fd) -> Result<Fd, AcceptError> {
+    pub(in crate::sys) fn accept(&self, listener: &Fd) -> Result<(Fd, PeerAddress), AcceptError> {
         Ok(self.accept_one(listener.raw())?)
     }
 
-    fn accept_one(&self, number: RawFd) -> Result<Fd, Errno> {
+    fn accept_one(&self, number: RawFd) -> Result<(Fd, PeerAddress), Errno> {
         let fault = self.begin(Call::Accept);
         let mut kernel = self.kernel();
         if let Err(errno) = fault {
@@ -232,6 +232,7 @@ impl World {
         };
         let accepted = Fd::simulated(kernel.open_end(link, OURS)?);
         kernel.last_accepted = link.serial;
+        let peer = kernel.link(link).map(|link| link.peer_address());
         drop(kernel);
         self.note(|| {
             format!(
@@ -240,7 +241,7 @@ impl World {
                 link.serial
             )
         });
-        Ok(accepted)
+        Ok((accepted, peer.unwrap_or(PeerAddress::UNIX)))
     }
 
     pub(in crate::sys) fn pair(&self) -> io::Result<(Fd, Fd)> {

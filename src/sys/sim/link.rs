@@ -5,6 +5,7 @@
 //! has received it can still read.
 
 use std::collections::VecDeque;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
 
 use libc::{EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP};
@@ -12,6 +13,7 @@ use nix::errno::Errno;
 
 use super::kernel::Name;
 use super::world::World;
+use crate::sys::PeerAddress;
 
 /// The server's end.
 pub(super) const OURS: usize = 0;
@@ -23,6 +25,10 @@ pub(super) const OUT: u32 = EPOLLOUT as u32;
 pub(super) const RDHUP: u32 = EPOLLRDHUP as u32;
 pub(super) const HUP: u32 = EPOLLHUP as u32;
 pub(super) const ERR: u32 = EPOLLERR as u32;
+
+/// The ports of clients, from the first on (RFC 6335 §6).
+const EPHEMERAL: u16 = 49_152;
+const EPHEMERALS: u16 = 16_384;
 
 /// What a client does when something has happened at its end.
 pub(super) type Notice = Rc<dyn Fn(&World)>;
@@ -158,6 +164,20 @@ impl Link {
     /// The others are Unix sockets.
     pub(super) fn is_tcp(&self) -> bool {
         matches!(self.name, Some(Name::Ip(_)))
+    }
+
+    /// Where its client is: on the loopback, at a port that few others have.
+    pub(super) fn peer_address(&self) -> PeerAddress {
+        let port = EPHEMERAL + (self.serial.saturating_sub(1) % u64::from(EPHEMERALS)) as u16;
+        match &self.name {
+            Some(Name::Ip(SocketAddr::V4(_))) => {
+                SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into()
+            }
+            Some(Name::Ip(SocketAddr::V6(_))) => {
+                SocketAddr::from((Ipv6Addr::LOCALHOST, port)).into()
+            }
+            Some(Name::Unix(_)) | None => PeerAddress::UNIX,
+        }
     }
 
     pub(super) fn send(&mut self, side: usize, bytes: &[u8]) -> Result<usize, Errno> {

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use super::kernel::LinkId;
 use super::link::THEIRS;
 use super::world::World;
+use crate::sys::PeerAddress;
 
 /// A client, as far as the network sees it. Its calls never fail and take no time. Dropped, it closes.
 pub struct Peer {
@@ -38,6 +39,14 @@ impl Peer {
     pub fn is_tcp(&self) -> bool {
         let mut kernel = self.world.kernel();
         kernel.link(self.link).is_some_and(|link| link.is_tcp())
+    }
+
+    /// The address that the server sees.
+    pub fn address(&self) -> PeerAddress {
+        let mut kernel = self.world.kernel();
+        kernel
+            .link(self.link)
+            .map_or(PeerAddress::UNIX, |link| link.peer_address())
     }
 
     /// Sends the beginning of `bytes`: how many there was room for. None once the connection is broken or the client has

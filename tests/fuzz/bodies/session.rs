@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use edgeloop::http::{Body, Head, Version};
+use edgeloop::http::{Body, Version};
 use edgeloop::{Handler, Intake, Limits, Reply, Request, ResponseWriter};
 
 use super::answers::take_final;
@@ -28,8 +28,8 @@ impl Handler for App {
         reply
     }
 
-    fn intake(&mut self, head: &Head<'_>, res: ResponseWriter<'_>) -> Intake {
-        let path = head.path();
+    fn intake(&mut self, req: &Request<'_>, res: ResponseWriter<'_>) -> Intake {
+        let path = req.path();
         let most = path.strip_prefix("/limit/").map(str::parse);
         match most {
             _ if path == "/unwanted" => Intake::Answer(res.status(404).body("not found")),

@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 
-use edgeloop::http::{Head, Length};
+use edgeloop::http::Length;
 use edgeloop::server::{BodyWriter, CloseReason, Intake, Pull, Source};
 use edgeloop::sys::Fd;
 use edgeloop::{Handler, Limits, Reply, Request, ResponseWriter, Server};
@@ -309,7 +309,7 @@ impl Handler for Undecided {
         app(req, res)
     }
 
-    fn intake(&mut self, _: &Head<'_>, res: ResponseWriter<'_>) -> Intake {
+    fn intake(&mut self, _: &Request<'_>, res: ResponseWriter<'_>) -> Intake {
         let _ = res.status(403).field("X-Begun", "and dropped");
         Intake::Buffer(1000)
     }
@@ -428,9 +428,9 @@ fn a_reply_proves_the_answer_to_its_own_request_only() {
             }
         }
 
-        fn intake(&mut self, head: &Head<'_>, res: ResponseWriter<'_>) -> Intake {
+        fn intake(&mut self, req: &Request<'_>, res: ResponseWriter<'_>) -> Intake {
             let res = res.status(200);
-            self.0.push(match head.path() {
+            self.0.push(match req.path() {
                 "/whole" => res.text("early"),
                 "/tail" => res.constant(b"a constant"),
                 _ => res.stream(Length::Unknown, Nothing),

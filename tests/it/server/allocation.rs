@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
+use edgeloop::server::Attachment;
 use edgeloop::{Handler, Limits, Reply, Request, ResponseWriter};
 
 use super::hand::Hand;
@@ -123,4 +124,18 @@ fn a_small_file_allocates_nothing() {
     let asked = rounds_of(files, get, 1);
     std::fs::remove_dir_all(&root).expect("it is ours");
     assert_eq!(asked, 0);
+}
+
+#[test]
+fn what_is_added_to_an_answer_allocates_nothing() {
+    let get = b"GET /plaintext HTTP/1.1\r\nHost: localhost:8080\r\n\r\n";
+    let handler = |req: &Request<'_>, res: ResponseWriter<'_>| {
+        let number = 7_u32;
+        let attachment = Attachment::new(req, &number);
+        let req = req.attach(&attachment);
+        let res = res.with_field("X-Path", req.path());
+        let res = res.with_default("X-Default", "some");
+        plaintext(&req, res)
+    };
+    assert_eq!(rounds_of(handler, get, 1), 0);
 }

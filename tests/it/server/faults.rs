@@ -95,8 +95,8 @@ impl Handler for Intakes {
         faulty(req, res)
     }
 
-    fn intake(&mut self, head: &edgeloop::http::Head<'_>, res: ResponseWriter<'_>) -> Intake {
-        match head.path() {
+    fn intake(&mut self, req: &Request<'_>, res: ResponseWriter<'_>) -> Intake {
+        match req.path() {
             "/panic" => panic!("a panic that belongs to a test"),
             "/both" => {
                 let _reply = res.status(200).body("not wanted");

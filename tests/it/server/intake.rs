@@ -1,6 +1,5 @@
 //! Bodies: wanted, not wanted, too large, and no room for them.
 
-use edgeloop::http::Head;
 use edgeloop::server::{CloseReason, Intake};
 use edgeloop::{Handler, Limits, Reply, Request, ResponseWriter};
 
@@ -17,8 +16,8 @@ impl Handler for Picky {
         mirror(req, res)
     }
 
-    fn intake(&mut self, head: &Head<'_>, res: ResponseWriter<'_>) -> Intake {
-        match head.path() {
+    fn intake(&mut self, req: &Request<'_>, res: ResponseWriter<'_>) -> Intake {
+        match req.path() {
             "/no" => Intake::Answer(res.status(403).text("no\n")),
             "/small" => Intake::Buffer(10),
             "/large" => Intake::Buffer(4 << 20),

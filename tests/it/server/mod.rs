@@ -3,6 +3,7 @@
 //! Deadlines are shortened, and only ever asserted from one side: that something happens, at the latest before a test's
 //! own patience is over. Nothing here is proved by being fast.
 
+mod added;
 mod allocation;
 mod alone;
 mod client;
@@ -13,15 +14,20 @@ mod cores;
 mod deferred;
 mod descriptors;
 mod drain;
+mod embedding;
 mod faults;
 mod finish;
 mod hand;
+mod helpers;
 mod hostile;
 mod intake;
 mod observer;
+mod peer;
 mod pool;
 mod requests;
+mod route;
 mod running;
+mod streams;
 mod time;
 
 use core::time::Duration;

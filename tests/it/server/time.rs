@@ -5,7 +5,7 @@ use std::io::Write;
 use std::rc::Rc;
 use std::time::Instant;
 
-use edgeloop::http::{Head, Length};
+use edgeloop::http::Length;
 use edgeloop::server::{BodyWriter, CloseReason, Intake, Progress, Pull, Source};
 use edgeloop::{Handler, Limits, Reply, Request, ResponseWriter};
 
@@ -166,7 +166,7 @@ impl Handler for Hasty {
         mirror(req, res)
     }
 
-    fn intake(&mut self, _: &Head<'_>, res: ResponseWriter<'_>) -> Intake {
+    fn intake(&mut self, _: &Request<'_>, res: ResponseWriter<'_>) -> Intake {
         Intake::Answer(res.status(403).empty())
     }
 }

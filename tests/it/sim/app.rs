@@ -7,7 +7,7 @@ use std::io;
 use std::rc::Rc;
 use std::sync::{Arc, LazyLock};
 
-use edgeloop::http::{Head, Length};
+use edgeloop::http::Length;
 use edgeloop::server::pool::{Lane, LaneLimits, Pool, PoolLimits, PoolStats};
 use edgeloop::server::{BodyWriter, Client, EventLoop, Pull, Source};
 use edgeloop::sys::Fd;
@@ -163,8 +163,8 @@ impl<'p> Asked<'p> {
 }
 
 impl Handler for App {
-    fn intake(&mut self, head: &Head<'_>, res: ResponseWriter<'_>) -> Intake {
-        let asked = Asked::new(head.path());
+    fn intake(&mut self, req: &Request<'_>, res: ResponseWriter<'_>) -> Intake {
+        let asked = Asked::new(req.path());
         match asked.kind {
             "refuse" => Intake::Answer(res.status(403).text(asked.id.to_string())),
             _ => Intake::Buffer(BODY_MAX),

@@ -217,10 +217,10 @@ impl Handler for Odd {
         }
     }
 
-    fn intake(&mut self, head: &edgeloop::http::Head<'_>, res: ResponseWriter<'_>) -> Intake {
+    fn intake(&mut self, req: &Request<'_>, res: ResponseWriter<'_>) -> Intake {
         // What is written and not returned is no answer.
         let bytes = res.limits().body_bytes_max;
-        if head.path() == "/drops" {
+        if req.path() == "/drops" {
             let _dropped = res.status(200).text("dropped");
         }
         Intake::Buffer(bytes)

@@ -6,6 +6,7 @@
 
 mod exhausted;
 mod ops;
+mod peers;
 mod pieces;
 mod places;
 mod random;

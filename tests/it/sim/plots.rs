@@ -429,7 +429,7 @@ fn closing_handlers(random: &mut Random, next_id: &mut u32) -> Plot {
         return plot;
     }
     plot = Plot::new("is refused", &[Why::PeerFinished, Why::BodyUnread]);
-    let length = random.index(300_000);
+    let length = 1 + random.index(300_000);
     let head = format!("POST /refuse/{id} HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
     plot.act(Act::Send(head.into_bytes()));
     plot.expected.push(Expected {

@@ -16,6 +16,18 @@ const VAIN_TURNS: u32 = 50;
 /// The same with events: pieces come to who is not read from while its answer is awaited.
 const VAIN_EVENTS: u32 = 5_000;
 
+/// Turns of which nothing has come, one after another.
+#[derive(Default)]
+pub(super) struct Vain {
+    /// Without an event.
+    turns: u32,
+    /// With events or without.
+    with_events: u32,
+    /// Calls before the last turn, and events that the world had made up.
+    calls: u64,
+    made_up: u64,
+}
+
 impl Run {
     pub(super) fn turn(&mut self) -> Said<()> {
         let Some(server) = &mut self.server else {
@@ -66,17 +78,37 @@ impl Run {
         let waits = [Call::EpollWait, Call::Monotonic, Call::Realtime];
         let others = Call::ALL.iter().filter(|call| !waits.contains(call));
         let calls = others.map(|call| self.world.calls(*call)).sum();
-        let (turns, silent, before) = self.vain;
-        self.vain = match (before == calls, turn.events) {
-            (true, 0) => (turns + 1, silent + 1, calls),
-            (true, _) => (0, silent + 1, calls),
-            (false, _) => (0, 0, calls),
+        let made_up = self.made_up_events();
+        let vain = &mut self.vain;
+        // Whatever the world has made up says nothing.
+        let events = turn
+            .events
+            .saturating_sub((made_up - vain.made_up) as usize);
+        let (turns, with_events) = match (vain.calls == calls, turn.events, events) {
+            (true, 0, _) => (vain.turns + 1, vain.with_events + 1),
+            (true, _, 0) => (0, vain.with_events),
+            (true, _, _) => (0, vain.with_events + 1),
+            (false, _, _) => (0, 0),
         };
-        let in_vain = self.vain.0 > VAIN_TURNS || self.vain.1 > VAIN_EVENTS;
+        *vain = Vain {
+            turns,
+            with_events,
+            calls,
+            made_up,
+        };
+        let in_vain = vain.turns > VAIN_TURNS || vain.with_events > VAIN_EVENTS;
         if in_vain && !self.setting.waits_fail() {
             return Err(vec!["the loop turns, and nothing comes of it".to_owned()]);
         }
         Ok(())
+    }
+
+    fn made_up_events(&self) -> u64 {
+        let faults = self.world.faults();
+        let made_up = faults
+            .iter()
+            .filter(|it| matches!(it.1, "spurious" | "stale"));
+        made_up.map(|(_, _, count)| count).sum()
     }
 
     pub(super) fn stuck(&self, when: &str) -> Vec<String> {

@@ -17,6 +17,7 @@ use super::app::{self, App, Seen};
 use super::client::{self, Client, Common, Shared};
 use super::plot::Plot;
 use super::plots;
+use super::progress::Vain;
 use super::report::{Failure, Report};
 use super::setting::{Excuse, Setting};
 use super::watch::Watch;
@@ -159,8 +160,8 @@ pub(super) struct Run {
     pub(super) clients: usize,
     pub(super) error: Option<String>,
     pub(super) seen: Rc<Seen>,
-    /// Turns in a row in which nothing was done, without an event and with any, and the calls that were made before.
-    pub(super) vain: (u32, u32, u64),
+    /// Turns in a row in which nothing was done.
+    pub(super) vain: Vain,
 }
 
 /// A client, and which address it came to.
@@ -263,7 +264,7 @@ impl Run {
             clients: 0,
             error: None,
             seen,
-            vain: (0, 0, 0),
+            vain: Vain::default(),
             setting,
         };
         if let Some(at) = run.setting.drain_at {

@@ -27,11 +27,13 @@ const METHODS: [&str; 9] = [
 ];
 
 /// Types of nix and std whose functions only make values.
-const VALUES: [&str; 16] = [
+const VALUES: [&str; 18] = [
     "Backlog",
     "CpuSet",
     "Errno",
     "FileTypeExt",
+    "Ipv4Addr",
+    "Ipv6Addr",
     "MsgFlags",
     "Mode",
     "OFlag",

@@ -1,0 +1,324 @@
+//! Bodies that go on to the application as they come.
+
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+
+use super::handler::Handler;
+use super::observer::{CloseReason, Observer, Trouble};
+use super::session::{Cx, Next, Pending, Session};
+use super::shared::{INPUT_BYTES, Shared};
+use super::stream::{Duplex, Sink, Taken};
+use super::transport::Transport;
+use super::waker::Wakes;
+use crate::http::{self, Exchange, Fields, Reading, Reject, Stage, TrailerSlots};
+use crate::sys::Ready;
+
+/// A body on its way to who takes it.
+pub(super) struct Inflow {
+    taker: Taker,
+    /// What may still come.
+    bytes_left: u64,
+    /// What has come and was not taken: at most what is received at once.
+    unread: Vec<u8>,
+    /// It has no room, and will be told to be asked again.
+    stalled: bool,
+    trailers: Vec<u8>,
+    wakes: Wakes,
+}
+
+/// Who takes it.
+enum Taker {
+    /// And then answers.
+    Sink(Box<dyn Sink>),
+    /// While it answers.
+    Duplex(Rc<RefCell<dyn Duplex>>),
+}
+
+/// The taker can't go on, and nothing can be said any more: the connection is to be broken.
+pub(super) struct Broken;
+
+impl Inflow {
+    fn new(taker: Taker, bytes_left: u64, wakes: Wakes) -> Inflow {
+        Inflow {
+            taker,
+            bytes_left,
+            unread: Vec::new(),
+            stalled: false,
+            trailers: Vec::new(),
+            wakes,
+        }
+    }
+
+    pub(super) fn is_stalled(&self) -> bool {
+        self.stalled
+    }
+
+    pub(super) fn has_unread(&self) -> bool {
+        !self.unread.is_empty()
+    }
+
+    /// Whether it keeps no more than it may.
+    pub(super) fn holds_little(&self) -> bool {
+        self.unread.len() <= INPUT_BYTES
+    }
+}
+
+impl<T: Transport> Session<T> {
+    /// A body is to go to a sink.
+    pub(super) fn begin_sink(&mut self, shared: &mut Shared, sink: Box<dyn Sink>, bytes_max: u64) {
+        let wakes = std::mem::take(&mut shared.wakes);
+        self.inflow = Some(Box::new(Inflow::new(Taker::Sink(sink), bytes_max, wakes)));
+    }
+
+    /// An answer has begun that takes the body as it comes. Without one the end has come already.
+    pub(super) fn begin_duplex<H, O: Observer>(
+        &mut self,
+        cx: &mut Cx<'_, H, O>,
+        duplex: &Rc<RefCell<dyn Duplex>>,
+    ) {
+        let taker = Taker::Duplex(Rc::clone(duplex));
+        self.inflow = Some(Box::new(Inflow::new(taker, u64::MAX, Wakes::default())));
+        if !self.is_in_body() {
+            self.end_duplex(cx);
+        }
+    }
+
+    fn is_in_body(&self) -> bool {
+        matches!(
+            self.conn.stage(),
+            Stage::Exchange(Exchange {
+                reading: Reading::Body(_),
+                ..
+            })
+        )
+    }
+
+    /// Whether what comes is received although an answer is under way.
+    #[inline]
+    pub(super) fn takes_body(&self) -> bool {
+        self.inflow.as_ref().is_some_and(|it| !it.stalled) && self.is_in_body()
+    }
+
+    /// The other direction has moved: who had no room is asked again.
+    #[inline]
+    pub(super) fn resume_body(&mut self) {
+        if let Some(inflow) = &mut self.inflow {
+            inflow.stalled = false;
+        }
+    }
+
+    /// A waker of an exchange wants its stream asked again. One whose exchange is over does nothing.
+    pub(super) fn wake<H: Handler, O: Observer>(
+        &mut self,
+        cx: &mut Cx<'_, H, O>,
+        exchange: u32,
+    ) -> Option<Next> {
+        if self.conn.serial() != exchange {
+            return None;
+        }
+        let mut waits = false;
+        if let Pending::Output(output) = &mut self.pending {
+            output.wakes.take();
+            waits |= std::mem::take(&mut output.asleep);
+        }
+        if let Some(inflow) = &mut self.inflow {
+            inflow.wakes.take();
+            waits |= std::mem::take(&mut inflow.stalled);
+        }
+        if !waits || self.queued {
+            return None;
+        }
+        // As for who is ready: the turn's budget may be spent.
+        if self.allowance(cx.shared) == 0 {
+            return Some(Next::Again);
+        }
+        Some(self.drive(cx, Ready::EMPTY))
+    }
+
+    /// What was not taken before is offered again.
+    pub(super) fn offer_unread<H: Handler, O: Observer>(
+        &mut self,
+        cx: &mut Cx<'_, H, O>,
+    ) -> Result<(), Broken> {
+        let Some(inflow) = &mut self.inflow else {
+            return Ok(());
+        };
+        let unread = std::mem::take(&mut inflow.unread);
+        let offered = self.offer(cx, &unread);
+        cx.shared.pool.give_back(unread);
+        offered
+    }
+
+    /// Content has come.
+    pub(super) fn take_data<H: Handler, O: Observer>(
+        &mut self,
+        cx: &mut Cx<'_, H, O>,
+        data: &[u8],
+    ) -> Result<(), Broken> {
+        let Some(inflow) = &mut self.inflow else {
+            return Ok(());
+        };
+        let Some(left) = inflow.bytes_left.checked_sub(data.len() as u64) else {
+            self.conn.refuse(Reject::BodyTooLarge);
+            self.answer_reject(cx, Reject::BodyTooLarge);
+            return Ok(());
+        };
+        inflow.bytes_left = left;
+        self.offer(cx, data)
+    }
+
+    fn offer<H: Handler, O: Observer>(
+        &mut self,
+        cx: &mut Cx<'_, H, O>,
+        data: &[u8],
+    ) -> Result<(), Broken> {
+        let Some(inflow) = &mut self.inflow else {
+            return Ok(());
+        };
+        let taken = catch_unwind(AssertUnwindSafe(|| match &mut inflow.taker {
+            Taker::Sink(sink) => sink.on_data(data),
+            Taker::Duplex(duplex) => duplex.borrow_mut().on_data(data),
+        }));
+        let bytes = match taken {
+            Ok(Taken::All) => data.len(),
+            Ok(Taken::Part(bytes)) => bytes.min(data.len()),
+            Ok(Taken::Refused) => return self.end_refused(cx),
+            Err(_) => {
+                if matches!(inflow.taker, Taker::Duplex(_)) {
+                    cx.observer.trouble(&Trouble::HandlerPanicked);
+                    return Err(Broken);
+                }
+                self.drop_inflow(cx.shared);
+                let begin = cx.shared.out.len();
+                self.answer_fault(cx, begin, &Trouble::HandlerPanicked);
+                return Ok(());
+            }
+        };
+        if bytes < data.len() {
+            inflow.stalled = true;
+            inflow.unread = cx.shared.pool.keep(&data[bytes..]);
+            let is_sink = matches!(inflow.taker, Taker::Sink(_));
+            if is_sink && !inflow.wakes.has_any() {
+                // Nobody could have it asked again.
+                self.drop_inflow(cx.shared);
+                let begin = cx.shared.out.len();
+                self.answer_fault(cx, begin, &Trouble::NoAnswer);
+                return Ok(());
+            }
+        }
+        if bytes > 0
+            && let Pending::Output(output) = &mut self.pending
+        {
+            output.asleep = false;
+        }
+        Ok(())
+    }
+
+    /// Nothing more is wanted: a sink answers now, without having seen the end.
+    fn end_refused<H: Handler, O: Observer>(
+        &mut self,
+        cx: &mut Cx<'_, H, O>,
+    ) -> Result<(), Broken> {
+        let inflow = self.inflow.take();
+        match inflow.map(|inflow| inflow.taker) {
+            Some(Taker::Sink(sink)) => {
+                self.with_handler(cx, |_, res| Some(sink.on_end(Fields::default(), res)));
+                Ok(())
+            }
+            Some(Taker::Duplex(_)) | None => Err(Broken),
+        }
+    }
+
+    pub(super) fn take_trailer<H, O>(&mut self, cx: &mut Cx<'_, H, O>, section: &[u8]) {
+        if let Some(inflow) = &mut self.inflow {
+            cx.shared.pool.extend(&mut inflow.trailers, section);
+        }
+    }
+
+    /// The body has come whole.
+    pub(super) fn end_inflow<H: Handler, O: Observer>(&mut self, cx: &mut Cx<'_, H, O>) {
+        match self.inflow.as_ref().map(|inflow| &inflow.taker) {
+            Some(Taker::Sink(_)) => self.end_sink(cx),
+            Some(Taker::Duplex(_)) => self.end_duplex(cx),
+            None => {}
+        }
+    }
+
+    fn end_sink<H: Handler, O: Observer>(&mut self, cx: &mut Cx<'_, H, O>) {
+        let Some(mut inflow) = self.inflow.take() else {
+            return;
+        };
+        let section = std::mem::take(&mut inflow.trailers);
+        let mut slots = None;
+        // Of a body without trailers it is an empty line, or nothing.
+        let trailers = if section.len() <= 2 {
+            Fields::default()
+        } else {
+            http::trailers(&section, slots.insert(TrailerSlots::new()))
+        };
+        if let Taker::Sink(sink) = inflow.taker {
+            self.with_handler(cx, |_, res| Some(sink.on_end(trailers, res)));
+        }
+        cx.shared.pool.give_back(section);
+    }
+
+    fn end_duplex<H, O: Observer>(&mut self, cx: &mut Cx<'_, H, O>) {
+        let Some(mut inflow) = self.inflow.take() else {
+            return;
+        };
+        cx.shared
+            .pool
+            .give_back(std::mem::take(&mut inflow.trailers));
+        if let Taker::Duplex(duplex) = inflow.taker {
+            let told = catch_unwind(AssertUnwindSafe(|| duplex.borrow_mut().on_end()));
+            if told.is_err() {
+                cx.observer.trouble(&Trouble::HandlerPanicked);
+                self.conn.fail();
+                return;
+            }
+        }
+        if let Pending::Output(output) = &mut self.pending {
+            output.asleep = false;
+        }
+    }
+
+    /// The client has finished sending in the middle of a body that a [`Duplex`] takes: of an upgraded connection that is
+    /// the end, of a framed body it is none.
+    pub(super) fn finish_duplex<H: Handler, O: Observer>(
+        &mut self,
+        cx: &mut Cx<'_, H, O>,
+    ) -> Result<(), CloseReason> {
+        let takes = self.inflow.as_ref().map(|inflow| &inflow.taker);
+        if !matches!(takes, Some(Taker::Duplex(_))) {
+            return Ok(());
+        }
+        if self.is_in_body() {
+            return Err(self.break_off(CloseReason::Reset));
+        }
+        self.end_duplex(cx);
+        Ok(())
+    }
+
+    /// Nobody takes it any more.
+    pub(super) fn drop_inflow(&mut self, shared: &mut Shared) {
+        if let Some(inflow) = self.inflow.take() {
+            shared.pool.give_back(inflow.unread);
+            shared.pool.give_back(inflow.trailers);
+        }
+    }
+}
+
+/// So that who looks at a session sees who takes its body.
+impl core::fmt::Debug for Inflow {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let taker = match self.taker {
+            Taker::Sink(_) => "Sink",
+            Taker::Duplex(_) => "Duplex",
+        };
+        f.debug_struct("Inflow")
+            .field("taker", &taker)
+            .field("stalled", &self.stalled)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,105 @@
+//! Having streams asked again.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::defer::Message;
+use crate::reactor::{Mailbox, Token};
+
+/// Has a [`Source`](super::Source), a [`Sink`](super::Sink) or a [`Duplex`](super::Duplex) that waits asked again, from any
+/// thread.
+///
+/// Taken from [`ResponseWriter::waker`](super::ResponseWriter::waker) before the stream begins; it can be cloned. A wake that
+/// comes before the stream waits is not lost, and many that come at once are one. When the exchange is over it does
+/// nothing: not even to the next request on the same connection.
+#[derive(Clone)]
+pub struct Waker {
+    mailbox: Mailbox<Message>,
+    connection: Token,
+    exchange: u32,
+    state: Arc<WakeState>,
+}
+
+/// What wakers and their stream share.
+#[derive(Debug, Default)]
+pub(super) struct WakeState {
+    /// A wake is under way.
+    woken: AtomicBool,
+    over: AtomicBool,
+}
+
+/// The stream's side of its wakers, if it has any.
+#[derive(Debug, Default)]
+pub(super) struct Wakes(Option<Arc<WakeState>>);
+
+impl Wakes {
+    /// What new wakers are made of.
+    pub(super) fn state(&mut self) -> Arc<WakeState> {
+        Arc::clone(self.0.get_or_insert_default())
+    }
+
+    /// The stream is asked now: whoever wakes it from here on wants it asked once more.
+    pub(super) fn take(&self) {
+        if let Some(state) = &self.0 {
+            // Pairs with the swap of `wake`: what its thread did before is seen by the stream.
+            state.woken.swap(false, Ordering::AcqRel);
+        }
+    }
+
+    /// Whether anybody has a waker.
+    pub(super) fn has_any(&self) -> bool {
+        self.0
+            .as_ref()
+            .is_some_and(|state| Arc::strong_count(state) > 1)
+    }
+}
+
+impl Drop for Wakes {
+    fn drop(&mut self) {
+        if let Some(state) = &self.0 {
+            state.over.store(true, Ordering::Relaxed); // a hint: nothing else is published with it
+        }
+    }
+}
+
+impl Waker {
+    pub(super) fn new(
+        mailbox: Mailbox<Message>,
+        connection: Token,
+        exchange: u32,
+        state: Arc<WakeState>,
+    ) -> Waker {
+        Waker {
+            mailbox,
+            connection,
+            exchange,
+            state,
+        }
+    }
+
+    /// Has the stream asked again, in this turn of its loop or the next.
+    pub fn wake(&self) {
+        if self.state.woken.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let message = Message::Wake {
+            connection: self.connection,
+            exchange: self.exchange,
+        };
+        let _ = self.mailbox.post(message); // a worker that has stopped has no streams
+    }
+
+    /// Whether the stream is over: it has ended, or its client has gone.
+    pub fn is_over(&self) -> bool {
+        self.state.over.load(Ordering::Relaxed)
+    }
+}
+
+impl core::fmt::Debug for Waker {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Waker")
+            .field("connection", &self.connection)
+            .field("exchange", &self.exchange)
+            .finish_non_exhaustive()
+    }
+}
