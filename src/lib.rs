@@ -39,7 +39,8 @@
 //!
 //! A [`Reply`] can only be had from the [`ResponseWriter`], which makes one and is gone: a handler that forgets to answer,
 //! or answers twice, does not compile. One that can't answer yet calls [`defer`](ResponseWriter::defer), gives the
-//! [`Completer`] to whoever will know, on any thread, and returns.
+//! [`Completer`] to whoever will know, on any thread, and returns; with [`defer_with`](ResponseWriter::defer_with) only a value
+//! crosses threads, and what answers with it stays here. Work that blocks goes to a bounded [`Pool`] of threads.
 //!
 //! # What a request costs
 //!
@@ -53,7 +54,7 @@
 //! connections that others have accepted ([`Handle::adopt`]), and takes connections out
 //! ([`ResponseWriter::take_out`]).
 //! The library installs no signal handler, reads no environment, prints nothing, starts no thread unless asked for more
-//! than one core, and never exits.
+//! than one core or for a [`Pool`], and never exits.
 //!
 //! # Features
 //!

@@ -53,7 +53,7 @@ pub(super) enum Finish {
 /// Writes the answer of an exchange once there is a value. It stays with its exchange, and ends with it.
 pub(super) type Continuation = Box<dyn FnOnce(Box<dyn Any + Send>, ResponseWriter<'_>) -> Reply>;
 
-/// What an exchange whose answer is put off waits for, and until when.
+/// What an exchange whose answer is put off waits for, and until when. With it goes whoever waits.
 pub(super) struct Deferred {
     pub(super) client: Arc<ClientState>,
     /// Who gets the value. A closure that comes brings all it needs.
@@ -86,6 +86,12 @@ impl Deferred {
     pub(super) fn until(&self) -> Option<Instant> {
         let begin_by = self.begin_by.map(|begin| begin.at);
         self.answer_by.into_iter().chain(begin_by).min()
+    }
+}
+
+impl Drop for Deferred {
+    fn drop(&mut self) {
+        self.client.set(Client::Gone);
     }
 }
 

@@ -42,6 +42,10 @@ pub use cookies::{Cookies, cookies};
 pub use files::Files;
 #[cfg(feature = "json")]
 pub use json::json;
+pub use middleware::{
+    Access, AccessEntry, BasicAuth, BasicAuthError, BodyLimit, Cors, CorsError, CorsRules,
+    CrossOrigin, Deadline, Id, Middleware, Next, Origins, RequestId, SecurityHeaders, User,
+};
 pub use multipart::{
     Boundary, Multipart, MultipartError, MultipartEvent, MultipartLimits, Part, PartHead, PartSink,
     parts, stream_parts,
@@ -50,9 +54,5 @@ pub use params::{Params, form, path_value, percent_decode, query};
 pub use proxies::{ForwardedBy, ProxyError, TrustedProxies};
 pub use refusal::Refusal;
 pub use respond::Respond;
-pub use set_cookie::{CookieBuilder, CookieError, SameSite, SetCookie};
-pub use middleware::{
-    Access, AccessEntry, BasicAuth, BasicAuthError, BodyLimit, Cors, CorsError, CorsRules,
-    CrossOrigin, Deadline, Id, Middleware, Next, Origins, RequestId, SecurityHeaders, User,
-};
 pub use router::{RouteError, RouteErrors, RouteInfo, Router, Routes, Unclean};
+pub use set_cookie::{CookieBuilder, CookieError, SameSite, SetCookie};

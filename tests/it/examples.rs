@@ -292,3 +292,28 @@ fn router_routes_by_groups_and_middleware() {
     check(remove, ada, 200, "ada has removed 7\n");
     assert_eq!(server.term().status, clean().status);
 }
+
+#[test]
+fn slow_query_answers_others_meanwhile() {
+    let server = Process::start(example("slow_query").arg("127.0.0.1:0"));
+    let address = server.address();
+    // It goes on for longer than this test.
+    let mut slow = connect(&address);
+    let end = u64::MAX;
+    write!(slow, "GET /primes/{end} HTTP/1.1\r\nHost: a\r\n\r\n").expect("it reads");
+    for (line, status, content) in [
+        ("GET /", "200 OK", "ask for /primes/200000\n"),
+        (
+            "GET /primes/100",
+            "200 OK",
+            "25 primes below 100, answer 1\n",
+        ),
+        ("GET /primes/x", "400 Bad Request", "below which number?\n"),
+        ("GET /primes/8", "200 OK", "4 primes below 8, answer 2\n"),
+    ] {
+        let (head, answer) = ask(connect(&address), line, "");
+        let wanted = format!("HTTP/1.1 {status}\r\n");
+        assert!(head.starts_with(&wanted), "{line}: {head}");
+        assert_eq!(answer, content, "{line}");
+    }
+}

@@ -102,11 +102,11 @@ pub(super) fn wide() -> PoolLimits {
     PoolLimits::default()
 }
 
-/// One thread, one job that waits for it, and not for long.
-pub(super) fn narrow() -> PoolLimits {
+/// One thread, so many jobs that wait for it, and not for long.
+pub(super) fn narrow(queue_max: usize) -> PoolLimits {
     PoolLimits {
         threads_max: 1,
-        queue_max: 1,
+        queue_max,
         queue_time: Duration::from_millis(20),
         ..PoolLimits::default()
     }

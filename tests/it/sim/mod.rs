@@ -13,6 +13,8 @@ mod cuts;
 mod faults;
 mod finds;
 mod judge;
+
+mod later;
 mod local;
 mod model;
 mod parse;

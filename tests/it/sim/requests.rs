@@ -106,22 +106,7 @@ pub(super) fn request(random: &mut Random, next_id: &mut u32, end: &str) -> (Vec
             (takes, status) = (Takes::Mail, 500);
             (format!("/dropped/{id}"), Body::Any)
         }
-        22 | 23 => {
-            takes = Takes::Thread;
-            (format!("/pool/{id}"), Body::Exact(id.to_string().into()))
-        }
-        24 => {
-            takes = Takes::Thread;
-            (format!("/lane/{id}"), Body::Exact(id.to_string().into()))
-        }
-        25 => {
-            takes = Takes::Thread;
-            (format!("/steps/{id}"), Body::Exact(id.to_string().into()))
-        }
-        26 => {
-            (takes, status) = (Takes::Thread, 500);
-            (format!("/works/{id}"), Body::Any)
-        }
+        22..=26 => return work(random, id, end),
         27 => {
             takes = Takes::Mail;
             let micros = random.below(30_000);
@@ -150,6 +135,25 @@ pub(super) fn request(random: &mut Random, next_id: &mut u32, end: &str) -> (Vec
         takes,
     };
     (bytes, expected)
+}
+
+/// Something for a thread.
+pub(super) fn work(random: &mut Random, id: u32, end: &str) -> (Vec<u8>, Expected) {
+    let (kind, status) =
+        [("pool", 200), ("lane", 200), ("steps", 200), ("works", 500)][random.index(4)];
+    let body = match status {
+        200 => Body::Exact(id.to_string().into()),
+        _ => Body::Any,
+    };
+    let expected = Expected {
+        what: format!("GET /{kind}/{id}"),
+        head_only: false,
+        status,
+        body,
+        takes: Takes::Thread,
+    };
+    let bytes = format!("GET /{kind}/{id} HTTP/1.1\r\nHost: a\r\n{end}\r\n");
+    (bytes.into_bytes(), expected)
 }
 
 /// A part of a file, or a file that has not changed.
