@@ -49,6 +49,7 @@ mod states;
 mod stream;
 mod take_out;
 mod transport;
+mod trial;
 mod waker;
 mod worker;
 
@@ -68,4 +69,5 @@ pub use serving::{Handle, Report, Serving};
 pub use start::{Server, StartError};
 pub use stream::{BodyWriter, Duplex, Pull, Sink, Source, Taken};
 pub use take_out::TakenOut;
+pub use trial::{Answer, Trial};
 pub use waker::Waker;

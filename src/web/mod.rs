@@ -11,7 +11,7 @@
 //! forms with files, whole or as they come, `json` what programs send; `proxies` says where they come from. What can't be
 //! read is a [`Refusal`], which is an answer too.
 //!
-//! Of answers: [`Respond`] is what a head can have more, `set_cookie` what is told to be remembered. [`Content`] in `content`
+//! Of answers: [`Respond`] is what a head can have more, `set_cookie` what is told to be remembered, `event_stream` what is told by and by. [`Content`] in `content`
 //! is judged by `precondition` and `range`, and `validator` says what state it is in. [`Files`] in `files` is such content from
 //! below a directory: `path` turns the path of a target into the path of a file, `media_type` says what it is.
 
@@ -20,6 +20,7 @@
 mod content;
 mod content_type;
 mod cookies;
+mod event_stream;
 mod files;
 #[cfg(feature = "json")]
 mod json;
@@ -39,6 +40,7 @@ mod validator;
 
 pub use content::Content;
 pub use cookies::{Cookies, cookies};
+pub use event_stream::{ServerEvent, ServerEventError, event_stream, event_stream_comment};
 pub use files::Files;
 #[cfg(feature = "json")]
 pub use json::json;
