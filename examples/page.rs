@@ -56,7 +56,7 @@ fn items(at_most: i64) -> Rows {
             .as_ref()
             .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.to_string().into()))?;
         let mut query = connection
-            .prepare_cached("SELECT id, name, price FROM items WHERE price <= ?1 ORDER BY price")?;
+            .prepare("SELECT id, name, price FROM items WHERE price <= ?1 ORDER BY price")?;
         let rows = query.query_map([at_most], |row| {
             Ok(Item {
                 id: row.get(0)?,

@@ -9,8 +9,8 @@ use super::defer::Message;
 use super::handler::Handler;
 use super::observer::{CloseReason, Observer, Trouble};
 use super::patience::Waiting;
-use super::session::{Held, Session};
-use super::transport::{Owners, Socket};
+use super::session::{Held, Owners, Session};
+use super::transport::Socket;
 use super::worker::{RESUME, Worker};
 use crate::reactor::{Reactor, Table, Token};
 use crate::sys::socket::{self, AcceptError};
@@ -93,7 +93,7 @@ impl<H: Handler, O: Observer> Worker<H, O> {
                         Ok((fd, peer)) => {
                             self.listeners[number].lost = 0;
                             self.accept_errors = 0;
-                            self.admit(reactor, Socket(fd, Owners::One), peer, &[]);
+                            self.admit(reactor, Socket(fd), Owners::One, peer, &[]);
                         }
                         Err(error) => self.accept_failed(reactor, number, error),
                     }
@@ -110,6 +110,7 @@ impl<H: Handler, O: Observer> Worker<H, O> {
         &mut self,
         reactor: &mut Reactor<Message>,
         socket: Socket,
+        owners: Owners,
         peer: PeerAddress,
         already_read: &[u8],
     ) {
@@ -125,7 +126,8 @@ impl<H: Handler, O: Observer> Worker<H, O> {
             }
             self.observer.trouble(&Trouble::Refused);
         }
-        let session = Session::new(socket, peer, &self.shared);
+        let mut session = Session::new(socket, peer, &self.shared);
+        session.owners = owners;
         let (token, session) = self.sessions.insert(session);
         self.observer.accepted(token);
         if let Err(error) = reactor.register(&session.transport.0, token, Interest::STREAM) {

@@ -4,6 +4,7 @@ use core::time::Duration;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
+use super::awaits::Party;
 use super::buffers::Exhausted;
 use super::defer::{BeginBy, Finish};
 use super::handler::{Handler, Intake, Request};
@@ -102,8 +103,6 @@ impl<T: Transport> Session<T> {
         }
         self.conn.want_body(&mut cx.shared.out);
         self.begin_sink(cx.shared, sink, bytes_max);
-        // Whoever passed the request on is not asked again.
-        self.added = cx.shared.added.keep();
         0
     }
 
@@ -141,7 +140,7 @@ impl<T: Transport> Session<T> {
             }
         });
         // Nothing is read for who has been answered.
-        wanted.filter(|_| self.conn.owes_head() && self.deferred.is_none() && self.taker.is_none())
+        wanted.filter(|_| self.conn.owes_head() && self.awaits.is_nobody())
     }
 
     #[inline]
@@ -170,8 +169,18 @@ impl<T: Transport> Session<T> {
         cx: &mut Cx<'_, H, O>,
         answer: impl FnOnce(&mut H, ResponseWriter<'_>) -> Option<Reply>,
     ) {
+        cx.shared.added.begin(None);
+        self.go_on_with(cx, answer);
+    }
+
+    /// The same with what was said of the answer before.
+    #[inline]
+    pub(super) fn go_on_with<H: Handler, O: Observer>(
+        &mut self,
+        cx: &mut Cx<'_, H, O>,
+        answer: impl FnOnce(&mut H, ResponseWriter<'_>) -> Option<Reply>,
+    ) {
         let begin = cx.shared.out.len();
-        cx.shared.added.begin(self.added.take());
         let writer = self.writer(cx.shared, cx.token);
         let handler = &mut *cx.handler;
         let caught = catch_unwind(AssertUnwindSafe(move || answer(handler, writer)));
@@ -223,12 +232,12 @@ impl<T: Transport> Session<T> {
                     self.begin_duplex(cx, &duplex);
                 }
             }
-            Kind::Later(deferred) => {
-                self.deferred = Some(deferred);
-                self.added = cx.shared.added.keep();
+            Kind::Later(mut deferred) => {
+                deferred.added = cx.shared.added.keep();
+                self.awaits.set(Party::Answer(deferred));
             }
             Kind::TakeOut(taker) => {
-                self.taker = Some(taker);
+                self.awaits.set(Party::Taker(taker));
                 if status > 0 {
                     self.observe(cx, status, content_bytes, None);
                 }
@@ -282,7 +291,6 @@ impl<T: Transport> Session<T> {
         self.drop_held(cx.shared);
         self.drop_inflow(cx.shared);
         cx.shared.added.clear();
-        self.added = None;
         let res = self.writer(cx.shared, cx.token);
         let reason = [reject.reason(), "\n"].concat();
         let _answered = res.status(reject.status()).text(reason);
@@ -402,7 +410,8 @@ impl<T: Transport> Session<T> {
         if self.conn.serial() != exchange {
             return None;
         }
-        let mut deferred = self.deferred.take()?;
+        let mut deferred = self.awaits.take_deferred()?;
+        cx.shared.added.begin(deferred.added.take());
         let continuation = deferred.continuation.take();
         let (answer_by, begin_by) = (deferred.answer_by, deferred.begin_by);
         drop(deferred);
@@ -410,13 +419,13 @@ impl<T: Transport> Session<T> {
         match (finish, continuation) {
             // What is put off once more has no more time.
             (Finish::Give(give), _) => {
-                self.with_handler(cx, |_, res| Some(give(res.answer_by(answer_by))));
+                self.go_on_with(cx, |_, res| Some(give(res.answer_by(answer_by))));
             }
             (Finish::Value(value), Some(then)) => {
-                self.with_handler(cx, |_, res| Some(then(value, res.answer_by(answer_by))));
+                self.go_on_with(cx, |_, res| Some(then(value, res.answer_by(answer_by))));
             }
             (Finish::Dropped, _) | (Finish::Value(_), None) => {
-                self.with_handler(cx, |_, res| {
+                self.go_on_with(cx, |_, res| {
                     Some(res.status(500).body("the answer was dropped\n"))
                 });
             }
@@ -434,7 +443,7 @@ impl<T: Transport> Session<T> {
         begin_by: Option<BeginBy>,
     ) {
         let retry_after = begin_by.map_or(Duration::ZERO, |begin| begin.retry_after);
-        self.with_handler(cx, |_, res| Some(res.busy(retry_after)));
+        self.go_on_with(cx, |_, res| Some(res.busy(retry_after)));
     }
 
     /// A deadline of its handler is over: whether that was an end. A job that has begun in time is waited for as long as
@@ -443,14 +452,14 @@ impl<T: Transport> Session<T> {
         &mut self,
         cx: &mut Cx<'_, H, O>,
     ) -> bool {
-        if let Some(deferred) = &mut self.deferred
+        if let Some(deferred) = self.awaits.deferred_mut()
             && deferred.answer_by.is_none_or(|at| at > cx.shared.now)
             && let Some(begin_by) = deferred.begin_by.take()
         {
             if !deferred.client.settle() {
                 return false;
             }
-            self.deferred = None;
+            self.forget_deferred(cx.shared);
             self.answer_busy(cx, Some(begin_by));
             return true;
         }
@@ -458,11 +467,19 @@ impl<T: Transport> Session<T> {
         true
     }
 
+    /// Nobody waits for whoever was to answer; what was said of the answer before stands.
+    fn forget_deferred(&mut self, shared: &mut Shared) {
+        if let Some(mut deferred) = self.awaits.take_deferred() {
+            shared.added.begin(deferred.added.take());
+        }
+    }
+
     /// The handler has not answered in time.
     fn answer_late<H: Handler, O: Observer>(&mut self, cx: &mut Cx<'_, H, O>) {
-        self.deferred = None;
-        self.drop_inflow(cx.shared);
-        self.with_handler(cx, |_, res| {
+        cx.shared.added.begin(None);
+        self.forget_deferred(cx.shared);
+        self.give_up_sink(cx.shared);
+        self.go_on_with(cx, |_, res| {
             Some(res.status(503).text("no answer came in time\n"))
         });
     }

@@ -6,6 +6,7 @@ use core::time::Duration;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
+use super::added::Added;
 use super::adopt::Adopted;
 use super::local::Letter;
 use super::response::{Reply, ResponseWriter};
@@ -62,6 +63,8 @@ pub(super) struct Deferred {
     pub(super) answer_by: Option<Instant>,
     /// When it is too late for its job to begin.
     pub(super) begin_by: Option<BeginBy>,
+    /// What was said of the answer before it was put off.
+    pub(super) added: Option<Box<Added>>,
 }
 
 /// A job that is still queued at this time is not waited for.
@@ -79,6 +82,7 @@ impl Deferred {
             continuation: None,
             answer_by,
             begin_by: None,
+            added: None,
         }
     }
 

@@ -127,7 +127,7 @@ impl<T: Transport> Session<T> {
         if self.ready.intersects(Ready::HANGUP | Ready::ERROR) {
             return Err(CloseReason::Reset);
         }
-        if !output.wakes.has_any() && self.inflow.is_none() {
+        if !output.wakes.has_any() && self.awaits.inflow().is_none() {
             return Err(self.break_off(CloseReason::Failed)); // nobody could say it
         }
         Ok(Flushed::Blocked)

@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
+use super::added::Added;
+use super::awaits::Party;
 use super::handler::Handler;
 use super::observer::{CloseReason, Observer, Trouble};
 use super::session::{Cx, Next, Pending, Session};
@@ -25,6 +27,8 @@ pub(super) struct Inflow {
     stalled: bool,
     trailers: Vec<u8>,
     wakes: Wakes,
+    /// What was said of the answer before there was a body.
+    added: Option<Box<Added>>,
 }
 
 /// Who takes it.
@@ -47,6 +51,7 @@ impl Inflow {
             stalled: false,
             trailers: Vec::new(),
             wakes,
+            added: None,
         }
     }
 
@@ -68,7 +73,10 @@ impl<T: Transport> Session<T> {
     /// A body is to go to a sink.
     pub(super) fn begin_sink(&mut self, shared: &mut Shared, sink: Box<dyn Sink>, bytes_max: u64) {
         let wakes = std::mem::take(&mut shared.wakes);
-        self.inflow = Some(Box::new(Inflow::new(Taker::Sink(sink), bytes_max, wakes)));
+        let mut inflow = Inflow::new(Taker::Sink(sink), bytes_max, wakes);
+        // Whoever passed the request on is not asked again.
+        inflow.added = shared.added.keep();
+        self.awaits.set(Party::Body(inflow));
     }
 
     /// An answer has begun that takes the body as it comes. Without one the end has come already.
@@ -78,7 +86,8 @@ impl<T: Transport> Session<T> {
         duplex: &Rc<RefCell<dyn Duplex>>,
     ) {
         let taker = Taker::Duplex(Rc::clone(duplex));
-        self.inflow = Some(Box::new(Inflow::new(taker, u64::MAX, Wakes::default())));
+        let inflow = Inflow::new(taker, u64::MAX, Wakes::default());
+        self.awaits.set(Party::Body(inflow));
         if !self.is_in_body() {
             self.end_duplex(cx);
         }
@@ -97,13 +106,13 @@ impl<T: Transport> Session<T> {
     /// Whether what comes is received although an answer is under way.
     #[inline]
     pub(super) fn takes_body(&self) -> bool {
-        self.inflow.as_ref().is_some_and(|it| !it.stalled) && self.is_in_body()
+        self.awaits.inflow().is_some_and(|it| !it.stalled) && self.is_in_body()
     }
 
     /// The other direction has moved: who had no room is asked again.
     #[inline]
     pub(super) fn resume_body(&mut self) {
-        if let Some(inflow) = &mut self.inflow {
+        if let Some(inflow) = self.awaits.inflow_mut() {
             inflow.stalled = false;
         }
     }
@@ -122,7 +131,7 @@ impl<T: Transport> Session<T> {
             output.wakes.take();
             waits |= std::mem::take(&mut output.asleep);
         }
-        if let Some(inflow) = &mut self.inflow {
+        if let Some(inflow) = self.awaits.inflow_mut() {
             inflow.wakes.take();
             waits |= std::mem::take(&mut inflow.stalled);
         }
@@ -141,7 +150,7 @@ impl<T: Transport> Session<T> {
         &mut self,
         cx: &mut Cx<'_, H, O>,
     ) -> Result<(), Broken> {
-        let Some(inflow) = &mut self.inflow else {
+        let Some(inflow) = self.awaits.inflow_mut() else {
             return Ok(());
         };
         let unread = std::mem::take(&mut inflow.unread);
@@ -156,7 +165,7 @@ impl<T: Transport> Session<T> {
         cx: &mut Cx<'_, H, O>,
         data: &[u8],
     ) -> Result<(), Broken> {
-        let Some(inflow) = &mut self.inflow else {
+        let Some(inflow) = self.awaits.inflow_mut() else {
             return Ok(());
         };
         let Some(left) = inflow.bytes_left.checked_sub(data.len() as u64) else {
@@ -173,7 +182,7 @@ impl<T: Transport> Session<T> {
         cx: &mut Cx<'_, H, O>,
         data: &[u8],
     ) -> Result<(), Broken> {
-        let Some(inflow) = &mut self.inflow else {
+        let Some(inflow) = self.awaits.inflow_mut() else {
             return Ok(());
         };
         let taken = catch_unwind(AssertUnwindSafe(|| match &mut inflow.taker {
@@ -189,7 +198,7 @@ impl<T: Transport> Session<T> {
                     cx.observer.trouble(&Trouble::HandlerPanicked);
                     return Err(Broken);
                 }
-                self.drop_inflow(cx.shared);
+                self.give_up_sink(cx.shared);
                 let begin = cx.shared.out.len();
                 self.answer_fault(cx, begin, &Trouble::HandlerPanicked);
                 return Ok(());
@@ -201,7 +210,7 @@ impl<T: Transport> Session<T> {
             let is_sink = matches!(inflow.taker, Taker::Sink(_));
             if is_sink && !inflow.wakes.has_any() {
                 // Nobody could have it asked again.
-                self.drop_inflow(cx.shared);
+                self.give_up_sink(cx.shared);
                 let begin = cx.shared.out.len();
                 self.answer_fault(cx, begin, &Trouble::NoAnswer);
                 return Ok(());
@@ -220,25 +229,28 @@ impl<T: Transport> Session<T> {
         &mut self,
         cx: &mut Cx<'_, H, O>,
     ) -> Result<(), Broken> {
-        let inflow = self.inflow.take();
-        match inflow.map(|inflow| inflow.taker) {
-            Some(Taker::Sink(sink)) => {
-                self.with_handler(cx, |_, res| Some(sink.on_end(Fields::default(), res)));
+        let Some(mut inflow) = self.awaits.take_inflow() else {
+            return Err(Broken);
+        };
+        cx.shared.added.begin(inflow.added.take());
+        match inflow.taker {
+            Taker::Sink(sink) => {
+                self.go_on_with(cx, |_, res| Some(sink.on_end(Fields::default(), res)));
                 Ok(())
             }
-            Some(Taker::Duplex(_)) | None => Err(Broken),
+            Taker::Duplex(_) => Err(Broken),
         }
     }
 
     pub(super) fn take_trailer<H, O>(&mut self, cx: &mut Cx<'_, H, O>, section: &[u8]) {
-        if let Some(inflow) = &mut self.inflow {
+        if let Some(inflow) = self.awaits.inflow_mut() {
             cx.shared.pool.extend(&mut inflow.trailers, section);
         }
     }
 
     /// The body has come whole.
     pub(super) fn end_inflow<H: Handler, O: Observer>(&mut self, cx: &mut Cx<'_, H, O>) {
-        match self.inflow.as_ref().map(|inflow| &inflow.taker) {
+        match self.awaits.inflow().map(|inflow| &inflow.taker) {
             Some(Taker::Sink(_)) => self.end_sink(cx),
             Some(Taker::Duplex(_)) => self.end_duplex(cx),
             None => {}
@@ -246,7 +258,7 @@ impl<T: Transport> Session<T> {
     }
 
     fn end_sink<H: Handler, O: Observer>(&mut self, cx: &mut Cx<'_, H, O>) {
-        let Some(mut inflow) = self.inflow.take() else {
+        let Some(mut inflow) = self.awaits.take_inflow() else {
             return;
         };
         let section = std::mem::take(&mut inflow.trailers);
@@ -257,14 +269,15 @@ impl<T: Transport> Session<T> {
         } else {
             http::trailers(&section, slots.insert(TrailerSlots::new()))
         };
+        cx.shared.added.begin(inflow.added.take());
         if let Taker::Sink(sink) = inflow.taker {
-            self.with_handler(cx, |_, res| Some(sink.on_end(trailers, res)));
+            self.go_on_with(cx, |_, res| Some(sink.on_end(trailers, res)));
         }
         cx.shared.pool.give_back(section);
     }
 
     fn end_duplex<H, O: Observer>(&mut self, cx: &mut Cx<'_, H, O>) {
-        let Some(mut inflow) = self.inflow.take() else {
+        let Some(mut inflow) = self.awaits.take_inflow() else {
             return;
         };
         cx.shared
@@ -289,7 +302,7 @@ impl<T: Transport> Session<T> {
         &mut self,
         cx: &mut Cx<'_, H, O>,
     ) -> Result<(), CloseReason> {
-        let takes = self.inflow.as_ref().map(|inflow| &inflow.taker);
+        let takes = self.awaits.inflow().map(|inflow| &inflow.taker);
         if !matches!(takes, Some(Taker::Duplex(_))) {
             return Ok(());
         }
@@ -303,15 +316,24 @@ impl<T: Transport> Session<T> {
     /// Everything that was encoded is sent: an answer that takes the body has ended, and takes nothing more. A sink has not
     /// answered yet.
     pub(super) fn drop_duplex(&mut self, shared: &mut Shared) {
-        let taker = self.inflow.as_ref().map(|inflow| &inflow.taker);
+        let taker = self.awaits.inflow().map(|inflow| &inflow.taker);
         if let Some(Taker::Duplex(_)) = taker {
+            self.drop_inflow(shared);
+        }
+    }
+
+    /// Somebody else answers in its place; what was said of the answer before stands.
+    pub(super) fn give_up_sink(&mut self, shared: &mut Shared) {
+        if let Some(inflow) = self.awaits.inflow_mut() {
+            let added = inflow.added.take();
+            shared.added.begin(added);
             self.drop_inflow(shared);
         }
     }
 
     /// Nobody takes it any more.
     pub(super) fn drop_inflow(&mut self, shared: &mut Shared) {
-        if let Some(inflow) = self.inflow.take() {
+        if let Some(inflow) = self.awaits.take_inflow() {
             shared.pool.give_back(inflow.unread);
             shared.pool.give_back(inflow.trailers);
         }

@@ -22,6 +22,7 @@ mod accept;
 mod added;
 mod adopt;
 mod answer;
+mod awaits;
 mod buffers;
 mod closing;
 mod defer;

@@ -75,7 +75,7 @@ pub(super) enum Kind {
     /// And then what follows.
     Tail(Tail),
     /// Wait for a completer.
-    Later(Box<Deferred>),
+    Later(Deferred),
     /// Send what was encoded, and give the connection away. Status zero: nothing was answered.
     TakeOut(Taker),
     /// Answer 500 instead: a field can't be sent.
@@ -253,7 +253,7 @@ impl<'a> ResponseWriter<'a> {
     fn later(self, deferred: Deferred) -> Reply {
         let kind = match self.fault {
             Some(fault) => Kind::Unsendable(fault),
-            None => Kind::Later(Box::new(deferred)),
+            None => Kind::Later(deferred),
         };
         self.shared.outcome = Some(Outcome {
             status: 0,

@@ -15,7 +15,7 @@
 
 use std::io;
 
-use super::added::Added;
+use super::awaits::Awaits;
 use super::defer::{Client, Deferred};
 use super::handler::Handler;
 use super::inflow::{Broken, Inflow};
@@ -25,7 +25,6 @@ use super::output::Output;
 use super::patience::{Patience, Waiting};
 use super::shared::{INPUT_BYTES, OUTPUT_BYTES, Shared};
 use super::states::States;
-use super::take_out::Taker;
 use super::transport::Transport;
 use crate::http::{Conn, Event, Reading, Slots, Stage};
 use crate::reactor::Token;
@@ -37,6 +36,7 @@ pub(super) struct Session<T> {
     /// Sticky: a bit is cleared by EAGAIN, by a short write, or by a short read with no end in sight.
     pub(super) ready: Ready,
     pub(super) watched: Watched,
+    pub(super) owners: Owners,
     /// It is in the run queue, and is driven when its turn comes and not before.
     pub(super) queued: bool,
     /// The client has finished sending, and everything it sent was received.
@@ -48,15 +48,9 @@ pub(super) struct Session<T> {
     pub(super) states: States,
     pub(super) conn: Conn,
     pub(super) held: Held,
-    /// A body goes on to the application as it comes.
-    pub(super) inflow: Option<Box<Inflow>>,
     pub(super) pending: Pending,
-    /// A handler has put its answer off.
-    pub(super) deferred: Option<Box<Deferred>>,
-    /// And this was said of it before.
-    pub(super) added: Option<Box<Added>>,
-    /// It leaves the server once everything is sent.
-    pub(super) taker: Option<Taker>,
+    /// Whom of the application its exchange is with.
+    pub(super) awaits: Awaits,
     pub(super) patience: Patience,
 }
 
@@ -67,6 +61,15 @@ pub(super) enum Watched {
     Reading,
     /// That it can be written as well: from the first short write on.
     Both,
+}
+
+/// Who may have a descriptor of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owners {
+    /// It was accepted here and never duplicated: its registration ends with the descriptor.
+    One,
+    /// It came from elsewhere, where there may be more: its registration has to be ended.
+    Several,
 }
 
 /// Bytes of the client that are kept between two drives. Never more than one kind.
@@ -162,6 +165,7 @@ impl<T: Transport> Session<T> {
             transport,
             ready: Ready::WRITE,
             watched: Watched::Reading,
+            owners: Owners::One,
             queued: false,
             ended: false,
             turned_away: false,
@@ -169,11 +173,8 @@ impl<T: Transport> Session<T> {
             states: States::default(),
             conn: Conn::new(),
             held: Held::Nothing,
-            inflow: None,
             pending: Pending::Nothing,
-            deferred: None,
-            added: None,
-            taker: None,
+            awaits: Awaits::default(),
             patience: Patience::new(&shared.limits, shared.now),
         }
     }
@@ -240,7 +241,7 @@ impl<T: Transport> Session<T> {
         loop {
             match self.flush(cx.shared, budget)? {
                 Flushed::All => {
-                    if self.taker.is_some() {
+                    if self.awaits.has_taker() {
                         return Ok(Next::TakeOut);
                     }
                     if let Stage::Closing(reason) = self.conn.stage() {
@@ -252,7 +253,7 @@ impl<T: Transport> Session<T> {
                 Flushed::Blocked => return Ok(Next::Wait),
                 Flushed::Enough => return Ok(Next::Again),
             }
-            if let Some(deferred) = &self.deferred {
+            if let Some(deferred) = self.awaits.deferred() {
                 if self.ready.intersects(Ready::HANGUP | Ready::ERROR) {
                     return Err(CloseReason::Reset);
                 }
@@ -265,7 +266,7 @@ impl<T: Transport> Session<T> {
                 debug_assert!(false, "an answer is owed, and nobody would give it");
                 return Err(self.break_off(CloseReason::Failed));
             }
-            if let Some(inflow) = &self.inflow {
+            if let Some(inflow) = self.awaits.inflow() {
                 if inflow.is_stalled() {
                     return self.wait_for_taker();
                 }
@@ -391,7 +392,7 @@ impl<T: Transport> Session<T> {
         let mut bytes = match &mut self.held {
             Held::Raw(bytes) => std::mem::take(bytes),
             // The end of a body may still be to be told.
-            Held::Nothing if self.inflow.is_some() => Vec::new(),
+            Held::Nothing if self.awaits.inflow().is_some() => Vec::new(),
             Held::Nothing | Held::Body { .. } => return Parsed::NeedInput,
         };
         self.held = Held::Nothing;
@@ -414,11 +415,8 @@ impl<T: Transport> Session<T> {
     ) -> (usize, Parsed) {
         let mut at = 0;
         loop {
-            let stands_in_the_way = match &self.inflow {
-                None => {
-                    let answers_later = self.deferred.is_some() || self.taker.is_some();
-                    answers_later || !matches!(self.pending, Pending::Nothing)
-                }
+            let stands_in_the_way = match self.awaits.inflow() {
+                None => !self.awaits.is_nobody() || !matches!(self.pending, Pending::Nothing),
                 Some(inflow) => inflow.is_stalled(),
             };
             if stands_in_the_way {
@@ -438,19 +436,21 @@ impl<T: Transport> Session<T> {
             match event {
                 Event::NeedInput => return (at, Parsed::NeedInput),
                 // An answer that goes on while its body comes can't end well when that does not.
-                Event::Closed if self.inflow.is_some() => return (at, Parsed::Broken),
+                Event::Closed if self.awaits.inflow().is_some() => return (at, Parsed::Broken),
                 Event::Paused | Event::Closed => return (at, Parsed::Paused),
                 Event::Request(head) => {
                     budget.requests -= 1;
                     at += self.begin(cx, &head, &input[at..]);
                 }
-                Event::Data(data) if self.inflow.is_some() => {
+                Event::Data(data) if self.awaits.inflow().is_some() => {
                     if self.take_data(cx, data).is_err() {
                         return (at, Parsed::Broken);
                     }
                 }
-                Event::Trailer(bytes) if self.inflow.is_some() => self.take_trailer(cx, bytes),
-                Event::End if self.inflow.is_some() => self.end_inflow(cx),
+                Event::Trailer(bytes) if self.awaits.inflow().is_some() => {
+                    self.take_trailer(cx, bytes)
+                }
+                Event::End if self.awaits.inflow().is_some() => self.end_inflow(cx),
                 Event::Data(data) => self.hold(cx, data),
                 Event::Trailer(bytes) => self.hold_trailer(cx, bytes),
                 Event::End => self.answer_held(cx),
@@ -487,11 +487,11 @@ impl<T: Transport> Session<T> {
                 Held::Nothing | Held::Body { .. } if self.conn.serial() == 0 => Waiting::FirstByte,
                 Held::Nothing | Held::Body { .. } => Waiting::Idle,
             }),
-            (Pending::Nothing, Stage::Exchange(_)) if self.deferred.is_some() => {
+            (Pending::Nothing, Stage::Exchange(_)) if self.awaits.deferred().is_some() => {
                 Some(Waiting::Handler)
             }
             (Pending::Nothing, Stage::Exchange(_))
-                if self.inflow.as_ref().is_some_and(|it| it.is_stalled()) =>
+                if self.awaits.inflow().is_some_and(Inflow::is_stalled) =>
             {
                 Some(Waiting::Handler)
             }
@@ -514,7 +514,7 @@ impl<T: Transport> Session<T> {
             .wait(waiting, exchange, &shared.limits, shared.now);
         match &mut self.pending {
             Pending::Nothing => {
-                if let Some(until) = self.deferred.as_ref().and_then(|it| it.until()) {
+                if let Some(until) = self.awaits.deferred().and_then(Deferred::until) {
                     self.patience.set(until);
                 }
             }
@@ -539,7 +539,7 @@ impl<T: Transport> Session<T> {
 
     /// Whether it keeps no more of what its client has sent than it may: a head and one receive, or a head with its body.
     fn holds_little(&self, limits: &Limits) -> bool {
-        if self.inflow.as_ref().is_some_and(|it| !it.holds_little()) {
+        if self.awaits.inflow().is_some_and(|it| !it.holds_little()) {
             return false;
         }
         match &self.held {

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::defer::{Client, Message};
+use super::defer::Message;
 use super::handler::Handler;
 use super::observer::{CloseReason, Observer, Trouble};
 use super::session::{Held, Session};
@@ -40,11 +40,8 @@ impl Session<Socket> {
         };
         self.drop_held(shared);
         self.drop_inflow(shared);
-        if let Some(client) = &self.deferred {
-            client.client.set(Client::Gone);
-        }
         let fd = self.transport.0;
-        (TakenOut { fd, unread }, self.taker)
+        (TakenOut { fd, unread }, self.awaits.into_taker())
     }
 }
 
