@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use super::buffers::Exhausted;
-use super::defer::{BeginBy, Client, Deferred, Finish};
+use super::defer::{BeginBy, Finish};
 use super::handler::{Handler, Intake, Request};
 use super::observer::{Observer, Summary, Trouble};
 use super::output::{Output, Tail};
@@ -402,12 +402,10 @@ impl<T: Transport> Session<T> {
         if self.conn.serial() != exchange {
             return None;
         }
-        let Deferred {
-            continuation,
-            answer_by,
-            begin_by,
-            ..
-        } = *self.deferred.take()?;
+        let mut deferred = self.deferred.take()?;
+        let continuation = deferred.continuation.take();
+        let (answer_by, begin_by) = (deferred.answer_by, deferred.begin_by);
+        drop(deferred);
         let begin = cx.shared.out.len();
         match (finish, continuation) {
             // What is put off once more has no more time.
@@ -452,7 +450,6 @@ impl<T: Transport> Session<T> {
             if !deferred.client.settle() {
                 return false;
             }
-            deferred.client.set(Client::Gone);
             self.deferred = None;
             self.answer_busy(cx, Some(begin_by));
             return true;
@@ -463,9 +460,7 @@ impl<T: Transport> Session<T> {
 
     /// The handler has not answered in time.
     fn answer_late<H: Handler, O: Observer>(&mut self, cx: &mut Cx<'_, H, O>) {
-        if let Some(deferred) = self.deferred.take() {
-            deferred.client.set(Client::Gone);
-        }
+        self.deferred = None;
         self.drop_inflow(cx.shared);
         self.with_handler(cx, |_, res| {
             Some(res.status(503).text("no answer came in time\n"))

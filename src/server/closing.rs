@@ -1,6 +1,5 @@
 //! The end of a connection, and what time does to it.
 
-use super::defer::Client;
 use super::handler::Handler;
 use super::observer::{CloseReason, Observer};
 use super::patience::Waiting;
@@ -145,7 +144,7 @@ impl<T: Transport> Session<T> {
         }
     }
 
-    /// Its memory goes back to the worker, and whoever still works for it can know. An answer that is not sent whole ends
+    /// Its memory goes back to the worker, and whoever still works for it can know once it is dropped. An answer that is not sent whole ends
     /// in a reset: where its content ends with the connection, a FIN would be its end.
     pub(super) fn end(mut self, shared: &mut Shared) {
         self.drop_held(shared);
@@ -153,9 +152,6 @@ impl<T: Transport> Session<T> {
         if let Pending::Output(output) = &mut self.pending {
             output.forget_bytes(&mut shared.pool);
             let _ = self.transport.reset(); // one that is broken needs none
-        }
-        if let Some(deferred) = &self.deferred {
-            deferred.client.set(Client::Gone);
         }
     }
 }

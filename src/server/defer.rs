@@ -6,6 +6,8 @@ use core::time::Duration;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
+use super::adopt::Adopted;
+use super::local::Letter;
 use super::response::{Reply, ResponseWriter};
 use crate::reactor::{Mailbox, Token};
 use crate::sys::Instant;
@@ -18,6 +20,12 @@ pub(super) enum Message {
         exchange: u32,
         finish: Finish,
     },
+    /// A message for a function of the program's on the loop.
+    Mail { to: Token, letter: Letter },
+    /// There will be no more of them.
+    HangUp(Token),
+    /// A connection that somebody else has accepted.
+    Adopt(Adopted),
     /// A stream that waits is to be asked again.
     Wake { connection: Token, exchange: u32 },
     /// Stop accepting, answer what was asked, then stop.
@@ -45,7 +53,7 @@ pub(super) enum Finish {
 /// Writes the answer of an exchange once there is a value. It stays with its exchange, and ends with it.
 pub(super) type Continuation = Box<dyn FnOnce(Box<dyn Any + Send>, ResponseWriter<'_>) -> Reply>;
 
-/// What an exchange whose answer is put off waits for, and until when.
+/// What an exchange whose answer is put off waits for, and until when. With it goes whoever waits.
 pub(super) struct Deferred {
     pub(super) client: Arc<ClientState>,
     /// Who gets the value. A closure that comes brings all it needs.
@@ -78,6 +86,12 @@ impl Deferred {
     pub(super) fn until(&self) -> Option<Instant> {
         let begin_by = self.begin_by.map(|begin| begin.at);
         self.answer_by.into_iter().chain(begin_by).min()
+    }
+}
+
+impl Drop for Deferred {
+    fn drop(&mut self) {
+        self.client.set(Client::Gone);
     }
 }
 

@@ -24,7 +24,10 @@ pub struct Limits {
     pub head_time: Duration,
     /// Between an answer and the next request (75 s): closed.
     pub idle_time: Duration,
-    /// From a whole request to its answer, when the handler answers later (60 s): 503.
+    /// From a whole request to its answer, when the handler answers later (60 s): 503. [`ResponseWriter::deadline`] says
+    /// otherwise for one request.
+    ///
+    /// [`ResponseWriter::deadline`]: super::ResponseWriter::deadline
     pub handler_time: Duration,
     /// How slowly bodies may come and answers may be read.
     pub progress: Progress,

@@ -21,3 +21,5 @@ mod server;
 #[cfg(all(feature = "sim", feature = "web"))]
 mod sim;
 mod source;
+#[cfg(feature = "web")]
+mod web;

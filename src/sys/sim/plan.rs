@@ -49,6 +49,8 @@ pub struct Rates {
     pub ended: u32,
     /// A file can't be opened or read: `EIO`.
     pub unreadable: u32,
+    /// A thread can't be started: `EAGAIN`.
+    pub unstarted: u32,
     /// `EINTR` where the call knows it.
     pub interrupted: u32,
     /// `EAGAIN` although there is something: it came just after.
@@ -73,6 +75,7 @@ impl Rates {
         broken: 700,
         ended: 5_000,
         unreadable: 20_000,
+        unstarted: 40_000,
         interrupted: 20_000,
         not_yet: 30_000,
         short: 100_000,
@@ -89,6 +92,7 @@ impl Rates {
         broken: 0,
         ended: 0,
         unreadable: 0,
+        unstarted: 0,
         interrupted: 20_000,
         not_yet: 30_000,
         short: 150_000,
@@ -123,6 +127,8 @@ impl Plan {
                     libc::ECONNRESET
                 } else if call.is_about_files() && random.hits(rates.unreadable) {
                     libc::EIO
+                } else if call == Call::StartThread && random.hits(rates.unstarted) {
+                    libc::EAGAIN
                 } else if errnos.contains(&libc::EINTR) && random.hits(rates.interrupted) {
                     libc::EINTR
                 } else if call.waits() && random.hits(rates.not_yet) {

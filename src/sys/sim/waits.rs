@@ -16,8 +16,8 @@ use crate::sys::epoll::Interest;
 use crate::sys::thread::{Thread, Work};
 use crate::sys::{Fd, Instant, UnixTime};
 
-/// A piece of a thread's work takes at most so many nanoseconds, as a power of two: 34 ms. Most take far less.
-const WORK_NANOS_BITS: u64 = 25;
+/// A piece of a thread's work takes at most so many nanoseconds, as a power of two: 268 ms. Most take far less.
+const WORK_NANOS_BITS: u64 = 28;
 
 impl World {
     pub(in crate::sys) fn epoll_create(&self) -> io::Result<Fd> {

@@ -458,3 +458,19 @@ fn the_time_of_a_request_passes_while_an_earlier_answer_is_sent() {
     assert_eq!(client.answer().status, 503);
     assert_eq!(take(&from).client(), Asker::Gone);
 }
+
+#[test]
+fn nobody_waits_for_what_a_handler_put_off_before_it_panicked() {
+    let (to, deferred) = mpsc::channel();
+    let server = serve(
+        patient(),
+        move |_: &Request<'_>, res: ResponseWriter<'_>| {
+            let (completer, _reply) = res.defer();
+            let _ = to.send(completer); // a test that is over takes no more
+            panic!("a panic that belongs to a test")
+        },
+    );
+    let mut client = server.client();
+    assert_eq!(client.get("/").status, 500);
+    assert_eq!(take(&deferred).client(), Asker::Gone);
+}

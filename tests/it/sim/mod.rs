@@ -13,6 +13,9 @@ mod cuts;
 mod faults;
 mod finds;
 mod judge;
+
+mod later;
+mod local;
 mod model;
 mod parse;
 mod plot;
@@ -25,4 +28,5 @@ mod scenes;
 mod seeds;
 mod setting;
 mod sites;
+mod streams;
 mod watch;

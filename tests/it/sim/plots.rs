@@ -11,6 +11,7 @@ use super::plot::{
 };
 use super::requests::{
     all_answers, body_path, millis, old_request, post, refused, request, requests, send, take_id,
+    work,
 };
 
 const LINGER_TIME: Duration = Duration::from_secs(5);
@@ -20,7 +21,7 @@ const START: Duration = Duration::from_secs(10);
 
 /// One of all there are.
 pub(super) fn any(random: &mut Random, next_id: &mut u32) -> Plot {
-    match random.below(34) {
+    match random.below(36) {
         0 => silent(),
         1 => slow_head(random),
         2 => idle(random, next_id),
@@ -39,6 +40,7 @@ pub(super) fn any(random: &mut Random, next_id: &mut u32) -> Plot {
         19 => insists(random),
         20 | 21 => slow_body(random, next_id),
         22 => reads_at_leisure(next_id),
+        23 | 24 => works(random, next_id),
         _ => good(random, next_id),
     }
 }
@@ -97,6 +99,18 @@ fn good(random: &mut Random, next_id: &mut u32) -> Plot {
         }
         // Closes when it has its answers.
         _ => all_answers(&mut plot),
+    }
+    plot
+}
+
+/// Asks for one thing after the other that threads do.
+fn works(random: &mut Random, next_id: &mut u32) -> Plot {
+    let mut plot = Plot::new("works", ORDERLY);
+    for _ in 0..random.between(5, 20) {
+        let (bytes, expected) = work(random, take_id(next_id), "");
+        send(&mut plot, random, &bytes);
+        plot.expected.push(expected);
+        all_answers(&mut plot);
     }
     plot
 }

@@ -123,8 +123,8 @@ impl Setting {
             2 => setting.descriptors = random.between(7, 12) as usize,
             _ => {}
         }
-        if random.below(6) == 0 {
-            setting.pool = app::narrow();
+        if random.below(3) == 0 {
+            setting.pool = app::narrow(random.index(2));
         }
         setting.lanes = random.between(2, 9) as usize;
         setting.drain_at =
