@@ -6,7 +6,9 @@ use std::cell::Cell;
 use std::error::Error;
 use std::io::Write as _;
 
-use edgeloop::web::{Access, BasicAuth, Next, RequestId, Router, Routes, SecurityHeaders, User};
+use edgeloop::web::{
+    self, Access, BasicAuth, Next, RequestId, Router, Routes, SecurityHeaders, User,
+};
 use edgeloop::{Reply, Request, ResponseWriter, Server, Signals};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -57,9 +59,9 @@ fn not_stored(req: &Request, res: ResponseWriter, next: Next) -> Reply {
 
 fn item(req: &Request, res: ResponseWriter) -> Reply {
     let id = req.path_value("id").unwrap_or_default();
-    match id.parse::<u32>() {
+    match web::path_value::<u32>("id", id) {
         Ok(id) => res.status(200).text(format!("item {id}\n")),
-        Err(why) => res.status(400).text(format!("id: {why}\n")),
+        Err(refusal) => refusal.answer(res),
     }
 }
 

@@ -279,7 +279,7 @@ fn router_routes_by_groups_and_middleware() {
     };
     check("GET /", "", 200, "Hello, world!\n");
     check("GET /api/items/7", "", 200, "item 7\n");
-    let why = "id: invalid digit found in string\n";
+    let why = "`id` in the path is `x`: invalid digit found in string\n";
     check("GET /api/items/x", "", 400, why);
     check("GET /api/visits", "", 200, "1\n");
     check("GET /api/visits", "", 200, "2\n");
