@@ -223,7 +223,7 @@ impl<T: Transport> Session<T> {
                 self.added = cx.shared.added.keep();
             }
             Kind::TakeOut(taker) => {
-                self.taker = Some(taker);
+                self.taker = Some(Box::new(taker));
                 if status > 0 {
                     self.observe(cx, status, content_bytes, None);
                 }

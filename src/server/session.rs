@@ -43,6 +43,8 @@ pub(super) struct Session<T> {
     pub(super) ended: bool,
     /// There was no room for it, and it has been told so.
     pub(super) turned_away: bool,
+    /// It was accepted elsewhere, where there may be other descriptors of it: its registration has to be ended.
+    pub(super) adopted: bool,
     pub(super) peer: PeerAddress,
     /// What handlers keep with it.
     pub(super) states: States,
@@ -56,7 +58,7 @@ pub(super) struct Session<T> {
     /// And this was said of it before.
     pub(super) added: Option<Box<Added>>,
     /// It leaves the server once everything is sent.
-    pub(super) taker: Option<Taker>,
+    pub(super) taker: Option<Box<Taker>>,
     pub(super) patience: Patience,
 }
 
@@ -165,6 +167,7 @@ impl<T: Transport> Session<T> {
             queued: false,
             ended: false,
             turned_away: false,
+            adopted: false,
             peer,
             states: States::default(),
             conn: Conn::new(),

@@ -44,7 +44,7 @@ impl Session<Socket> {
             client.client.set(Client::Gone);
         }
         let fd = self.transport.0;
-        (TakenOut { fd, unread }, self.taker)
+        (TakenOut { fd, unread }, self.taker.map(|taker| *taker))
     }
 }
 
