@@ -133,7 +133,7 @@ pub(super) fn program(world: &World, fault: &Fault) -> Said<Option<String>> {
                 failures.push(format!("{got:?}, not {wanted:?}"));
             }
         }
-        if (ticks.get(), &read.borrow()[..]) != (4, b"through a pipe") {
+        if (ticks.get(), &read.borrow()[..]) != (5, b"through a pipe") {
             failures.push(format!("{} ticks, {:?}", ticks.get(), read.borrow()));
         }
     }
