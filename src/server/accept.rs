@@ -9,7 +9,7 @@ use super::defer::Message;
 use super::handler::Handler;
 use super::observer::{CloseReason, Observer, Trouble};
 use super::patience::Waiting;
-use super::session::{Held, Owners, Session};
+use super::session::{Held, Session};
 use super::transport::Socket;
 use super::worker::{RESUME, Worker};
 use crate::reactor::{Reactor, Table, Token};
@@ -93,7 +93,7 @@ impl<H: Handler, O: Observer> Worker<H, O> {
                         Ok((fd, peer)) => {
                             self.listeners[number].lost = 0;
                             self.accept_errors = 0;
-                            self.admit(reactor, Socket(fd), Owners::One, peer, &[]);
+                            self.admit(reactor, fd, peer, None);
                         }
                         Err(error) => self.accept_failed(reactor, number, error),
                     }
@@ -105,14 +105,13 @@ impl<H: Handler, O: Observer> Worker<H, O> {
         }
     }
 
-    /// Takes a connection, of which these bytes were read already.
+    /// Takes a connection. One that is adopted comes with the bytes that were read of it.
     pub(super) fn admit(
         &mut self,
         reactor: &mut Reactor<Message>,
-        socket: Socket,
-        owners: Owners,
+        fd: Fd,
         peer: PeerAddress,
-        already_read: &[u8],
+        adopted: Option<&[u8]>,
     ) {
         let mut room = self.sessions.len() < self.connections_max;
         if !room && let Some(victim) = self.evictor.victim(&self.sessions, self.shared.now) {
@@ -126,8 +125,8 @@ impl<H: Handler, O: Observer> Worker<H, O> {
             }
             self.observer.trouble(&Trouble::Refused);
         }
-        let mut session = Session::new(socket, peer, &self.shared);
-        session.owners = owners;
+        let mut session = Session::new(Socket(fd), peer, &self.shared);
+        session.adopted = adopted.is_some();
         let (token, session) = self.sessions.insert(session);
         self.observer.accepted(token);
         if let Err(error) = reactor.register(&session.transport.0, token, Interest::STREAM) {
@@ -136,8 +135,8 @@ impl<H: Handler, O: Observer> Worker<H, O> {
             return;
         }
         if room {
-            if !already_read.is_empty() {
-                session.held = Held::Raw(self.shared.pool.keep(already_read));
+            if let Some(read @ [_, ..]) = adopted {
+                session.held = Held::Raw(self.shared.pool.keep(read));
                 session.queued = true;
                 reactor.run_later(token);
             }

@@ -7,9 +7,7 @@ use super::defer::Message;
 use super::drain::Phase;
 use super::handler::Handler;
 use super::observer::Observer;
-use super::session::Owners;
 use super::shared::INPUT_BYTES;
-use super::transport::Socket;
 use super::worker::Worker;
 use crate::reactor::{Mailbox, Reactor, Stopped};
 use crate::sys::{Fd, PeerAddress, socket};
@@ -84,8 +82,7 @@ impl<H: Handler, O: Observer> Worker<H, O> {
     pub(super) fn adopt(&mut self, reactor: &mut Reactor<Message>, adopted: Adopted) {
         match self.shared.phase {
             Phase::Serving | Phase::LastCalls(_) | Phase::Draining => {
-                let (socket, owners) = (Socket(adopted.fd), Owners::Several);
-                self.admit(reactor, socket, owners, adopted.peer, &adopted.read);
+                self.admit(reactor, adopted.fd, adopted.peer, Some(&adopted.read));
             }
             Phase::Stopped => {}
         }

@@ -36,13 +36,14 @@ pub(super) struct Session<T> {
     /// Sticky: a bit is cleared by EAGAIN, by a short write, or by a short read with no end in sight.
     pub(super) ready: Ready,
     pub(super) watched: Watched,
-    pub(super) owners: Owners,
     /// It is in the run queue, and is driven when its turn comes and not before.
     pub(super) queued: bool,
     /// The client has finished sending, and everything it sent was received.
     pub(super) ended: bool,
     /// There was no room for it, and it has been told so.
     pub(super) turned_away: bool,
+    /// It was accepted elsewhere, where there may be other descriptors of it: its registration has to be ended.
+    pub(super) adopted: bool,
     pub(super) peer: PeerAddress,
     /// What handlers keep with it.
     pub(super) states: States,
@@ -61,15 +62,6 @@ pub(super) enum Watched {
     Reading,
     /// That it can be written as well: from the first short write on.
     Both,
-}
-
-/// Who may have a descriptor of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Owners {
-    /// It was accepted here and never duplicated: its registration ends with the descriptor.
-    One,
-    /// It came from elsewhere, where there may be more: its registration has to be ended.
-    Several,
 }
 
 /// Bytes of the client that are kept between two drives. Never more than one kind.
@@ -165,10 +157,10 @@ impl<T: Transport> Session<T> {
             transport,
             ready: Ready::WRITE,
             watched: Watched::Reading,
-            owners: Owners::One,
             queued: false,
             ended: false,
             turned_away: false,
+            adopted: false,
             peer,
             states: States::default(),
             conn: Conn::new(),

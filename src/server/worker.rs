@@ -8,7 +8,7 @@ use super::drain::{Control, Phase};
 use super::handler::Handler;
 use super::limits::Limits;
 use super::observer::{CloseReason, Observer, Trouble};
-use super::session::{Cx, Next, Owners, Session, Watched};
+use super::session::{Cx, Next, Session, Watched};
 use super::shared::Shared;
 use super::transport::Socket;
 use crate::reactor::{Driver, Reactor, Table, Token};
@@ -139,7 +139,7 @@ impl<H: Handler, O: Observer> Worker<H, O> {
         let Some(session) = self.sessions.remove(token) else {
             return;
         };
-        if session.owners == Owners::Several {
+        if session.adopted {
             let _ = reactor.deregister(&session.transport.0);
         }
         session.end(&mut self.shared);
