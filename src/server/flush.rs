@@ -52,8 +52,7 @@ impl<T: Transport> Session<T> {
         match flushed {
             Ok(Flushed::All) => {
                 output.forget_bytes(&mut shared.pool);
-                // What has answered takes nothing more.
-                self.drop_inflow(shared);
+                self.drop_duplex(shared);
             }
             // Whoever ends the session gives its bytes back.
             Ok(Flushed::Blocked | Flushed::Enough) | Err(_) => {

@@ -300,6 +300,15 @@ impl<T: Transport> Session<T> {
         Ok(())
     }
 
+    /// Everything that was encoded is sent: an answer that takes the body has ended, and takes nothing more. A sink has not
+    /// answered yet.
+    pub(super) fn drop_duplex(&mut self, shared: &mut Shared) {
+        let taker = self.inflow.as_ref().map(|inflow| &inflow.taker);
+        if let Some(Taker::Duplex(_)) = taker {
+            self.drop_inflow(shared);
+        }
+    }
+
     /// Nobody takes it any more.
     pub(super) fn drop_inflow(&mut self, shared: &mut Shared) {
         if let Some(inflow) = self.inflow.take() {

@@ -278,7 +278,11 @@ impl<T: Transport> Session<T> {
             match self.parse_held(cx, budget) {
                 Parsed::Broken => return Err(self.broken(Broken)),
                 Parsed::Paused => continue,
-                Parsed::NeedInput | Parsed::Enough if !cx.shared.out.is_empty() => continue,
+                Parsed::NeedInput | Parsed::Enough
+                    if !cx.shared.out.is_empty() || self.can_send() =>
+                {
+                    continue;
+                }
                 Parsed::Enough => return Ok(Next::Again),
                 Parsed::NeedInput => {}
             }
@@ -293,6 +297,15 @@ impl<T: Transport> Session<T> {
                 self.parse_received(cx, &input[..received], budget)
                     .map_err(|broken| self.broken(broken))?;
             }
+        }
+    }
+
+    /// Whether an answer can go on: it has something to give, perhaps because of what was taken of the body.
+    #[inline]
+    fn can_send(&self) -> bool {
+        match &self.pending {
+            Pending::Output(output) => !output.waits() && self.ready.contains(Ready::WRITE),
+            Pending::Nothing | Pending::Linger { .. } => false,
         }
     }
 

@@ -16,6 +16,8 @@ use edgeloop::sys::sim::World;
 use edgeloop::web::Files;
 use edgeloop::{Completer, Handler, Intake, Limits, Reply, Request, ResponseWriter, Server};
 
+use super::streams;
+
 /// Where all content comes from: a piece of it is told by where it begins and how long it is.
 static PATTERN: LazyLock<&'static [u8]> = LazyLock::new(|| {
     let bytes: Vec<u8> = (0..600_000u32)
@@ -167,6 +169,8 @@ impl Handler for App {
         let asked = Asked::new(req.path());
         match asked.kind {
             "refuse" => Intake::Answer(res.status(403).text(asked.id.to_string())),
+            "slow" => streams::slow_sink(&self.world, res),
+            "back" => Intake::Answer(streams::back(res)),
             _ => Intake::Buffer(BODY_MAX),
         }
     }
@@ -189,6 +193,10 @@ impl Handler for App {
             "stream" => res
                 .status(200)
                 .stream(Length::Unknown, Pieces::new(content(id, number), number)),
+            "ticks" => streams::ticks(&self.world, id, number, res),
+            // Without a body.
+            "slow" => res.status(200).empty(),
+            "back" => streams::back(res),
             "fails" => res.status(200).stream(
                 Length::Unknown,
                 Pieces::new(content(id, number), number / 2),

@@ -26,4 +26,5 @@ mod scenes;
 mod seeds;
 mod setting;
 mod sites;
+mod streams;
 mod watch;

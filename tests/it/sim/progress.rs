@@ -13,6 +13,8 @@ use super::setting::Excuse;
 const LONGEST_WAIT: Duration = Duration::from_secs(200);
 /// Turns in a row in which nothing is done: a few deadlines that were moved may be looked at in turns of their own.
 const VAIN_TURNS: u32 = 50;
+/// Wakes of streams that are lost in a run at most.
+const LOST_WAKES: u32 = 30;
 /// The same with events: pieces come to who is not read from while its answer is awaited.
 const VAIN_EVENTS: u32 = 5_000;
 
@@ -26,6 +28,8 @@ pub(super) struct Vain {
     /// Calls before the last turn, and events that the world had made up.
     calls: u64,
     made_up: u64,
+    /// Of those that nobody has come in: how many a lost wake excuses.
+    lost_wakes: u32,
 }
 
 impl Run {
@@ -70,6 +74,11 @@ impl Run {
             self.go_on();
             return Ok(());
         }
+        // A wake of a stream may be lost: it has come with this turn.
+        if self.setting.excuses(Excuse::MailIsLate) && self.vain.lost_wakes < LOST_WAKES {
+            self.vain.lost_wakes += 1;
+            return Ok(());
+        }
         Err(waiting)
     }
 
@@ -95,6 +104,7 @@ impl Run {
             with_events,
             calls,
             made_up,
+            lost_wakes: vain.lost_wakes,
         };
         let in_vain = vain.turns > VAIN_TURNS || vain.with_events > VAIN_EVENTS;
         if in_vain && !self.setting.waits_fail() {

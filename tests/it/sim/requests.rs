@@ -44,7 +44,8 @@ pub(super) fn request(random: &mut Random, next_id: &mut u32, end: &str) -> (Vec
     let (mut status, mut takes) = (200, Takes::Nothing);
     let (path, body) = match random.below(30) {
         0..=5 => (format!("/text/{id}"), Body::Exact(id.to_string().into())),
-        6..=8 => return post(random, id, end),
+        6..=7 => return post(random, id, end),
+        8 => return post_to("back", random, id, end),
         9 => (
             body_path("body", id, long),
             Body::Content(app::content(id, long)),
@@ -61,6 +62,13 @@ pub(super) fn request(random: &mut Random, next_id: &mut u32, end: &str) -> (Vec
             body_path("sized", id, long),
             Body::Content(app::content(id, long)),
         ),
+        13 if random.below(2) == 0 => {
+            takes = Takes::Mail;
+            (
+                body_path("ticks", id, long),
+                Body::Content(app::content(id, long)),
+            )
+        }
         13 => (
             body_path("stream", id, long),
             Body::Content(app::content(id, long)),
@@ -208,9 +216,20 @@ pub(super) fn body_path(kind: &str, id: u32, length: usize) -> String {
 
 /// A request with a body, of a known length or in chunks.
 pub(super) fn post(random: &mut Random, id: u32, end: &str) -> (Vec<u8>, Expected) {
+    let kind = if random.below(3) == 0 { "slow" } else { "echo" };
+    post_to(kind, random, id, end)
+}
+
+/// The body comes back, from who takes it in this way.
+fn post_to(kind: &str, random: &mut Random, id: u32, end: &str) -> (Vec<u8>, Expected) {
     let length = random.index(BODY_MAX + 1);
     let body = app::content(id, length);
-    let mut bytes = format!("POST /echo/{id} HTTP/1.1\r\nHost: a\r\n{end}").into_bytes();
+    let takes = if kind == "slow" {
+        Takes::Mail
+    } else {
+        Takes::Nothing
+    };
+    let mut bytes = format!("POST /{kind}/{id} HTTP/1.1\r\nHost: a\r\n{end}").into_bytes();
     if random.below(2) == 0 {
         bytes.extend(format!("Content-Length: {length}\r\n\r\n").bytes());
         bytes.extend(body);
@@ -219,11 +238,11 @@ pub(super) fn post(random: &mut Random, id: u32, end: &str) -> (Vec<u8>, Expecte
         bytes.extend(chunked(random, body));
     }
     let expected = Expected {
-        what: format!("POST /echo/{id}, {length} bytes"),
+        what: format!("POST /{kind}/{id}, {length} bytes"),
         head_only: false,
         status: 200,
         body: Body::Content(body),
-        takes: Takes::Nothing,
+        takes,
     };
     (bytes, expected)
 }
