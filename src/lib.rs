@@ -50,13 +50,17 @@
 //! # In a loop of your own
 //!
 //! [`Server::event_loop`] gives an [`EventLoop`], which is a descriptor to watch and a [`turn`](EventLoop::turn) to call.
+//! The other way round, a program has descriptors, timers and mail of its own on the server's loop ([`Local`]), gives it
+//! connections that others have accepted ([`Handle::adopt`]), and takes connections out
+//! ([`ResponseWriter::take_out`]).
 //! The library installs no signal handler, reads no environment, prints nothing, starts no thread unless asked for more
 //! than one core or for a [`Pool`], and never exits.
 //!
 //! # Features
 //!
-//! Without any it is the engine, on libc, nix, httparse and slab. `web` adds what applications use: static files. `cli`
-//! (the default) adds the `edgeloop` program. `sim` puts a [simulated kernel](sys::sim) behind `sys`, for tests.
+//! Without any it is the engine, on libc, nix, httparse and slab. `web` adds what applications use: static files,
+//! queries, forms, cookies and so on; `json` adds bodies in JSON to that. `cli` (the default, with `web`) adds the `edgeloop`
+//! program. `sim` puts a [simulated kernel](sys::sim) behind `sys`, for tests.
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("edgeloop is built on epoll(7), and so it runs on Linux only");
@@ -76,8 +80,8 @@ pub mod web;
 pub use server::pool::Pool;
 #[cfg(target_os = "linux")]
 pub use server::{
-    Client, Completer, EventLoop, Handle, Handler, HeadWriter, Intake, Limits, Observer, Promise,
-    Redirect, Reply, Request, ResponseWriter, Server, Serving,
+    Client, Completer, EventLoop, Handle, Handler, HeadWriter, Intake, Limits, Local, Observer,
+    Promise, Redirect, Reply, Request, ResponseWriter, Server, Serving,
 };
 #[cfg(target_os = "linux")]
 pub use sys::signal::Signals;

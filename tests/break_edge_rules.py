@@ -90,7 +90,7 @@ MUTATIONS = [
      "false",
      ["rule_7_bytes_that_come_after"]),
     ("7", "lingering counts no bytes", "src/server/closing.rs",
-     "Some(left) if !self.ended => linger.bytes_left = left,",
+     "Some(left) if !self.ended => *bytes_left = left,",
      "Some(_) if !self.ended => {}",
      ["rule_7_lingering_ends_after_its_bytes"]),
     ("8", "what is held waits for an edge", SESSION, ADVANCE,

@@ -31,7 +31,8 @@ REACTOR, WORKER, ACCEPT = "src/reactor/turn.rs", "src/server/worker.rs", "src/se
 DEADLINES, PATIENCE, CLOSING = "src/reactor/deadlines.rs", "src/server/patience.rs", "src/server/closing.rs"
 SESSION, ANSWER, FLUSH = "src/server/session.rs", "src/server/answer.rs", "src/server/flush.rs"
 OUTPUT, DRAIN, CONN = "src/server/output.rs", "src/server/drain.rs", "src/http/conn.rs"
-DECODE, ENCODE, FILES = "src/http/decode.rs", "src/http/encode.rs", "src/web/files.rs"
+DECODE, ENCODE = "src/http/decode.rs", "src/http/encode.rs"
+FILES, CONTENT = "src/web/files.rs", "src/web/content.rs"
 POOL, QUEUE = "src/server/pool.rs", "src/server/pool/queue.rs"
 
 # What is broken, file, text, what stands in its place; further texts of the same file may follow.
@@ -172,8 +173,8 @@ MUTATIONS = [
      "        cx.observer.trouble(trouble);\n        cx.shared.out.truncate(begin);\n",
      "        cx.observer.trouble(trouble);\n        let _ = begin;\n"),
     ("a body takes what stands behind it along", ANSWER,
-     "        self.answer(cx, &Request::new(head, body, Fields::default()));\n        used\n",
-     "        self.answer(cx, &Request::new(head, body, Fields::default()));\n        used.max(rest.len())\n"),
+     "        self.answer(cx, &Request::new(head, body, Fields::default(), self.peer));\n        used\n",
+     "        self.answer(cx, &Request::new(head, body, Fields::default(), self.peer));\n        used.max(rest.len())\n"),
     ("what came behind a request with a late answer is dropped", SESSION,
      "        if used < received.len() {\n            self.held", "        if used < received.len() && self.deferred.is_none() {\n            self.held"),
     ("what is held behind an answer is forgotten", SESSION,
@@ -245,10 +246,10 @@ MUTATIONS = [
      "            && let (Reading::AwaitContinue(decoder) | Reading::Body(decoder), Writing::Head) =\n"),
     ("100 Continue is never sent", ANSWER, "        self.conn.want_body(&mut cx.shared.out);\n", ""),
     # Files.
-    ("a range ends one byte early", FILES, "(head, first, last - first + 1)", "(head, first, last - first)"),
-    ("a range begins at the beginning", FILES, "(head, first, last - first + 1)", "(head, 0, last - first + 1)"),
+    ("a range ends one byte early", CONTENT, "(answer, first..last + 1)", "(answer, first..last)"),
+    ("a range begins at the beginning", CONTENT, "(answer, first..last + 1)", "(answer, 0..last + 1)"),
     ("a file of the very date counts as newer", "src/web/precondition.rs",
-     "current.modified <= since", "current.modified < since"),
+     "modified.secs <= since", "modified.secs < since"),
     ("a lookup that was disturbed is not repeated", FILES, "== Failure::Again && tries < TRIES", "== Failure::Again && tries > TRIES"),
 ]
 

@@ -6,7 +6,7 @@
 //! # A turn
 //!
 //! ```text
-//!   wait ──► on_turn ──► on_resume … ──► on_ready … ──► on_settled ──► on_deadline … ──► on_message …
+//!   wait ──► on_turn ──► on_resume … ──► on_ready … ──► on_settled ──► on_deadline … ──► on_message … ──► on_end
 //!            the clock   the run queue   descriptors    once: what     deadlines that    mail from
 //!            was read    as it was       with events    comes after    are over          other threads
 //!                        at the start                   the work
@@ -39,4 +39,4 @@ mod turn;
 pub use mailbox::{Mailbox, Stopped};
 pub use table::Table;
 pub use token::Token;
-pub use turn::{Driver, Reactor, Turn};
+pub use turn::{Driver, Reactor, Registry, Turn};

@@ -10,6 +10,8 @@ pub struct Table<T> {
     slots: Slab<Slot<T>>,
     /// The generation of the next value. Counted over all slots, so it need not be kept in a free one.
     next: u32,
+    /// The generation that comes after the last one.
+    first: u32,
 }
 
 #[derive(Debug)]
@@ -24,6 +26,17 @@ impl<T> Table<T> {
         Table {
             slots: Slab::new(),
             next: 1,
+            first: 1,
+        }
+    }
+
+    /// An empty table whose tokens are none of those that tables made in the other ways have: a driver with two tables
+    /// can tell by a token ([`Token::is_apart`]) which one it is of.
+    pub const fn apart() -> Table<T> {
+        Table {
+            slots: Slab::new(),
+            next: Token::APART,
+            first: Token::APART,
         }
     }
 
@@ -32,6 +45,7 @@ impl<T> Table<T> {
         Table {
             slots: Slab::with_capacity(values),
             next: 1,
+            first: 1,
         }
     }
 
@@ -45,11 +59,15 @@ impl<T> Table<T> {
         self.slots.is_empty()
     }
 
-    /// Puts a value in. Its token is told apart from the stale ones of its slot, unless four thousand million values have
+    /// Puts a value in. Its token is told apart from the stale ones of its slot, unless two thousand million values have
     /// come since.
     pub fn insert(&mut self, value: T) -> (Token, &mut T) {
         let generation = self.next;
-        self.next = self.next.checked_add(1).unwrap_or(1);
+        // Halfway through the numbers, and at their end.
+        self.next = match generation.wrapping_add(1) {
+            0 | Token::APART => self.first,
+            next => next,
+        };
         let entry = self.slots.vacant_entry();
         let token = Token::new(entry.key() as u32, generation);
         (token, &mut entry.insert(Slot { token, value }).value)
@@ -119,5 +137,22 @@ mod tests {
         table.next = u32::MAX;
         table.insert(());
         assert_eq!(table.insert(()).0.as_fixed(), None, "zero is left out");
+    }
+
+    #[test]
+    fn tokens_of_two_kinds_of_tables_are_told_apart_also_when_the_numbers_begin_again() {
+        let (mut table, mut apart) = (Table::new(), Table::apart());
+        for last in [0, Token::APART - 1, u32::MAX] {
+            if last > 0 {
+                (table.next, apart.next) = (Token::APART - 1, u32::MAX);
+            }
+            for _ in 0..3 {
+                let (one, other) = (table.insert(()).0, apart.insert(()).0);
+                assert!(!one.is_apart() && other.is_apart());
+                assert_eq!((one.as_fixed(), other.as_fixed()), (None, None));
+                assert_eq!((table.get(other), apart.get(one)), (None, None));
+            }
+        }
+        assert!(!Token::fixed(0).is_apart());
     }
 }

@@ -30,6 +30,15 @@ impl Token {
         }
     }
 
+    /// Whether it is of a table that was made by [`Table::apart`](super::Table::apart).
+    #[inline]
+    pub const fn is_apart(self) -> bool {
+        self.generation >= Token::APART
+    }
+
+    /// The first generation of tables apart.
+    pub(super) const APART: u32 = 1 << 31;
+
     /// The reactor's eventfd.
     pub(super) const MAIL: Token = Token::new(u16::MAX as u32, 0);
 

@@ -4,6 +4,7 @@ use core::time::Duration;
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
 
 use super::deadlines::Deadlines;
 use super::mailbox::Mailbox;
@@ -40,6 +41,9 @@ pub trait Driver {
 
     /// A message has come.
     fn on_message(&mut self, _reactor: &mut Reactor<Self::Message>, _message: Self::Message) {}
+
+    /// The turn is over: the loop waits next, as long as its deadlines and its run queue let it.
+    fn on_end(&mut self, _reactor: &mut Reactor<Self::Message>) {}
 }
 
 /// An event loop. It owns no descriptors but its own two, and no state but who waits for what.
@@ -48,7 +52,7 @@ pub trait Driver {
 /// allocation once the run queue and the heap of deadlines have grown to their size.
 #[derive(Debug)]
 pub struct Reactor<M> {
-    epoll: Epoll,
+    epoll: Arc<Epoll>,
     /// Out of here while a turn goes through it.
     events: Option<Box<Events>>,
     now: Instant,
@@ -58,6 +62,28 @@ pub struct Reactor<M> {
     /// Mail that is being read.
     mail: Vec<M>,
     stopped: bool,
+}
+
+/// Has descriptors watched by a [`Reactor`], from places where there is no reactor at hand. Clones are for the same one,
+/// which need not live as long.
+#[derive(Clone, Debug)]
+pub struct Registry(Arc<Epoll>);
+
+impl Registry {
+    /// As [`Reactor::register`].
+    pub fn register(&self, fd: impl AsFd, token: Token, interest: Interest) -> io::Result<()> {
+        self.0.add(fd, interest, token.to_bits())
+    }
+
+    /// As [`Reactor::reregister`].
+    pub fn reregister(&self, fd: impl AsFd, token: Token, interest: Interest) -> io::Result<()> {
+        self.0.modify(fd, interest, token.to_bits())
+    }
+
+    /// As [`Reactor::deregister`].
+    pub fn deregister(&self, fd: impl AsFd) -> io::Result<()> {
+        self.0.delete(fd)
+    }
 }
 
 /// What a turn was about.
@@ -72,7 +98,7 @@ pub struct Turn {
 impl<M> Reactor<M> {
     /// A new loop. Errors: those of epoll_create1(2) and eventfd(2).
     pub fn new() -> io::Result<Reactor<M>> {
-        let (epoll, mailbox) = (Epoll::new()?, Mailbox::new()?);
+        let (epoll, mailbox) = (Arc::new(Epoll::new()?), Mailbox::new()?);
         // Edge-triggered, so that the counter never has to be read.
         epoll.add(
             mailbox.eventfd(),
@@ -105,6 +131,11 @@ impl<M> Reactor<M> {
     /// Watches no longer. Only needed for a descriptor that lives on. Errors: those of epoll_ctl(2).
     pub fn deregister(&self, fd: impl AsFd) -> io::Result<()> {
         self.epoll.delete(fd)
+    }
+
+    /// Who else can have descriptors watched by this loop.
+    pub fn registry(&self) -> Registry {
+        Registry(Arc::clone(&self.epoll))
     }
 
     /// How other threads send messages to this loop.
@@ -219,6 +250,7 @@ impl<M> Reactor<M> {
         if self.mailbox.last_look() {
             self.deliver(driver);
         }
+        driver.on_end(self);
         waited?;
         Ok(Turn {
             events: count,

@@ -9,8 +9,8 @@ use super::defer::Message;
 use super::handler::Handler;
 use super::observer::{CloseReason, Observer, Trouble};
 use super::patience::Waiting;
-use super::session::Session;
-use super::transport::Socket;
+use super::session::{Held, Session};
+use super::transport::{Owners, Socket};
 use super::worker::{RESUME, Worker};
 use crate::reactor::{Reactor, Table, Token};
 use crate::sys::socket::{self, AcceptError};
@@ -93,7 +93,7 @@ impl<H: Handler, O: Observer> Worker<H, O> {
                         Ok((fd, peer)) => {
                             self.listeners[number].lost = 0;
                             self.accept_errors = 0;
-                            self.admit(reactor, fd, peer);
+                            self.admit(reactor, Socket(fd, Owners::One), peer, &[]);
                         }
                         Err(error) => self.accept_failed(reactor, number, error),
                     }
@@ -105,7 +105,14 @@ impl<H: Handler, O: Observer> Worker<H, O> {
         }
     }
 
-    fn admit(&mut self, reactor: &mut Reactor<Message>, fd: Fd, peer: PeerAddress) {
+    /// Takes a connection, of which these bytes were read already.
+    pub(super) fn admit(
+        &mut self,
+        reactor: &mut Reactor<Message>,
+        socket: Socket,
+        peer: PeerAddress,
+        already_read: &[u8],
+    ) {
         let mut room = self.sessions.len() < self.connections_max;
         if !room && let Some(victim) = self.evictor.victim(&self.sessions, self.shared.now) {
             self.close(reactor, victim, CloseReason::Evicted);
@@ -118,7 +125,7 @@ impl<H: Handler, O: Observer> Worker<H, O> {
             }
             self.observer.trouble(&Trouble::Refused);
         }
-        let session = Session::new(Socket(fd), peer, &self.shared);
+        let session = Session::new(socket, peer, &self.shared);
         let (token, session) = self.sessions.insert(session);
         self.observer.accepted(token);
         if let Err(error) = reactor.register(&session.transport.0, token, Interest::STREAM) {
@@ -127,6 +134,11 @@ impl<H: Handler, O: Observer> Worker<H, O> {
             return;
         }
         if room {
+            if !already_read.is_empty() {
+                session.held = Held::Raw(self.shared.pool.keep(already_read));
+                session.queued = true;
+                reactor.run_later(token);
+            }
             session.wait(&self.shared);
             reactor.set_deadline(token, session.patience.until());
         } else {

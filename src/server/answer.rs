@@ -46,8 +46,16 @@ impl<T: Transport> Session<T> {
         body: Body,
         rest: &[u8],
     ) -> usize {
+        if !is_for_handler(head) {
+            self.answer(cx, &Request::new(head, &[], Fields::default(), self.peer));
+            return 0;
+        }
         let body_max = match self.intake(cx, head) {
-            Some(Intake::Buffer(bytes)) => bytes,
+            Some(Intake::Buffer(bytes)) => {
+                // Whoever passed the request on is asked again when it is whole.
+                cx.shared.added.clear();
+                bytes
+            }
             Some(Intake::Stream { sink, bytes_max }) => {
                 return self.begin_stream(cx, body, sink, bytes_max);
             }
@@ -138,10 +146,10 @@ impl<T: Transport> Session<T> {
 
     #[inline]
     fn answer<H: Handler, O: Observer>(&mut self, cx: &mut Cx<'_, H, O>, request: &Request<'_>) {
+        if is_for_handler(request) {
+            return self.with_handler(cx, |handler, res| Some(handler.on_request(request, res)));
+        }
         match request.target().form() {
-            Form::Origin | Form::Absolute if request.path() != "*" => {
-                self.with_handler(cx, |handler, res| Some(handler.on_request(request, res)));
-            }
             // RFC 9110 §9.3.7: the server as a whole. It can say that it is here.
             Form::Asterisk | Form::Origin | Form::Absolute => {
                 self.with_handler(cx, |_, res| Some(res.status(200).empty()));
@@ -170,10 +178,7 @@ impl<T: Transport> Session<T> {
         match (caught, cx.shared.outcome.take()) {
             (Ok(Some(_)), Some(outcome)) => self.take(cx, begin, outcome),
             // An answer that was begun and dropped is none.
-            (Ok(None), None) => {
-                cx.shared.out.truncate(begin);
-                cx.shared.added.clear();
-            }
+            (Ok(None), None) => cx.shared.out.truncate(begin),
             (Ok(Some(_)), None) | (Ok(None), Some(_)) => {
                 self.answer_fault(cx, begin, &Trouble::NoAnswer);
             }
@@ -277,6 +282,7 @@ impl<T: Transport> Session<T> {
         self.drop_held(cx.shared);
         self.drop_inflow(cx.shared);
         cx.shared.added.clear();
+        self.added = None;
         let res = self.writer(cx.shared, cx.token);
         let reason = [reject.reason(), "\n"].concat();
         let _answered = res.status(reject.status()).text(reason);
@@ -459,5 +465,14 @@ impl<T: Transport> Session<T> {
         self.with_handler(cx, |_, res| {
             Some(res.status(503).text("no answer came in time\n"))
         });
+    }
+}
+
+/// Whether the request is one for a handler: not for the server as a whole, nor for a proxy.
+#[inline]
+fn is_for_handler(head: &Head<'_>) -> bool {
+    match head.target().form() {
+        Form::Origin | Form::Absolute => head.path() != "*",
+        Form::Asterisk | Form::Authority => false,
     }
 }

@@ -6,6 +6,8 @@ use core::time::Duration;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
+use super::adopt::Adopted;
+use super::local::Letter;
 use super::response::{Reply, ResponseWriter};
 use crate::reactor::{Mailbox, Token};
 use crate::sys::Instant;
@@ -18,6 +20,12 @@ pub(super) enum Message {
         exchange: u32,
         finish: Finish,
     },
+    /// A message for a function of the program's on the loop.
+    Mail { to: Token, letter: Letter },
+    /// There will be no more of them.
+    HangUp(Token),
+    /// A connection that somebody else has accepted.
+    Adopt(Adopted),
     /// A stream that waits is to be asked again.
     Wake { connection: Token, exchange: u32 },
     /// Stop accepting, answer what was asked, then stop.

@@ -73,6 +73,11 @@ impl HeadWriter<'_> {
         self.field("Content-Type", media_type).body(content)
     }
 
+    /// Takes the answer back, fields and all: its content can't be made. The client gets 500.
+    pub fn fail(self) -> Reply {
+        self.finish(Length::Unknown, |_, _, _| Kind::Broken)
+    }
+
     /// Adds Location: a URI, or a path on this host.
     ///
     /// Spaces, backslashes, octets beyond ASCII and what else is in no URI are percent-encoded. A location that begins with

@@ -11,14 +11,16 @@
 //!                 kernel ◄── send ◄── flush ◄── ResponseWriter ◄── Handler ◄── Conn ◄── recv ◄── kernel
 //! ```
 //!
-//! `start`, `serving` and `event_loop` start; `worker` is what happens in a turn, `accept` who gets in, `drain` how it
-//! stops; `session`, `answer`, `flush` and `closing` are one connection on its `transport`; `patience` is its deadline;
-//! `handler`, `route`, `response`, `added`, `helpers`, `output`, `stream`, `waker`, `defer` and [`pool`] are what applications
-//! see, `limits` and `observer` what operators do; `inflow` is a body on its way to them; `states` is what they keep with a
+//! `start`, `serving` and `event_loop` start; `worker` is what happens in a turn, `accept` and `adopt` who gets in,
+//! `take_out` who leaves alive, `drain` how it stops; `session`, `answer`, `flush` and `closing` are one connection on its
+//! `transport`; `patience` is its deadline; `handler`, `route`, `response`, `added`, `helpers`, `output`, `stream`, `waker`,
+//! `defer` and [`pool`] are what applications see, `limits` and `observer` what operators do; `local` and `sender` are what
+//! else a program has on the loop; `inflow` is a body on its way to handlers; `states` is what they keep with a
 //! connection; `buffers`, `preamble` and `shared` are what all sessions of a worker use.
 
 mod accept;
 mod added;
+mod adopt;
 mod answer;
 mod buffers;
 mod closing;
@@ -30,6 +32,7 @@ mod handler;
 mod helpers;
 mod inflow;
 mod limits;
+mod local;
 mod observer;
 mod output;
 mod patience;
@@ -37,6 +40,7 @@ pub mod pool;
 mod preamble;
 mod response;
 mod route;
+mod sender;
 mod serving;
 mod session;
 mod shared;
@@ -49,14 +53,17 @@ mod waker;
 mod worker;
 
 pub use added::Answered;
+pub use adopt::NotAdopted;
 pub use defer::{Client, Completer, Promise};
 pub use event_loop::EventLoop;
 pub use handler::{Handler, Intake, Request};
 pub use helpers::Redirect;
 pub use limits::{Limits, Linger, Progress};
+pub use local::{Local, LocalId, Watch};
 pub use observer::{CloseReason, Observer, Summary, Trouble};
 pub use response::{HeadWriter, Reply, ResponseWriter, Upgrade};
 pub use route::{Attachment, RouteMatch};
+pub use sender::Sender;
 pub use serving::{Handle, Report, Serving};
 pub use start::{Server, StartError};
 pub use stream::{BodyWriter, Duplex, Pull, Sink, Source, Taken};

@@ -96,6 +96,8 @@ pub enum Trouble {
     JobPanicked,
     /// A function that the program has on the loop panicked: what it had is dropped.
     LocalPanicked,
+    /// The kernel would not watch a descriptor of the program's own for something else: it is watched no longer.
+    WatchLost(std::io::Error),
     /// What was promised of an answer's content could not be kept: a file is shorter or can't be read, a source failed. Its
     /// client got 500, or a broken connection when something was sent before.
     ContentFailed,
@@ -134,6 +136,9 @@ impl core::fmt::Display for Trouble {
                 "a connection was closed without an answer: all are busy; raise the connection limit",
             ),
             Trouble::HandlerPanicked => f.write_str("a handler panicked; its client got 500"),
+            Trouble::WatchLost(error) => {
+                write!(f, "a descriptor of the program's own is watched no longer: {error}")
+            }
             Trouble::JobPanicked => f.write_str("a job of the pool panicked; its client got 500"),
             Trouble::LocalPanicked => f.write_str(
                 "a function of the program's own on the loop panicked; what it had is dropped",

@@ -82,7 +82,11 @@ pub(super) enum Tail {
     /// Bytes that live as long as the program.
     Static(&'static [u8]),
     /// Bytes that others share.
-    Shared { bytes: Arc<[u8]>, at: usize },
+    Shared {
+        bytes: Arc<[u8]>,
+        at: usize,
+        end: usize,
+    },
     /// Part of a file.
     File { file: Fd, at: u64, left: u64 },
     /// Whatever it gives.
@@ -123,7 +127,7 @@ impl Tail {
     fn left(&self) -> Option<u64> {
         match self {
             Tail::Static(rest) => Some(rest.len() as u64),
-            Tail::Shared { bytes, at } => Some((bytes.len() - at) as u64),
+            Tail::Shared { at, end, .. } => Some((end - at) as u64),
             Tail::File { left, .. } => Some(*left),
             Tail::Source(_) | Tail::Duplex(_) => None,
         }
@@ -159,8 +163,8 @@ impl Tail {
                 *rest = &rest[sent..];
                 Ok(Step::sent(sent, part.len()))
             }
-            Tail::Shared { bytes, at } => {
-                let rest = &bytes[*at..];
+            Tail::Shared { bytes, at, end } => {
+                let rest = &bytes[*at..*end];
                 let part = &rest[..rest.len().min(allowance)];
                 let sent = send_part(transport, conn, limits, part, part.len() < rest.len())?;
                 *at += sent;
@@ -331,8 +335,9 @@ mod tests {
             left,
         };
         let shared = |at| Tail::Shared {
-            bytes: Arc::from(*b"ab"),
+            bytes: Arc::from(*b"abc"),
             at,
+            end: 2,
         };
         for (tail, more) in [
             (Tail::Static(b""), More::No),

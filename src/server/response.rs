@@ -2,12 +2,14 @@
 
 use core::cell::RefCell;
 use core::fmt::Write as _;
+use core::ops::Range;
 use core::time::Duration;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use super::defer::{self, BeginBy, Completer, Deferred, Promise};
 use super::limits::Limits;
+use super::local::Local;
 use super::output::{Tail, read_all_onto};
 use super::shared::Shared;
 use super::states::States;
@@ -340,6 +342,11 @@ impl<'a> ResponseWriter<'a> {
         Reply(())
     }
 
+    /// The loop that this runs on, for timers and descriptors of one's own.
+    pub fn local(&self) -> &Local {
+        &self.shared.local
+    }
+
     /// The server's limits.
     pub fn limits(&self) -> &Limits {
         &self.shared.limits
@@ -447,10 +454,20 @@ impl HeadWriter<'_> {
 
     /// Ends the answer with content that others share, sent from where it is.
     pub fn shared(self, content: Arc<[u8]>) -> Reply {
-        self.followed_by(Length::Known(content.len() as u64), |_, _| {
+        let whole = 0..content.len();
+        self.shared_part(content, whole)
+    }
+
+    /// The same with a part of it. A part that reaches beyond its end is 500.
+    pub fn shared_part(self, content: Arc<[u8]>, part: Range<usize>) -> Reply {
+        if content.get(part.clone()).is_none() {
+            return self.fail();
+        }
+        self.followed_by(Length::Known(part.len() as u64), |_, _| {
             Kind::Tail(Tail::Shared {
                 bytes: content,
-                at: 0,
+                at: part.start,
+                end: part.end,
             })
         })
     }
@@ -516,7 +533,7 @@ impl HeadWriter<'_> {
 
     /// The one end of all answers.
     #[inline]
-    fn finish(
+    pub(super) fn finish(
         self,
         length: Length,
         end: impl FnOnce(&mut Conn, &mut Shared, u16) -> Kind,

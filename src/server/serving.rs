@@ -2,13 +2,17 @@
 
 use core::fmt;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::adopt::{NotAdopted, adopt};
 use super::defer::Message;
 use super::handler::Handler;
+use super::local::Local;
 use super::observer::Observer;
 use super::start::Parts;
 use crate::reactor::Mailbox;
-use crate::sys::{Address, process};
+use crate::sys::{Address, Fd, process};
 
 /// A server that listens: clients can connect, and are served once it [runs](Serving::run).
 pub struct Serving<F> {
@@ -35,7 +39,7 @@ impl<H, O, F> Serving<F>
 where
     H: Handler,
     O: Observer,
-    F: Fn(usize) -> (H, O) + Send + Sync,
+    F: Fn(&Local) -> (H, O) + Send + Sync,
 {
     /// Serves until it is stopped: on this thread, and on as many more as there are cores beyond one. This thread stays
     /// [pinned](super::Server::pinned) afterwards, if it was to be. Errors: a thread
@@ -62,8 +66,7 @@ where
                 process::pin(processors[core % processors.len()])
                     .map_err(cannot("pin a thread to a processor"))?;
             }
-            let (handler, observer) = factory(core);
-            let event_loop = parts.build(handler, observer);
+            let event_loop = parts.build(core, &factory);
             event_loop.map_err(cannot("watch the listener"))?.run()
         };
         let work = &work;
@@ -137,24 +140,77 @@ pub struct Report {
 
 /// Stops a server, from any thread. It can be cloned, and does nothing to one that has stopped.
 #[derive(Clone, Debug)]
-pub struct Handle(Vec<Mailbox<Message>>);
+pub struct Handle {
+    workers: Vec<Mailbox<Message>>,
+    /// Who gets the next connection that is adopted.
+    next: Arc<AtomicUsize>,
+}
 
 impl Handle {
     pub(super) fn new(workers: Vec<Mailbox<Message>>) -> Handle {
-        Handle(workers)
+        Handle {
+            workers,
+            next: Arc::default(),
+        }
+    }
+
+    /// Serves a connection that somebody else has accepted: a stream socket, of which `read`, at most 64 KiB, was read
+    /// already. It is given away with this call; the workers of a server get them in turn.
+    ///
+    /// It is made non-blocking and close-on-exec, and a TCP connection gets the options that those of a listener have. It
+    /// counts among the connections of the server, has its limits, and is closed as they are; if the caller has kept a
+    /// duplicate of the descriptor, that stays open. A server that drains answers what was asked on it; one that has no room
+    /// answers 503.
+    ///
+    /// Errors: what is no stream socket, listens or is not connected, more bytes than that, and a server that has stopped; the
+    /// descriptor comes back.
+    ///
+    /// ```no_run
+    /// # use edgeloop::{Reply, Request, ResponseWriter, Server};
+    /// # fn hello(_: &Request, res: ResponseWriter) -> Reply { res.status(200).text("hello\n") }
+    /// use std::os::fd::OwnedFd;
+    ///
+    /// let server = Server::bind("127.0.0.1:8080")?.cores(2).serve_fn(hello)?;
+    /// let (handle, theirs) = (server.handle(), std::net::TcpListener::bind("127.0.0.1:8081")?);
+    /// std::thread::spawn(move || {
+    ///     for stream in theirs.incoming().flatten() {
+    ///         if let Err(refused) = handle.adopt(OwnedFd::from(stream), b"") {
+    ///             eprintln!("{refused}");
+    ///         }
+    ///     }
+    /// });
+    /// server.run()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// It can't be given away twice, nor used by who has given it away:
+    ///
+    /// ```compile_fail,E0382
+    /// # use std::os::fd::OwnedFd;
+    /// # fn give(handle: &edgeloop::Handle, stream: std::net::TcpStream) -> Result<(), Box<dyn std::error::Error>> {
+    /// let fd = OwnedFd::from(stream);
+    /// handle.adopt(fd, b"")?;
+    /// handle.adopt(fd, b"")?; // use of moved value: `fd`
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn adopt(&self, fd: impl Into<Fd>, read: impl Into<Vec<u8>>) -> Result<(), NotAdopted> {
+        let first = self.next.fetch_add(1, Ordering::Relaxed) % self.workers.len().max(1);
+        let (before, rest) = self.workers.split_at(first);
+        adopt(rest.iter().chain(before), fd.into(), read.into())
     }
 
     /// Stops gracefully: no connection begins any more, those that have begun are taken, what was asked is answered, idle connections get a short grace.
     /// Ends after [`Limits::drain_time`](super::Limits::drain_time) at the latest.
     pub fn drain(&self) {
-        for worker in &self.0 {
+        for worker in &self.workers {
             let _ = worker.post(Message::Drain); // one that has stopped is drained
         }
     }
 
     /// Stops at once: connections are cut.
     pub fn stop(&self) {
-        for worker in &self.0 {
+        for worker in &self.workers {
             let _ = worker.post(Message::Stop); // one that has stopped is stopped
         }
     }

@@ -5,6 +5,7 @@ use super::buffers::Pool;
 use super::defer::Message;
 use super::drain::Phase;
 use super::limits::Limits;
+use super::local::Local;
 use super::preamble::{Preamble, Settings};
 use super::response::Outcome;
 use super::waker::Wakes;
@@ -27,6 +28,8 @@ pub(super) struct Shared {
     pub(super) pool: Pool,
     pub(super) preamble: Preamble,
     pub(super) mailbox: Mailbox<Message>,
+    /// What the program has on the loop.
+    pub(super) local: Local,
     /// Where sessions receive.
     pub(super) input: Vec<u8>,
     /// Where answers are encoded: empty between two sessions.
@@ -53,6 +56,7 @@ impl Shared {
         Shared {
             pool: Pool::new(limits.buffers_bytes_max),
             preamble: Preamble::new(settings),
+            local: Local::new(mailbox.clone()),
             mailbox,
             input: vec![0; INPUT_BYTES],
             out: Vec::with_capacity(OUT_BYTES),
@@ -88,6 +92,12 @@ impl Shared {
         self.now = now;
         self.preamble.refresh(now);
         self.send_budget = self.limits.turn_send_budget;
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.local.close();
     }
 }
 

@@ -11,6 +11,7 @@ use super::drain::Control;
 use super::event_loop::EventLoop;
 use super::handler::Handler;
 use super::limits::{Limits, connections_within};
+use super::local::Local;
 use super::observer::Observer;
 use super::preamble::Settings;
 use super::serving::{Handle, Serving};
@@ -118,7 +119,12 @@ impl Server {
     /// It is taken for this server alone, so one that somebody listens on is an error; nobody can connect before it
     /// serves. Errors: a text that is no address, and an address that can't be had.
     pub fn bind(address: &str) -> Result<Server, StartError> {
-        let server = Server {
+        Server::unbound().and_bind(address)
+    }
+
+    /// A server without an address. It serves what it is [given](Handle::adopt).
+    pub fn unbound() -> Server {
+        Server {
             bound: Vec::new(),
             cores: 1,
             pinned: false,
@@ -128,8 +134,7 @@ impl Server {
                 date: true,
             },
             signals: None,
-        };
-        server.and_bind(address)
+        }
     }
 
     /// Takes one more address. Errors: as [`bind`](Server::bind), and more than 1000 addresses.
@@ -226,8 +231,8 @@ impl Server {
     pub fn serve_fn<H: Handler + Clone + Send + Sync>(
         self,
         handler: H,
-    ) -> Result<Serving<impl Fn(usize) -> (H, ()) + Send + Sync>, StartError> {
-        self.serve_with(move |_| (handler.clone(), ()))
+    ) -> Result<Serving<impl Fn(&Local) -> (H, ()) + Send + Sync>, StartError> {
+        self.serve_local(move |_| (handler.clone(), ()))
     }
 
     /// Serves with a handler for each core, made on its thread by a factory that is told its number: it need not be
@@ -236,12 +241,40 @@ impl Server {
     pub fn serve<H: Handler>(
         self,
         factory: impl Fn(usize) -> H + Send + Sync,
-    ) -> Result<Serving<impl Fn(usize) -> (H, ()) + Send + Sync>, StartError> {
-        self.serve_with(move |core| (factory(core), ()))
+    ) -> Result<Serving<impl Fn(&Local) -> (H, ()) + Send + Sync>, StartError> {
+        self.serve_local(move |local| (factory(local.core()), ()))
     }
 
     /// Serves with a handler and an [`Observer`] for each core. Errors: as [`serve`](Server::serve).
-    pub fn serve_with<H: Handler, O: Observer, F: Fn(usize) -> (H, O) + Send + Sync>(
+    pub fn serve_with<H: Handler, O: Observer>(
+        self,
+        factory: impl Fn(usize) -> (H, O) + Send + Sync,
+    ) -> Result<Serving<impl Fn(&Local) -> (H, O) + Send + Sync>, StartError> {
+        self.serve_local(move |local| factory(local.core()))
+    }
+
+    /// Serves with a handler and an [`Observer`] for each core, made by a factory that is given the core's loop: it can set
+    /// timers, watch descriptors and take mail before the first client comes. Errors: as [`serve`](Server::serve).
+    ///
+    /// ```no_run
+    /// use core::cell::Cell;
+    /// use core::time::Duration;
+    /// use std::rc::Rc;
+    /// use edgeloop::{Local, Request, ResponseWriter, Server};
+    ///
+    /// let server = Server::bind("[::]:8080")?.cores(4).serve_local(|local: &Local| {
+    ///     let seconds = Rc::new(Cell::new(0));
+    ///     let counts = Rc::clone(&seconds);
+    ///     local.every(Duration::from_secs(1), move || counts.set(counts.get() + 1));
+    ///     let handler = move |_: &Request, res: ResponseWriter| {
+    ///         res.status(200).text(format!("up for {} s\n", seconds.get()))
+    ///     };
+    ///     (handler, ())
+    /// })?;
+    /// server.run()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn serve_local<H: Handler, O: Observer, F: Fn(&Local) -> (H, O) + Send + Sync>(
         self,
         factory: F,
     ) -> Result<Serving<F>, StartError> {
@@ -266,7 +299,7 @@ impl Server {
         let mut parts = self.cores(1).listen()?;
         let parts = parts.pop().expect("one core has one part");
         parts
-            .build(handler, observer)
+            .build(0, |_| (handler, observer))
             .map_err(|error| StartError::System("watch the listener", error))
     }
 
@@ -364,10 +397,12 @@ pub(super) struct Parts {
 impl Parts {
     pub(super) fn build<H: Handler, O: Observer>(
         self,
-        handler: H,
-        observer: O,
+        core: usize,
+        make: impl FnOnce(&Local) -> (H, O),
     ) -> io::Result<EventLoop<H, O>> {
         let shared = Shared::new(self.limits, self.settings, self.reactor.mailbox());
+        shared.local.attach(core, self.reactor.registry());
+        let (handler, observer) = make(&shared.local);
         let worker = Worker::new(
             handler,
             observer,

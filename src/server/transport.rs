@@ -25,7 +25,16 @@ pub(super) trait Transport {
 
 /// A stream socket.
 #[derive(Debug)]
-pub(super) struct Socket(pub(super) Fd);
+pub(super) struct Socket(pub(super) Fd, pub(super) Owners);
+
+/// Who may have a descriptor of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owners {
+    /// It was accepted here and never duplicated: its registration ends with the descriptor.
+    One,
+    /// It came from elsewhere, where there may be more: its registration has to be ended.
+    Several,
+}
 
 impl Transport for Socket {
     #[inline]

@@ -10,15 +10,17 @@ use super::limits::Limits;
 use super::observer::{CloseReason, Observer, Trouble};
 use super::session::{Cx, Next, Session, Watched};
 use super::shared::Shared;
-use super::transport::Socket;
+use super::transport::{Owners, Socket};
 use crate::reactor::{Driver, Reactor, Table, Token};
 use crate::sys::{Interest, Ready};
 
-/// Fixed tokens: the signals', those of the worker's own deadlines, and from `LISTENERS` on those of its listeners.
+/// Fixed tokens: the signals', those of the worker's own deadlines and of the program's, and from `LISTENERS` on those of
+/// its listeners.
 const SIGNALS: Token = Token::fixed(0);
 pub(super) const RESUME: Token = Token::fixed(1);
 pub(super) const DRAIN: Token = Token::fixed(2);
-pub(super) const LISTENERS: u16 = 3;
+const TIMERS: Token = Token::fixed(3);
+pub(super) const LISTENERS: u16 = 4;
 
 /// Serves connections with a handler. It is the reactor's driver and the only owner of the table of sessions.
 pub(super) struct Worker<H, O> {
@@ -68,6 +70,14 @@ impl<H: Handler, O: Observer> Worker<H, O> {
             reactor.register(signals, SIGNALS, Interest::READ)?;
         }
         Ok(())
+    }
+
+    /// Tells the reactor of timers that were set or cancelled.
+    #[inline]
+    pub(super) fn set_timers(&self, reactor: &mut Reactor<Message>) {
+        if let Some(next) = self.shared.local.news() {
+            reactor.set_deadline(TIMERS, next);
+        }
     }
 
     pub(super) fn limits(&self) -> &Limits {
@@ -129,6 +139,9 @@ impl<H: Handler, O: Observer> Worker<H, O> {
         let Some(session) = self.sessions.remove(token) else {
             return;
         };
+        if session.transport.1 == Owners::Several {
+            let _ = reactor.deregister(&session.transport.0);
+        }
         session.end(&mut self.shared);
         self.ended(reactor, token, reason);
     }
@@ -177,6 +190,10 @@ impl<H: Handler, O: Observer> Driver for Worker<H, O> {
     #[inline]
     fn on_ready(&mut self, reactor: &mut Reactor<Message>, token: Token, ready: Ready) {
         match token.as_fixed() {
+            None if token.is_apart() => {
+                let observer = &mut self.observer;
+                self.shared.local.on_ready(token, ready, observer);
+            }
             None => self.with_session(reactor, token, |session, cx| {
                 // Who has much to send when the turn's budget is spent stands behind those who came before.
                 if session.queued || session.allowance(cx.shared) == 0 {
@@ -226,6 +243,10 @@ impl<H: Handler, O: Observer> Driver for Worker<H, O> {
         match token {
             RESUME => self.resume_accepting(reactor),
             DRAIN => self.drain_on(reactor),
+            TIMERS => {
+                let observer = &mut self.observer;
+                self.shared.local.expire(reactor.now(), observer);
+            }
             _ => self.with_session(reactor, token, |session, cx| {
                 // One that is queued has work, and does not wait.
                 if session.queued {
@@ -246,6 +267,12 @@ impl<H: Handler, O: Observer> Driver for Worker<H, O> {
             } => self.with_session(reactor, connection, |session, cx| {
                 session.complete(cx, exchange, finish)
             }),
+            Message::Mail { to, letter } => {
+                let observer = &mut self.observer;
+                self.shared.local.deliver(to, letter, observer);
+            }
+            Message::HangUp(to) => self.shared.local.hang_up(to),
+            Message::Adopt(adopted) => self.adopt(reactor, adopted),
             Message::Wake {
                 connection,
                 exchange,
@@ -263,5 +290,10 @@ impl<H: Handler, O: Observer> Driver for Worker<H, O> {
                 self.stop_when_done(reactor);
             }
         }
+    }
+
+    #[inline]
+    fn on_end(&mut self, reactor: &mut Reactor<Message>) {
+        self.set_timers(reactor);
     }
 }

@@ -154,8 +154,43 @@ fn inherit(number: i32) -> io::Result<Fd> {
     Ok(fd)
 }
 
+/// Makes a connection that was accepted elsewhere one of ours: non-blocking, close-on-exec, and on TCP with the options that
+/// a listener's connections inherit. The address that it comes from. Errors: those of getsockopt(2), getpeername(2) and
+/// fcntl(2), what is no stream, and what listens.
+pub fn adopt(fd: &Fd) -> io::Result<PeerAddress> {
+    if ask_int(fd, libc::SOL_SOCKET, libc::SO_TYPE)? != libc::SOCK_STREAM {
+        return Err(io::Error::other("it is no stream socket"));
+    }
+    if ask_int(fd, libc::SOL_SOCKET, libc::SO_ACCEPTCONN)? != 0 {
+        return Err(io::Error::other("it is no connection: it listens"));
+    }
+    let peer = peer_name(fd)?;
+    set_flags(fd)?;
+    if peer.ip().is_some() {
+        // A stream that is not TCP may lack them, and does without.
+        let _ = set_stream_options(fd);
+    }
+    Ok(peer)
+}
+
+/// The address that a connection comes from.
+fn peer_name(fd: &Fd) -> io::Result<PeerAddress> {
+    simulated!(peer_name(fd));
+    let mut storage = MaybeUninit::<libc::sockaddr_storage>::zeroed();
+    let mut length = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
+    let into = storage.as_mut_ptr().cast();
+    // SAFETY: the kernel writes at most `length` bytes of address, for which there is room, and then how many it has.
+    if unsafe { libc::getpeername(fd.raw(), into, &raw mut length) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: all zeros are a sockaddr_storage, and so are they with an address in them.
+    let storage = unsafe { storage.assume_init() };
+    Ok(peer_address(&storage))
+}
+
 /// Makes a descriptor that came from elsewhere non-blocking and close-on-exec. Errors: those of fcntl(2).
 pub fn set_flags(fd: &Fd) -> io::Result<()> {
+    simulated!(set_flags(fd));
     let flags = OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL)?);
     fcntl(fd, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
     fcntl(fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
@@ -385,6 +420,18 @@ fn ask_count(fd: &Fd, request: libc::Ioctl) -> io::Result<usize> {
         return Err(io::Error::last_os_error());
     }
     Ok(usize::try_from(count).unwrap_or(0))
+}
+
+fn ask_int(fd: &Fd, level: i32, name: i32) -> io::Result<i32> {
+    simulated!(get_option(fd, level, name));
+    let mut value: libc::c_int = 0;
+    let mut length = size_of::<libc::c_int>() as libc::socklen_t;
+    let into = (&raw mut value).cast();
+    // SAFETY: the kernel writes at most `length` bytes to `value`, which has that size.
+    if unsafe { libc::getsockopt(fd.raw(), level, name, into, &raw mut length) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(value)
 }
 
 fn set_int(fd: &Fd, level: i32, name: i32, value: i32) -> io::Result<()> {

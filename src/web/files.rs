@@ -4,14 +4,13 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::content::{self, explain, with_validators};
 use super::media_type::{self, MediaType};
 use super::path::{self, Asked, Dotfiles, Refused};
-use super::precondition::{self, Verdict};
-use super::range::{self, Selection};
-use super::validator::{self, Validators};
+use super::validator::{self, EntityTag, Modified, Validators};
 use crate::field_line;
 use crate::http::Head;
-use crate::server::{Handler, HeadWriter, Intake, Reply, Request, ResponseWriter};
+use crate::server::{Handler, Intake, Reply, Request, ResponseWriter};
 use crate::sys::file::{self, Failure, Kind, Metadata};
 use crate::sys::{Fd, UnixTime};
 
@@ -146,45 +145,26 @@ impl Files {
         metadata: &Metadata,
         res: ResponseWriter<'_>,
     ) -> Reply {
-        let current = Validators::of(metadata, self.now(metadata.modified));
-        match precondition::evaluate(head.fields(), &current) {
-            Verdict::Proceed => {}
-            Verdict::NotModified => return with_validators(res.status(304), &current).empty(),
-            Verdict::Failed => {
-                let head = with_validators(res.status(412), &current);
-                return explain(head, "the file has changed\n");
-            }
-        }
-        let size = metadata.length;
-        // RFC 9110 §14.2: only GET has ranges.
-        let range = match head.method() {
-            "GET" => precondition::range(head.fields(), &current),
-            _ => None,
+        let modified = Modified::of(metadata.modified, self.now(metadata.modified));
+        let tag = EntityTag::of(metadata, modified);
+        let current = Validators {
+            tag: Some(tag.tag()),
+            modified: Some(modified),
         };
-        let selection = range.map_or(Selection::Whole, |range| range::select(range, size));
-        let (head, offset, length) = match selection {
-            Selection::Whole => (res.status(200), 0, size),
-            Selection::Part { first, last } => {
-                let range = format_args!("bytes {first}-{last}/{size}");
-                let head = res.status(206).field_fmt("Content-Range", range);
-                (head, first, last - first + 1)
-            }
-            Selection::Unsatisfiable => {
-                let range = format_args!("bytes */{size}");
-                let head = res.status(416).field_fmt("Content-Range", range);
-                return explain(head, "the file ends before that range\n");
-            }
+        let (answer, part) = match content::begin(head, &current, metadata.length, &[], res) {
+            Ok(begun) => begun,
+            Err(reply) => return reply,
         };
-        let head = match media_type::of(&self.path) {
-            MediaType::Complete(value) => head.field("Content-Type", value),
+        let answer = match media_type::of(&self.path) {
+            MediaType::Complete(value) => answer.field("Content-Type", value),
             MediaType::Text(value) => {
-                head.field_fmt("Content-Type", format_args!("{value}; charset=utf-8"))
+                answer.field_fmt("Content-Type", format_args!("{value}; charset=utf-8"))
             }
         };
-        with_validators(head, &current)
+        with_validators(answer, &current)
             .line(field_line!("Accept-Ranges", "bytes"))
             .line(field_line!("X-Content-Type-Options", "nosniff"))
-            .file(file, offset, length)
+            .file(file, part.start, part.end - part.start)
     }
 
     /// The time to judge the file's age by. An earlier reading of the clock will do once the file has settled by it, so the
@@ -207,11 +187,6 @@ impl Handler for Files {
     fn intake(&mut self, req: &Request<'_>, res: ResponseWriter<'_>) -> Intake {
         Intake::Answer(self.on_request(req, res))
     }
-}
-
-fn with_validators<'a>(head: HeadWriter<'a>, current: &Validators) -> HeadWriter<'a> {
-    head.field("Last-Modified", current.last_modified())
-        .field("ETag", current.tag.as_bytes())
 }
 
 /// Sends the client to the same path with a slash behind it. Its own last segment is all that the location has: so it is
@@ -246,9 +221,4 @@ fn fail(failure: Failure, res: ResponseWriter<'_>) -> Reply {
 
 fn not_found(res: ResponseWriter<'_>) -> Reply {
     explain(res.status(404), "not found\n")
-}
-
-fn explain(head: HeadWriter<'_>, text: &str) -> Reply {
-    head.line(field_line!("X-Content-Type-Options", "nosniff"))
-        .text(text)
 }

@@ -1,20 +1,58 @@
 //! What applications use.
 //!
-//! This layer knows files, media types and what clients remember of an earlier answer. It stands on the public API of
-//! the layers below, and has never heard of connections, readiness or framing.
+//! This layer knows routes, files, forms, cookies, media types and what clients remember of an earlier answer. It stands on
+//! the public API of the layers below, and has never heard of connections, readiness or framing.
 //!
 //! # Where to look
 //!
-//! [`Files`] in `files` serves what lies below a directory: `path` turns the path of a target into the path of a file, `validator` says what state the file is
-//! in, `precondition` and `range` what of it the client needs, `media_type` what it is.
+//! [`Routes`] and [`Router`] in `router` find the handler of a request, and `middleware` is what it passes on its way.
+//!
+//! Of requests: `params` reads queries, forms and parts of paths, `cookies` what clients were told to remember, `multipart`
+//! forms with files, whole or as they come, `json` what programs send; `proxies` says where they come from. What can't be
+//! read is a [`Refusal`], which is an answer too.
+//!
+//! Of answers: [`Respond`] is what a head can have more, `set_cookie` what is told to be remembered. [`Content`] in `content`
+//! is judged by `precondition` and `range`, and `validator` says what state it is in. [`Files`] in `files` is such content from
+//! below a directory: `path` turns the path of a target into the path of a file, `media_type` says what it is.
 
 #![forbid(unsafe_code)]
 
+mod content;
+mod content_type;
+mod cookies;
 mod files;
+#[cfg(feature = "json")]
+mod json;
 mod media_type;
+mod middleware;
+mod multipart;
+mod params;
 mod path;
 mod precondition;
+mod proxies;
 mod range;
+mod refusal;
+mod respond;
+mod router;
+mod set_cookie;
 mod validator;
 
+pub use content::Content;
+pub use cookies::{Cookies, cookies};
 pub use files::Files;
+#[cfg(feature = "json")]
+pub use json::json;
+pub use middleware::{
+    Access, AccessEntry, BasicAuth, BasicAuthError, BodyLimit, Cors, CorsError, CorsRules,
+    CrossOrigin, Deadline, Id, Middleware, Next, Origins, RequestId, SecurityHeaders, User,
+};
+pub use multipart::{
+    Boundary, Multipart, MultipartError, MultipartEvent, MultipartLimits, Part, PartHead, PartSink,
+    parts, stream_parts,
+};
+pub use params::{Params, form, path_value, percent_decode, query};
+pub use proxies::{ForwardedBy, ProxyError, TrustedProxies};
+pub use refusal::Refusal;
+pub use respond::Respond;
+pub use router::{RouteError, RouteErrors, RouteInfo, Router, Routes, Unclean};
+pub use set_cookie::{CookieBuilder, CookieError, SameSite, SetCookie};

@@ -1,8 +1,8 @@
-//! Conditional requests: whether the client needs the file at all (RFC 9110 §13).
+//! Conditional requests: whether the client needs the content at all (RFC 9110 §13).
 
 use std::time::UNIX_EPOCH;
 
-use super::validator::{EntityTag, Validators};
+use super::validator::{Tag, Validators};
 use crate::http::Fields;
 
 /// What the preconditions of a GET or HEAD say.
@@ -17,25 +17,29 @@ pub(super) enum Verdict {
 }
 
 /// Evaluates all preconditions but If-Range, in the order of RFC 9110 §13.2.2, whose steps are numbered here.
-pub(super) fn evaluate(fields: Fields<'_>, current: &Validators) -> Verdict {
+pub(super) fn evaluate(fields: Fields<'_>, current: &Validators<'_>) -> Verdict {
     // Most requests have none, and one look says so.
     if !fields.iter().any(|(name, _)| is_condition(name)) {
         return Verdict::Proceed;
     }
     // Steps 1 and 2.
     if has(fields, "if-match") {
-        if !any_tag(fields, "if-match", |tag| tag.is_strongly(&current.tag)) {
+        if !any_tag(fields, "if-match", |tag| current.is_strongly(tag)) {
             return Verdict::Failed;
         }
-    } else if date(fields, "if-unmodified-since").is_some_and(|since| current.modified > since) {
+    } else if let Some(modified) = current.modified
+        && date(fields, "if-unmodified-since").is_some_and(|since| modified.secs > since)
+    {
         return Verdict::Failed;
     }
     // Steps 3 and 4.
     if has(fields, "if-none-match") {
-        if any_tag(fields, "if-none-match", |tag| tag.is_weakly(&current.tag)) {
+        if any_tag(fields, "if-none-match", |tag| current.is_weakly(tag)) {
             return Verdict::NotModified;
         }
-    } else if date(fields, "if-modified-since").is_some_and(|since| current.modified <= since) {
+    } else if let Some(modified) = current.modified
+        && date(fields, "if-modified-since").is_some_and(|since| modified.secs <= since)
+    {
         return Verdict::NotModified;
     }
     Verdict::Proceed
@@ -43,20 +47,22 @@ pub(super) fn evaluate(fields: Fields<'_>, current: &Validators) -> Verdict {
 
 /// Step 5: the Range that counts, if there is one. Several lines are none, and a condition that can't be read does not
 /// hold.
-pub(super) fn range<'r>(fields: Fields<'r>, current: &Validators) -> Option<&'r [u8]> {
+pub(super) fn range<'r>(fields: Fields<'r>, current: &Validators<'_>) -> Option<&'r [u8]> {
     let range = single(fields, "range")?;
     let applies = !has(fields, "if-range")
         || single(fields, "if-range").is_some_and(|value| is_current(value, current));
     applies.then_some(range)
 }
 
-/// Whether the file is still what an If-Range says.
-fn is_current(value: &[u8], current: &Validators) -> bool {
+/// Whether the content is still what an If-Range says.
+fn is_current(value: &[u8], current: &Validators<'_>) -> bool {
     if let Some((tag, rest)) = Tag::parse(value) {
-        return rest.is_empty() && tag.is_strongly(&current.tag);
+        return rest.is_empty() && current.is_strongly(&tag);
     }
-    // Only the very date, and only once the file can't change any more without changing it (RFC 9110 §13.1.5).
-    parse_date(value) == Some(current.modified) && !current.tag.is_weak()
+    // Only the very date, and only once the content can't change any more without changing it (RFC 9110 §13.1.5).
+    current
+        .modified
+        .is_some_and(|modified| modified.has_settled && parse_date(value) == Some(modified.secs))
 }
 
 fn is_condition(name: &str) -> bool {
@@ -88,19 +94,21 @@ fn parse_date(value: &[u8]) -> Option<u64> {
     Some(time.duration_since(UNIX_EPOCH).ok()?.as_secs())
 }
 
-/// Whether one of the tags in all fields of this name does it; `*` always does, because the file is there.
+/// Whether one of the tags in all fields of this name does it; `*` always does, because the content is there.
 fn any_tag(fields: Fields<'_>, name: &str, matches: impl Fn(&Tag<'_>) -> bool) -> bool {
     fields
         .get_all(name)
         .any(|value| value == b"*" || Tags { rest: value }.any(|tag| matches(&tag)))
 }
 
-/// An entity tag of a client's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Tag<'r> {
-    weak: bool,
-    /// With its quotes.
-    opaque: &'r [u8],
+impl Validators<'_> {
+    fn is_strongly(&self, tag: &Tag<'_>) -> bool {
+        self.tag.is_some_and(|own| own.is_strongly(tag))
+    }
+
+    fn is_weakly(&self, tag: &Tag<'_>) -> bool {
+        self.tag.is_some_and(|own| own.is_weakly(tag))
+    }
 }
 
 impl<'r> Tag<'r> {
@@ -112,18 +120,8 @@ impl<'r> Tag<'r> {
         };
         let inside = bytes.strip_prefix(b"\"")?;
         let length = inside.iter().position(|byte| *byte == b'"')?;
-        let (opaque, rest) = bytes.split_at(length + 2);
+        let (opaque, rest) = (&inside[..length], &inside[length + 1..]);
         Some((Tag { weak, opaque }, rest))
-    }
-
-    /// Strong comparison (RFC 9110 §8.8.3.2).
-    fn is_strongly(&self, ours: &EntityTag) -> bool {
-        !self.weak && !ours.is_weak() && self.opaque == ours.opaque()
-    }
-
-    /// Weak comparison.
-    fn is_weakly(&self, ours: &EntityTag) -> bool {
-        self.opaque == ours.opaque()
     }
 }
 
@@ -150,10 +148,10 @@ impl<'r> Iterator for Tags<'r> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::validator::Modified;
     use super::*;
     use crate::http::{Limits, Slots, reparse};
     use crate::sys::UnixTime;
-    use crate::sys::file::{Kind, Metadata};
 
     /// Sun, 06 Nov 1994 08:49:37 GMT
     const MODIFIED: u64 = 784_111_777;
@@ -161,20 +159,18 @@ mod tests {
     const SAME: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
     const LATER: &str = "Sun, 06 Nov 1994 08:49:38 GMT";
 
-    fn current(age_secs: u64) -> Validators {
-        let metadata = Metadata {
-            kind: Kind::File,
-            length: 0x1f,
-            modified: UnixTime {
-                secs: MODIFIED,
-                nanos: 0,
-            },
+    /// Content of this age, in seconds, with the tag of a file that has it.
+    fn current(age_secs: u64) -> Validators<'static> {
+        let at = |secs| UnixTime { secs, nanos: 0 };
+        let modified = Modified::of(at(MODIFIED), at(MODIFIED + age_secs));
+        let tag = Tag {
+            weak: !modified.has_settled,
+            opaque: b"1f-ae1",
         };
-        let now = UnixTime {
-            secs: MODIFIED + age_secs,
-            nanos: 0,
-        };
-        Validators::of(&metadata, now)
+        Validators {
+            tag: Some(tag),
+            modified: Some(modified),
+        }
     }
 
     fn with_fields<T>(lines: &[(&str, &str)], read: impl FnOnce(Fields<'_>) -> T) -> T {
@@ -188,8 +184,7 @@ mod tests {
 
     /// `=` in a value stands for the file's strong tag, `~` for the weak one.
     fn expand(lines: &[(&str, &str)]) -> Vec<(String, String)> {
-        let tag = current(60).tag;
-        let strong = core::str::from_utf8(tag.opaque()).expect("ASCII");
+        let strong = "\"1f-ae1\"";
         let expand = |value: &str| {
             value
                 .replace('=', strong)
@@ -391,5 +386,35 @@ mod tests {
             &current(60)
         )
         .is_none()));
+    }
+
+    #[test]
+    fn what_has_no_validators_is_judged_by_being_there() {
+        let none = Validators {
+            tag: None,
+            modified: None,
+        };
+        for (name, value, verdict) in [
+            ("If-Match", "*", Verdict::Proceed),
+            ("If-Match", "\"a\"", Verdict::Failed),
+            ("If-None-Match", "*", Verdict::NotModified),
+            ("If-None-Match", "\"a\"", Verdict::Proceed),
+            ("If-None-Match", "\"\"", Verdict::Proceed),
+            ("If-Modified-Since", LATER, Verdict::Proceed),
+            ("If-Unmodified-Since", EARLIER, Verdict::Proceed),
+        ] {
+            let found = with_fields(&[(name, value)], |fields| evaluate(fields, &none));
+            assert_eq!(found, verdict, "{name}: {value}");
+        }
+        for value in ["\"a\"", SAME] {
+            let lines = [("If-Range", value), ("Range", "bytes=0-1")];
+            assert!(with_fields(&lines, |fields| range(fields, &none).is_none()));
+        }
+        let dated = Validators {
+            tag: None,
+            ..current(60)
+        };
+        let lines = [("If-Range", SAME), ("Range", "bytes=0-1")];
+        assert!(with_fields(&lines, |fields| range(fields, &dated).is_some()));
     }
 }

@@ -1,4 +1,4 @@
-//! Which part of a file a Range asks for (RFC 9110 §14).
+//! Which part of the content a Range asks for (RFC 9110 §14).
 
 /// What a Range selects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,4 @@
-//! What tells two states of a file apart: ETag and Last-Modified (RFC 9110 §8.8).
-
-use core::cmp::Ordering;
+//! What tells two states of content apart: ETag and Last-Modified (RFC 9110 §8.8).
 
 use crate::http::date;
 use crate::sys::UnixTime;
@@ -10,34 +8,66 @@ use crate::sys::file::Metadata;
 /// younger one is only weakly told apart.
 const SETTLED_SECS: u64 = 2;
 
-/// `W/"`, a length and a time of 16 hexadecimal digits each with `-` between, `"`.
-const TAG_BYTES: usize = 37;
+/// A length and a time of 16 hexadecimal digits each with `-` between.
+const TAG_BYTES: usize = 33;
 
-/// The validators of a file in its present state.
+/// The validators of content in its present state.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Validators {
+pub(super) struct Validators<'t> {
     /// The ETag.
-    pub(super) tag: EntityTag,
-    /// When it was changed last, in seconds since 1970: never later than now (RFC 9110 §8.8.2.1).
-    pub(super) modified: u64,
+    pub(super) tag: Option<Tag<'t>>,
+    /// When it was changed last.
+    pub(super) modified: Option<Modified>,
 }
 
-impl Validators {
-    /// Those of a file with this metadata, `now` being the present, or a moment before it at which the file
-    /// [had settled](has_settled).
-    pub(super) fn of(metadata: &Metadata, now: UnixTime) -> Validators {
-        let modified = metadata.modified;
-        let tag = EntityTag::new(metadata, !has_settled(modified, now));
-        let modified = match modified.cmp(&now) {
-            Ordering::Less | Ordering::Equal => modified.secs,
-            Ordering::Greater => now.secs,
-        };
-        Validators { tag, modified }
+/// An entity tag (RFC 9110 §8.8.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Tag<'t> {
+    /// Whether states that differ may have it.
+    pub(super) weak: bool,
+    /// What stands between the quotes.
+    pub(super) opaque: &'t [u8],
+}
+
+impl Tag<'_> {
+    /// Whether it can be sent.
+    pub(super) fn is_sound(&self) -> bool {
+        let is_sound = |byte: u8| byte > b' ' && byte != b'"' && byte != 0x7f;
+        self.opaque.iter().all(|byte| is_sound(*byte))
+    }
+
+    /// Strong comparison (RFC 9110 §8.8.3.2).
+    pub(super) fn is_strongly(&self, other: &Tag<'_>) -> bool {
+        !self.weak && !other.weak && self.opaque == other.opaque
+    }
+
+    /// Weak comparison.
+    pub(super) fn is_weakly(&self, other: &Tag<'_>) -> bool {
+        self.opaque == other.opaque
+    }
+}
+
+/// A time of change, as Last-Modified says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Modified {
+    /// Seconds since 1970: never later than now (RFC 9110 §8.8.2.1).
+    pub(super) secs: u64,
+    /// Any later change must give another one.
+    pub(super) has_settled: bool,
+}
+
+impl Modified {
+    /// Of a time of change, `now` being the present, or a moment before it at which it [had settled](has_settled).
+    pub(super) fn of(modified: UnixTime, now: UnixTime) -> Modified {
+        Modified {
+            secs: modified.min(now).secs,
+            has_settled: has_settled(modified, now),
+        }
     }
 
     /// The value of Last-Modified.
-    pub(super) fn last_modified(&self) -> [u8; date::LENGTH] {
-        date::format(self.modified)
+    pub(super) fn date(&self) -> [u8; date::LENGTH] {
+        date::format(self.secs)
     }
 }
 
@@ -54,13 +84,13 @@ pub(super) fn has_settled(modified: UnixTime, now: UnixTime) -> bool {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct EntityTag {
     text: [u8; TAG_BYTES],
-    /// Where it begins in the text: at `W/` or behind.
-    begin: u8,
     end: u8,
+    weak: bool,
 }
 
 impl EntityTag {
-    fn new(metadata: &Metadata, weak: bool) -> EntityTag {
+    /// That of a file with this metadata. One that may change without getting another has a weak one.
+    pub(super) fn of(metadata: &Metadata, modified: Modified) -> EntityTag {
         // Beyond the year 2554 the nanoseconds wrap: still another number for another time.
         let nanos = metadata
             .modified
@@ -68,33 +98,23 @@ impl EntityTag {
             .wrapping_mul(1_000_000_000)
             .wrapping_add(u64::from(metadata.modified.nanos));
         let mut text = [0; TAG_BYTES];
-        text[..3].copy_from_slice(b"W/\"");
-        let mut end = 3;
+        let mut end = 0;
         hexadecimal(&mut text, &mut end, metadata.length);
         text[end] = b'-';
         end += 1;
         hexadecimal(&mut text, &mut end, nanos);
-        text[end] = b'"';
         EntityTag {
             text,
-            begin: if weak { 0 } else { 2 },
-            end: end as u8 + 1,
+            end: end as u8,
+            weak: !modified.has_settled,
         }
     }
 
-    /// As it is sent.
-    pub(super) fn as_bytes(&self) -> &[u8] {
-        &self.text[usize::from(self.begin)..usize::from(self.end)]
-    }
-
-    /// Without what says that it is weak.
-    pub(super) fn opaque(&self) -> &[u8] {
-        &self.text[2..usize::from(self.end)]
-    }
-
-    /// Whether files that differ may have it.
-    pub(super) fn is_weak(&self) -> bool {
-        self.begin == 0
+    pub(super) fn tag(&self) -> Tag<'_> {
+        Tag {
+            weak: self.weak,
+            opaque: &self.text[..usize::from(self.end)],
+        }
     }
 }
 
@@ -115,28 +135,19 @@ mod tests {
         UnixTime { secs, nanos }
     }
 
-    fn validators(length: u64, modified: UnixTime, now: UnixTime) -> Validators {
+    fn check(length: u64, modified: UnixTime, now: UnixTime, tag: &str, last_modified: u64) {
         let metadata = Metadata {
             kind: Kind::File,
             length,
             modified,
         };
-        Validators::of(&metadata, now)
-    }
-
-    fn check(length: u64, modified: UnixTime, now: UnixTime, tag: &str, last_modified: u64) {
-        let validators = validators(length, modified, now);
-        assert_eq!(
-            core::str::from_utf8(validators.tag.as_bytes()),
-            Ok(tag),
-            "{modified:?} {now:?}"
-        );
-        assert_eq!(
-            validators.tag.opaque(),
-            tag.trim_start_matches("W/").as_bytes()
-        );
-        assert_eq!(validators.tag.is_weak(), tag.starts_with("W/"));
-        assert_eq!(validators.modified, last_modified);
+        let of = Modified::of(modified, now);
+        let ours = EntityTag::of(&metadata, of);
+        let weak = if ours.tag().weak { "W/" } else { "" };
+        let opaque = core::str::from_utf8(ours.tag().opaque).expect("ASCII");
+        assert_eq!(format!("{weak}\"{opaque}\""), tag, "{modified:?} {now:?}");
+        assert!(ours.tag().is_sound());
+        assert_eq!(of.secs, last_modified);
     }
 
     #[test]

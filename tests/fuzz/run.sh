@@ -9,7 +9,7 @@ cd "$(dirname "$0")"
 seconds=${1:-60}
 shift || true
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(head chunks connection session response conditions path)
+[ ${#targets[@]} -gt 0 ] || targets=(head chunks connection session response conditions path multipart)
 
 missing=()
 cargo fuzz --version >/dev/null 2>&1 || missing+=("cargo-fuzz: cargo install cargo-fuzz")

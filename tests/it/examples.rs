@@ -1,12 +1,18 @@
 //! The examples do what they say.
 
 use std::io::{Read, Write};
+use std::net::UdpSocket;
 use std::process::{Command, Stdio};
 
-use super::process::{Process, Scratch, ask, clean, connect, connect_unix};
+use super::process::{Process, Scratch, ask, clean, connect, connect_unix, within};
 
 /// Builds an example as these tests are built, and so mostly finds it built.
 fn example(name: &str) -> Command {
+    example_with(name, "default")
+}
+
+/// The same of one that needs a feature.
+fn example_with(name: &str, feature: &str) -> Command {
     let test = std::env::current_exe().expect("a path");
     let built = test.ancestors().nth(2).expect("target/PROFILE/deps/it");
     let profile = match built.file_name().and_then(|name| name.to_str()) {
@@ -16,6 +22,7 @@ fn example(name: &str) -> Command {
     let output = Command::new(env!("CARGO"))
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .args(["build", "--locked", "--offline", "--example", name])
+        .args(["--features", feature])
         .args(["--profile", profile, "--target-dir"])
         .arg(built.parent().expect("target"))
         .output()
@@ -46,6 +53,65 @@ fn echo_reactor_echoes() {
     let last = clients.pop().expect("one of three");
     last.shutdown(std::net::Shutdown::Write).expect("open");
     assert_eq!((&last).read(&mut [0]).expect("the end"), 0);
+}
+
+/// The content of an answer to GET.
+fn get(address: &str, path: &str) -> String {
+    let (head, content) = ask(connect(address), &format!("GET {path}"), "");
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+    content
+}
+
+#[test]
+fn foreign_loop_serves_beside_what_else_its_host_does() {
+    let mut command = example("foreign_loop");
+    let server = Process::start(command.args(["127.0.0.1:0", "127.0.0.1:0"]));
+    let address = server.address();
+    let datagrams = server.line();
+    let to = datagrams.strip_prefix("datagrams to ").expect("an address");
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    assert_eq!(get(&address, "/"), "0 datagrams\n");
+    for _ in 0..3 {
+        socket.send_to(b"x", to).expect("loopback");
+    }
+    within(|| (get(&address, "/") == "3 datagrams\n").then_some(()));
+    assert_eq!(server.term(), clean());
+}
+
+#[test]
+fn other_descriptors_are_read_beside_connections() {
+    let mut command = example("other_descriptors");
+    let server = Process::start(command.arg("127.0.0.1:0"));
+    let address = server.address();
+    let ticks = || {
+        get(&address, "/ticks")
+            .trim()
+            .parse::<u64>()
+            .expect("a number")
+    };
+    let first = ticks();
+    // Two children at once, on one thread.
+    let words: Vec<_> = (0..2)
+        .map(|_| {
+            let address = address.clone();
+            std::thread::spawn(move || get(&address, "/words"))
+        })
+        .collect();
+    for words in words {
+        assert_eq!(words.join().expect("no panic"), "three words\n");
+    }
+    within(|| (ticks() > first).then_some(()));
+    assert_eq!(server.term(), clean());
+}
+
+#[test]
+fn accept_loop_gives_its_connections_to_the_server() {
+    let server = Process::start(example("accept_loop").arg("127.0.0.1:0"));
+    let address = server.address();
+    for _ in 0..5 {
+        assert_eq!(get(&address, "/"), "Hello from the other side\n");
+    }
+    assert_eq!(server.term(), clean());
 }
 
 #[test]
@@ -98,6 +164,133 @@ fn endpoints_answers_each_of_its_endpoints() {
         assert!(answer == content, "{line}: {} bytes", answer.len());
     }
     assert_eq!(server.term(), clean());
+}
+
+#[test]
+fn json_api_makes_reads_changes_and_removes_items() {
+    let server = Process::start(example_with("json_api", "json").arg("127.0.0.1:0"));
+    let address = server.address();
+    let json = "Content-Type: application/json";
+    let check = |line: &str, sent: &str, status: u16, content: &str| {
+        let mut stream = connect(&address);
+        let length = sent.len();
+        write!(
+            stream,
+            "{line} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{json}\r\nContent-Length: {length}\r\n\r\n{sent}"
+        )
+        .expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers");
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{line}: {answer}"
+        );
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+        assert_eq!(body, content, "{line}");
+        head.to_owned()
+    };
+    let tea = r#"{"name":"tea","price":250}"#;
+    check("GET /items", "", 200, "[]");
+    let head = check(
+        "POST /items",
+        tea,
+        201,
+        r#"{"id":1,"name":"tea","price":250}"#,
+    );
+    assert!(head.contains("\r\nLocation: /items/1\r\n"), "{head}");
+    check(
+        "GET /items/1",
+        "",
+        200,
+        r#"{"id":1,"name":"tea","price":250}"#,
+    );
+    let cake = r#"{"name":"cake","price":400}"#;
+    check(
+        "PUT /items/1",
+        cake,
+        200,
+        r#"{"id":1,"name":"cake","price":400}"#,
+    );
+    check(
+        "POST /items",
+        tea,
+        201,
+        r#"{"id":2,"name":"tea","price":250}"#,
+    );
+    check(
+        "GET /items?limit=1",
+        "",
+        200,
+        r#"[{"id":1,"name":"cake","price":400}]"#,
+    );
+    check("DELETE /items/1", "", 204, "");
+    check("DELETE /items/1", "", 404, "no such item\n");
+    check(
+        "GET /items",
+        "",
+        200,
+        r#"[{"id":2,"name":"tea","price":250}]"#,
+    );
+    let why = "`id` in the path is `x`: invalid digit found in string\n";
+    check("GET /items/x", "", 400, why);
+    let why = "`limit` in the query is `-1`: invalid digit found in string\n";
+    check("GET /items?limit=-1", "", 400, why);
+    let why = "the body is not as it should be: missing field `price` at line 1 column 14\n";
+    check("POST /items", r#"{"name":"tea"}"#, 400, why);
+    let head = check("PATCH /items", "", 405, "method not allowed\n");
+    assert!(head.contains("\r\nAllow: GET, HEAD, POST\r\n"), "{head}");
+    assert_eq!(server.term(), clean());
+}
+
+#[test]
+fn router_routes_by_groups_and_middleware() {
+    let mut command = example("router");
+    let server = Process::start(command.arg("127.0.0.1:0"));
+    let listed = [
+        "GET /{$}",
+        "GET /api/items/{id}",
+        "GET /api/visits",
+        "DELETE /api/admin/items/{id}",
+    ];
+    for pattern in listed {
+        assert_eq!(server.line(), pattern);
+    }
+    let address = server.address();
+    let check = |line: &str, field: &str, status: u16, content: &str| {
+        let mut stream = connect(&address);
+        let always = "Host: a\r\nConnection: close\r\n";
+        write!(stream, "{line} HTTP/1.1\r\n{always}{field}\r\n").expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+        assert_eq!(
+            (&head[9..12], body),
+            (status.to_string().as_str(), content),
+            "{line}"
+        );
+        assert!(head.contains("\r\nX-Request-Id: "), "{head}");
+        assert!(
+            head.contains("\r\nX-Content-Type-Options: nosniff"),
+            "{head}"
+        );
+        let stored = !head.contains("\r\nCache-Control: no-store");
+        let is_redirect = line.contains("//");
+        assert_eq!(stored, is_redirect || !line.contains("/api/"), "{head}");
+    };
+    check("GET /", "", 200, "Hello, world!\n");
+    check("GET /api/items/7", "", 200, "item 7\n");
+    let why = "id: invalid digit found in string\n";
+    check("GET /api/items/x", "", 400, why);
+    check("GET /api/visits", "", 200, "1\n");
+    check("GET /api/visits", "", 200, "2\n");
+    check("GET /api//items/7", "", 308, "");
+    check("POST /api/visits", "", 405, "method not allowed\n");
+    check("GET /none", "", 404, "not found\n");
+    let remove = "DELETE /api/admin/items/7";
+    check(remove, "", 401, "a name and a password are wanted\n");
+    let ada = "Authorization: Basic YWRhOmNvdW50ZXNz\r\n";
+    check(remove, ada, 200, "ada has removed 7\n");
+    assert_eq!(server.term().status, clean().status);
 }
 
 #[test]

@@ -15,7 +15,11 @@ mod http;
 mod layers;
 #[cfg(feature = "cli")]
 mod process;
+#[cfg(feature = "cli")]
+mod routes;
 mod server;
 #[cfg(all(feature = "sim", feature = "web"))]
 mod sim;
 mod source;
+#[cfg(feature = "web")]
+mod web;

@@ -72,6 +72,45 @@ impl World {
         Ok(())
     }
 
+    pub(in crate::sys) fn get_option(&self, fd: &Fd, level: i32, name: i32) -> io::Result<i32> {
+        said(self.begin(Call::GetOption).and_then(|()| {
+            let listens = match self.kernel().object(fd.raw())? {
+                Object::Listener(_) => true,
+                Object::Socket(_) | Object::Stream(..) => false,
+                _ => return Err(Errno::ENOTSOCK),
+            };
+            match (level, name) {
+                (libc::SOL_SOCKET, libc::SO_TYPE) => Ok(libc::SOCK_STREAM),
+                (libc::SOL_SOCKET, libc::SO_ACCEPTCONN) => Ok(i32::from(listens)),
+                _ => Err(Errno::ENOPROTOOPT),
+            }
+        }))
+    }
+
+    pub(in crate::sys) fn peer_name(&self, fd: &Fd) -> io::Result<PeerAddress> {
+        said(self.begin(Call::PeerName).and_then(|()| {
+            let mut kernel = self.kernel();
+            let (link, side) = match kernel.object(fd.raw())? {
+                Object::Stream(link, side) => (*link, *side),
+                Object::Socket(_) | Object::Listener(_) => return Err(Errno::ENOTCONN),
+                _ => return Err(Errno::ENOTSOCK),
+            };
+            let link = kernel.link(link).ok_or(Errno::ENOTCONN)?;
+            if link.has_no_peer(side) {
+                return Err(Errno::ENOTCONN);
+            }
+            Ok(link.peer_address())
+        }))
+    }
+
+    /// Here nothing blocks and nothing is executed.
+    pub(in crate::sys) fn set_flags(&self, fd: &Fd) -> io::Result<()> {
+        said(
+            self.begin(Call::SetFlags)
+                .and_then(|()| self.kernel().object(fd.raw()).map(drop)),
+        )
+    }
+
     pub(in crate::sys) fn resolve(&self, name: &str, port: u16) -> io::Result<SocketAddr> {
         said(self.begin(Call::Resolve))?;
         match name {

@@ -363,6 +363,12 @@ impl Link {
         }
     }
 
+    /// Whether TCP knows no peer any more: both have finished, or one has broken it. A Unix socket goes on knowing it.
+    pub(super) fn has_no_peer(&self, side: usize) -> bool {
+        let end = &self.ends[side];
+        self.is_tcp() && (end.reset || (end.fin_arrived && end.peer_finished))
+    }
+
     /// What it is ready for. A look that finds no room to send wants to be told when there is some.
     pub(super) fn poll(&mut self, side: usize) -> u32 {
         let end = &mut self.ends[side];

@@ -12,6 +12,8 @@ mod conditions;
 mod connection;
 mod head;
 #[cfg(feature = "web")]
+mod multipart;
+#[cfg(feature = "web")]
 mod path;
 mod plain;
 mod plain_fields;
@@ -24,6 +26,8 @@ pub use chunks::chunks;
 pub use conditions::conditions;
 pub use connection::connection;
 pub use head::head;
+#[cfg(feature = "web")]
+pub use multipart::multipart;
 #[cfg(feature = "web")]
 pub use path::path;
 pub use response::response;

@@ -78,3 +78,9 @@ fn conditions_and_ranges_select_what_they_plainly_say() {
 fn paths_lead_where_they_plainly_lead_and_never_out_of_the_root() {
     run("path", bodies::path, 10_000);
 }
+
+#[test]
+#[cfg(feature = "web")]
+fn forms_have_the_parts_that_they_plainly_have_however_they_are_cut() {
+    run("multipart", bodies::multipart, 100_000);
+}

@@ -5,8 +5,8 @@ use std::rc::Rc;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use edgeloop::http::Length;
-use edgeloop::server::{Answered, BodyWriter, Completer, Intake, Pull, Source};
+use edgeloop::http::{Fields, Length};
+use edgeloop::server::{Answered, BodyWriter, Completer, Intake, Pull, Sink, Source, Taken};
 use edgeloop::{Handler, Limits, Reply, Request, ResponseWriter, field_line};
 
 use super::client::Answer;
@@ -146,7 +146,7 @@ fn one_connection_waits_with_its_fields_while_others_are_answered() {
     }
 }
 
-/// Refuses bodies to `/no`, and takes three bytes for `/three`.
+/// Refuses bodies to `/no`, takes three bytes for `/three`, and has `/stream` in pieces.
 struct Bodies;
 
 impl Handler for Bodies {
@@ -162,13 +162,26 @@ impl Handler for Bodies {
                 let res = res.with_body_max(100).with_body_max(3);
                 Intake::Buffer(res.body_bytes_max())
             }
+            "/stream" => Intake::stream(3, Pieces),
             _ => Intake::Buffer(res.body_bytes_max()),
         }
     }
 }
 
+struct Pieces;
+
+impl Sink for Pieces {
+    fn on_data(&mut self, _: &[u8]) -> Taken {
+        Taken::All
+    }
+
+    fn on_end(self: Box<Self>, _: Fields<'_>, res: ResponseWriter<'_>) -> Reply {
+        res.status(200).text("pieces")
+    }
+}
+
 #[test]
-fn what_was_added_before_a_body_stands_on_an_answer_before_it_only() {
+fn what_was_added_before_a_body_stands_on_an_answer_before_it_and_on_that_of_a_sink() {
     let limits = Limits {
         body_bytes_max: 10,
         ..patient()
@@ -179,6 +192,8 @@ fn what_was_added_before_a_body_stands_on_an_answer_before_it_only() {
         ("/", "a", 200, false),
         ("/three", "abc", 200, false),
         ("/three", "abcd", 413, false),
+        ("/stream", "abc", 200, true),
+        ("/stream", "abcd", 413, false),
         ("/", "0123456789", 200, false),
         ("/", "0123456789a", 413, false),
     ] {

@@ -139,3 +139,46 @@ fn what_is_added_to_an_answer_allocates_nothing() {
     };
     assert_eq!(rounds_of(handler, get, 1), 0);
 }
+
+/// Among 500 routes, with what every site has in front of its handlers.
+#[cfg(feature = "web")]
+#[test]
+fn a_routed_request_with_two_parameters_allocates_nothing() {
+    use edgeloop::web::{
+        BasicAuth, BodyLimit, Cors, CorsRules, CrossOrigin, Deadline, RequestId, Routes,
+        SecurityHeaders,
+    };
+    let origins = edgeloop::web::Origins::These(vec!["https://a.example".to_owned()]);
+    let rules = CorsRules {
+        origins,
+        ..CorsRules::default()
+    };
+    let mut routes = Routes::new()
+        .layer(RequestId::new())
+        .layer(SecurityHeaders::new())
+        .layer(Cors::new(rules).expect("sound"))
+        .layer(CrossOrigin::new())
+        .layer(BodyLimit(100))
+        .layer(Deadline(super::ms(60_000)))
+        .layer(BasicAuth::new("a", [("ada", "countess")]).expect("sound"))
+        .layer_fn(|req, res, next| next.run(req, res));
+    for number in 0..500 {
+        let pattern = format!("/section{number}/{{user}}/items/{{item}}");
+        let answer = |req: &Request<'_>, res: ResponseWriter<'_>| {
+            let value = |name| req.path_value(name).unwrap_or_default();
+            res.status(200)
+                .field("X-User", value("user"))
+                .field("X-Item", value("item"))
+                .body("Hello, World!")
+        };
+        routes = routes.get(pattern.clone(), answer).post(pattern, answer);
+    }
+    let fields =
+        "Host: a.example\r\nAuthorization: Basic YWRhOmNvdW50ZXNz\r\nOrigin: https://a.example";
+    let path = "/section250/ada/items/a%20b HTTP/1.1";
+    let get = format!("GET {path}\r\n{fields}\r\n\r\n");
+    let post = format!("POST {path}\r\n{fields}\r\nContent-Length: 4\r\n\r\nbody");
+    let both = [get, post].concat();
+    let router = routes.build().expect("sound");
+    assert_eq!(rounds_of(router, both.as_bytes(), 2), 0);
+}

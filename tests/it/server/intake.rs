@@ -171,6 +171,36 @@ fn trailers_come_with_the_body() {
     assert_eq!(client.answer().text(), "body=5");
 }
 
+/// Answers everything before its body.
+struct Refusing;
+
+impl Handler for Refusing {
+    fn on_request(&mut self, _: &Request<'_>, res: ResponseWriter<'_>) -> Reply {
+        res.status(403).empty()
+    }
+
+    fn intake(&mut self, req: &Request<'_>, res: ResponseWriter<'_>) -> Intake {
+        Intake::Answer(self.on_request(req, res))
+    }
+}
+
+#[test]
+fn what_is_not_for_the_handler_is_not_for_its_intake_either() {
+    let server = serve_with(patient(), |_| Refusing);
+    for (line, status) in [
+        ("OPTIONS *", 200),
+        ("OPTIONS http://a", 200),
+        ("CONNECT a:80", 501),
+        ("OPTIONS /", 403),
+    ] {
+        let mut client = server.client();
+        let head = format!("{line} HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n");
+        client.send([&head, "abc"].concat());
+        assert_eq!(client.answer().status, status, "{line}");
+        assert_eq!(client.get("/").status, 403);
+    }
+}
+
 /// Sends the first part of a body, and has the server receive it.
 fn begin(hand: &mut Hand<impl Handler, Log>, length: usize, part: usize) -> Client {
     let mut client = hand.client();

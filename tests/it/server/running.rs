@@ -10,7 +10,7 @@ use edgeloop::http::Head;
 use edgeloop::reactor::Token;
 use edgeloop::server::{CloseReason, Observer, Report, Summary, Trouble};
 use edgeloop::sys::Address;
-use edgeloop::{Handle, Handler, Limits, Reply, Request, ResponseWriter, Server, Serving};
+use edgeloop::{Handle, Handler, Limits, Local, Reply, Request, ResponseWriter, Server, Serving};
 
 use super::PATIENCE;
 use super::client::Client;
@@ -55,7 +55,7 @@ pub(super) fn run<H: Handler + 'static>(
 impl Running {
     fn start<H: Handler + 'static, F>(serving: Serving<F>, log: Log) -> Running
     where
-        F: Fn(usize) -> (H, Log) + Send + Sync + 'static,
+        F: Fn(&Local) -> (H, Log) + Send + Sync + 'static,
     {
         let address = ip(&serving.addresses()[0]);
         let handle = serving.handle();

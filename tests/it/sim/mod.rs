@@ -13,7 +13,9 @@ mod cuts;
 mod faults;
 mod finds;
 mod judge;
+
 mod later;
+mod local;
 mod model;
 mod parse;
 mod plot;

@@ -8,6 +8,7 @@ use edgeloop::sys::sim::{Net, Plan, World};
 
 use super::alone;
 use super::app::{self, FILES};
+use super::local;
 use super::plot::{ANY_END_BY_CLIENT, ASKED, Act, Body, Expected, ORDERLY, Plot, Reading, Takes};
 use super::plots::silent;
 use super::report::{Failure, Report};
@@ -68,6 +69,11 @@ pub(super) const SCENES: &[Scene] = &[
     Scene {
         name: "two cores",
         play: |fault| fault.strike_at(alone::two_cores),
+        pauses: false,
+    },
+    Scene {
+        name: "a program around the server",
+        play: |fault| fault.strike_at(local::program),
         pauses: false,
     },
     Scene {

@@ -49,7 +49,7 @@ const VALUES: [&str; 18] = [
 ];
 
 /// Functions without the seam: the file, the function, what it calls, and why.
-const EXEMPT: [(&str, &str, &[&str], &str); 5] = [
+const EXEMPT: [(&str, &str, &[&str], &str); 4] = [
     (
         "fd.rs",
         "close",
@@ -61,12 +61,6 @@ const EXEMPT: [(&str, &str, &[&str], &str); 5] = [
         "inherit",
         &["libc::fcntl", "nix::sys::socket::getsockopt"],
         "it refuses within a world, where nothing is inherited",
-    ),
-    (
-        "socket.rs",
-        "set_flags",
-        &["nix::fcntl::fcntl"],
-        "only for what came from elsewhere: of a world's number it says EBADF",
     ),
     (
         "clock.rs",

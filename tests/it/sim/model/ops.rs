@@ -35,6 +35,7 @@ pub(super) enum Op {
     Unread(usize),
     Unacknowledged(usize),
     LocalAddress(usize),
+    Adopt(usize),
     Close(usize),
     // And with the listener.
     Backlog(u16),

@@ -269,6 +269,7 @@ impl<C: Client> Cast<C> {
                 let address = socket::local_address(self.servers[at].as_ref()?);
                 said(address.map(|address| address == self.address))
             }
+            Op::Adopt(at) => said(socket::adopt(self.servers[at].as_ref()?).map(drop)),
             Op::Close(at) => {
                 drop(self.servers[at].take()?);
                 self.settle(place);

@@ -135,6 +135,9 @@ impl<C: Client> Cast<C> {
             });
             said.push(self::said(socket::listen(fd, 1)));
         }
+        for fd in [listener, &self.file] {
+            said.push(self::said(socket::adopt(fd).map(drop)));
+        }
         Some(said.join(", "))
     }
 }

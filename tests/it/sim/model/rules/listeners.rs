@@ -270,7 +270,7 @@ pub(super) const RULES: &[Rule] = &[
             (Accept, "0"),
             (
                 Misuse,
-                "ENOTCONN, EPIPE, EPIPE, (), EINVAL, EINVAL, ENOTSOCK, ENOTSOCK, ENOTSOCK, ENOTSOCK, broken: ENOTSOCK, ENOTSOCK, broken: EINVAL, EINVAL",
+                "ENOTCONN, EPIPE, EPIPE, (), EINVAL, EINVAL, ENOTSOCK, ENOTSOCK, ENOTSOCK, ENOTSOCK, broken: ENOTSOCK, ENOTSOCK, broken: EINVAL, EINVAL, it is no connection: it listens, ENOTSOCK",
             ),
             (Accept, "nobody waits"),
         ],
@@ -283,7 +283,7 @@ pub(super) const RULES: &[Rule] = &[
             (Connect(1), "connected"),
             (
                 Misuse,
-                "ENOTCONN, EPIPE, EPIPE, (), EINVAL, EINVAL, ENOTSOCK, ENOTSOCK, ENOTSOCK, ENOTSOCK, broken: ENOTSOCK, ENOTSOCK, broken: EINVAL, EINVAL",
+                "ENOTCONN, EPIPE, EPIPE, (), EINVAL, EINVAL, ENOTSOCK, ENOTSOCK, ENOTSOCK, ENOTSOCK, broken: ENOTSOCK, ENOTSOCK, broken: EINVAL, EINVAL, it is no connection: it listens, ENOTSOCK",
             ),
             (Accept, "1"),
         ],

@@ -6,13 +6,36 @@ use super::Rule;
 use crate::sim::model::ops::{
     Ask,
     Op::{
-        Accept, Add, Block, ClientReceives, ClientResets, Connect, Fill, Length, NextSignal, Open,
-        Raise, ReadAt, Resize, SendFile, Shutdown, Wait, Work,
+        Accept, Add, Adopt, Block, ClientFinishes, ClientReceives, ClientResets, ClientSends,
+        Connect, Fill, Length, NextSignal, Open, Raise, ReadAt, Recv, Resize, SendFile, Shutdown,
+        Wait, Work,
     },
     What,
 };
 
 pub(super) const RULES: &[Rule] = &[
+    (
+        "a connection is adopted, whatever has become of it",
+        &[
+            (Connect(0), "connected"),
+            (Connect(1), "connected"),
+            (Accept, "0"),
+            (Accept, "1"),
+            (Adopt(0), "()"),
+            (Add(What::Connection(0), Ask::Stream), "()"),
+            (ClientSends(0, 5), "5"),
+            (Adopt(0), "()"),
+            (Wait(8), "0:IN"),
+            (Recv(0, 8), "5"),
+            (Shutdown(0), "()"),
+            (Adopt(0), "()"),
+            (ClientFinishes(0), ""),
+            (Adopt(0), "ENOTCONN"),
+            (ClientResets(1), ""),
+            (Adopt(1), "ENOTCONN"),
+            (Recv(1, 8), "ECONNRESET"),
+        ],
+    ),
     (
         "a file is sent as far as it goes",
         &[

@@ -1,0 +1,278 @@
+//! Content with validators: what a client needs of it, if anything (RFC 9110 §13, §14).
+
+use core::ops::Range;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::precondition::{self, Verdict};
+use super::range::{self, Selection};
+use super::validator::{Modified, Tag, Validators};
+use crate::field_line;
+use crate::http::{Head, Length};
+use crate::server::{HeadWriter, Reply, ResponseWriter, Source};
+use crate::sys::{Fd, UnixTime};
+
+/// Content that a handler makes, answered as a static file is: conditions are judged, and one range of it can be had.
+///
+/// | request | answer |
+/// |---|---|
+/// | GET and HEAD without conditions | 200 |
+/// | a client that has it, by If-None-Match or If-Modified-Since | 304 |
+/// | one that takes it for something else, by If-Match or If-Unmodified-Since | 412 |
+/// | GET with one Range, whose If-Range holds if it has one | 206, or 416 beyond the end |
+/// | GET with several ranges, or one that is not understood | 200 |
+/// | another method | 200, whatever the conditions |
+///
+/// ```
+/// use std::sync::Arc;
+/// use edgeloop::web::Content;
+/// use edgeloop::{Reply, Request, ResponseWriter};
+///
+/// struct App {
+///     report: Arc<[u8]>,
+/// }
+///
+/// impl edgeloop::Handler for App {
+///     fn on_request(&mut self, req: &Request, res: ResponseWriter) -> Reply {
+///         Content::shared("application/pdf", Arc::clone(&self.report))
+///             .etag("r7")
+///             .fields(&[("Cache-Control", "no-cache")])
+///             .answer(req, res)
+///     }
+/// }
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Content<'c, S> {
+    media_type: &'c str,
+    size: u64,
+    tag: Option<Tag<'c>>,
+    modified: Option<SystemTime>,
+    fields: &'c [(&'c str, &'c str)],
+    send: S,
+}
+
+impl<'c, S: FnOnce(HeadWriter<'_>, Range<u64>) -> Reply> Content<'c, S> {
+    /// Content of `size` bytes, of which `send` sends the part that it is asked for: the way for what has no function of its
+    /// own here.
+    pub fn new(media_type: &'c str, size: u64, send: S) -> Content<'c, S> {
+        Content {
+            media_type,
+            size,
+            tag: None,
+            modified: None,
+            fields: &[],
+            send,
+        }
+    }
+
+    /// Says which state it is in, byte by byte: it has another ETag whenever it is not the same. Without the quotes.
+    #[must_use]
+    pub fn etag(self, opaque: &'c str) -> Self {
+        let tag = Some(Tag {
+            weak: false,
+            opaque: opaque.as_bytes(),
+        });
+        Content { tag, ..self }
+    }
+
+    /// The same of content that has another ETag whenever it does not mean the same. It does not do for ranges.
+    #[must_use]
+    pub fn weak_etag(self, opaque: &'c str) -> Self {
+        let tag = Some(Tag {
+            weak: true,
+            opaque: opaque.as_bytes(),
+        });
+        Content { tag, ..self }
+    }
+
+    /// Says when it changed last, in whole seconds. A time that is yet to come is sent as the present.
+    #[must_use]
+    pub fn last_modified(self, modified: SystemTime) -> Self {
+        let modified = Some(modified);
+        Content { modified, ..self }
+    }
+
+    /// Adds fields: to the answer, and to a 304 too, but for those whose name begins with `Content-`.
+    #[must_use]
+    pub fn fields(self, fields: &'c [(&'c str, &'c str)]) -> Self {
+        Content { fields, ..self }
+    }
+
+    /// Answers. An ETag with a quote, a space or a control character in it makes the answer a 500.
+    pub fn answer(self, head: &Head<'_>, res: ResponseWriter<'_>) -> Reply {
+        let Content {
+            media_type,
+            size,
+            tag,
+            modified,
+            fields,
+            send,
+        } = self;
+        if tag.is_some_and(|tag| !tag.is_sound()) {
+            return res.status(500).fail();
+        }
+        let current = Validators {
+            tag,
+            modified: modified.map(|modified| Modified::of(unix_time(modified), UnixTime::now())),
+        };
+        match begin(head, &current, size, fields, res) {
+            Ok((answer, part)) => {
+                let answer = with_fields(answer.field("Content-Type", media_type), fields);
+                let answer = with_validators(answer, &current);
+                send(answer.line(field_line!("Accept-Ranges", "bytes")), part)
+            }
+            Err(reply) => reply,
+        }
+    }
+}
+
+impl<'c> Content<'c, ()> {
+    /// Bytes, of which the part that is asked for is copied.
+    pub fn bytes(
+        media_type: &'c str,
+        bytes: &'c [u8],
+    ) -> Content<'c, impl FnOnce(HeadWriter<'_>, Range<u64>) -> Reply> {
+        Content::new(media_type, bytes.len() as u64, |answer, part| {
+            answer.body(&bytes[indices(&part)])
+        })
+    }
+
+    /// Bytes that live as long as the program, sent from where they are.
+    pub fn constant(
+        media_type: &'c str,
+        bytes: &'static [u8],
+    ) -> Content<'c, impl FnOnce(HeadWriter<'_>, Range<u64>) -> Reply> {
+        Content::new(media_type, bytes.len() as u64, |answer, part| {
+            answer.constant(&bytes[indices(&part)])
+        })
+    }
+
+    /// Bytes that others share, sent from where they are.
+    pub fn shared(
+        media_type: &'c str,
+        bytes: Arc<[u8]>,
+    ) -> Content<'c, impl FnOnce(HeadWriter<'_>, Range<u64>) -> Reply> {
+        Content::new(media_type, bytes.len() as u64, |answer, part| {
+            answer.shared_part(bytes, indices(&part))
+        })
+    }
+
+    /// The first `size` bytes of a regular file.
+    pub fn file(
+        media_type: &'c str,
+        file: Fd,
+        size: u64,
+    ) -> Content<'c, impl FnOnce(HeadWriter<'_>, Range<u64>) -> Reply> {
+        Content::new(media_type, size, |answer, part| {
+            answer.file(file, part.start, part.end - part.start)
+        })
+    }
+
+    /// `size` bytes that are made while they are sent: `seek` gives a source of the part that is asked for.
+    pub fn stream<T: Source + 'static>(
+        media_type: &'c str,
+        size: u64,
+        seek: impl FnOnce(Range<u64>) -> T,
+    ) -> Content<'c, impl FnOnce(HeadWriter<'_>, Range<u64>) -> Reply> {
+        Content::new(media_type, size, |answer, part| {
+            let length = Length::Known(part.end - part.start);
+            answer.stream(length, seek(part))
+        })
+    }
+}
+
+/// Before 1970 it is 1970, which is old enough.
+fn unix_time(time: SystemTime) -> UnixTime {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    UnixTime {
+        secs: since.as_secs(),
+        nanos: since.subsec_nanos(),
+    }
+}
+
+/// It lies within what has a length in memory.
+fn indices(part: &Range<u64>) -> Range<usize> {
+    part.start as usize..part.end as usize
+}
+
+/// Begins the answer to a request for content in this state: status and Content-Range. The part that is asked for is what
+/// is to be sent. Or it is answered: 304, 412 or 416.
+pub(super) fn begin<'a>(
+    head: &Head<'_>,
+    current: &Validators<'_>,
+    size: u64,
+    fields: &[(&str, &str)],
+    res: ResponseWriter<'a>,
+) -> Result<(HeadWriter<'a>, Range<u64>), Reply> {
+    if !matches!(head.method(), "GET" | "HEAD") {
+        return Ok((res.status(200), 0..size));
+    }
+    match precondition::evaluate(head.fields(), current) {
+        Verdict::Proceed => {}
+        Verdict::NotModified => {
+            // RFC 9110 §15.4.5: what describes the content itself is not repeated.
+            let describes = |name: &str| {
+                let begin = name.as_bytes().get(..8);
+                begin.is_some_and(|begin| begin.eq_ignore_ascii_case(b"content-"))
+            };
+            let mut answer = res.status(304);
+            for (name, value) in fields.iter().filter(|(name, _)| !describes(name)) {
+                answer = answer.field(name, value);
+            }
+            return Err(with_validators(answer, current).empty());
+        }
+        Verdict::Failed => {
+            let answer = with_validators(res.status(412), current);
+            return Err(explain(answer, "it has changed\n"));
+        }
+    }
+    // RFC 9110 §14.2: only GET has ranges.
+    let range = match head.method() {
+        "GET" => precondition::range(head.fields(), current),
+        _ => None,
+    };
+    match range.map_or(Selection::Whole, |range| range::select(range, size)) {
+        Selection::Whole => Ok((res.status(200), 0..size)),
+        Selection::Part { first, last } => {
+            let range = format_args!("bytes {first}-{last}/{size}");
+            let answer = res.status(206).field_fmt("Content-Range", range);
+            Ok((answer, first..last + 1))
+        }
+        Selection::Unsatisfiable => {
+            let range = format_args!("bytes */{size}");
+            let answer = res.status(416).field_fmt("Content-Range", range);
+            Err(explain(answer, "it ends before that range\n"))
+        }
+    }
+}
+
+fn with_fields<'a>(answer: HeadWriter<'a>, fields: &[(&str, &str)]) -> HeadWriter<'a> {
+    fields
+        .iter()
+        .fold(answer, |answer, (name, value)| answer.field(name, value))
+}
+
+pub(super) fn with_validators<'a>(
+    mut answer: HeadWriter<'a>,
+    current: &Validators<'_>,
+) -> HeadWriter<'a> {
+    if let Some(modified) = current.modified {
+        answer = answer.field("Last-Modified", modified.date());
+    }
+    match current.tag {
+        Some(tag) => {
+            let weak = if tag.weak { "W/" } else { "" };
+            // It was sound when it was taken.
+            let opaque = core::str::from_utf8(tag.opaque).unwrap_or_default();
+            answer.field_fmt("ETag", format_args!("{weak}\"{opaque}\""))
+        }
+        None => answer,
+    }
+}
+
+/// Ends an answer with a sentence that no browser takes for a page.
+pub(super) fn explain(answer: HeadWriter<'_>, text: &str) -> Reply {
+    answer
+        .line(field_line!("X-Content-Type-Options", "nosniff"))
+        .text(text)
+}
