@@ -33,6 +33,7 @@ SESSION, ANSWER, FLUSH = "src/server/session.rs", "src/server/answer.rs", "src/s
 OUTPUT, DRAIN, CONN = "src/server/output.rs", "src/server/drain.rs", "src/http/conn.rs"
 DECODE, ENCODE = "src/http/decode.rs", "src/http/encode.rs"
 FILES, CONTENT = "src/web/files.rs", "src/web/content.rs"
+POOL, QUEUE = "src/server/pool.rs", "src/server/pool/queue.rs"
 
 # What is broken, file, text, what stands in its place; further texts of the same file may follow.
 MUTATIONS = [
@@ -143,8 +144,25 @@ MUTATIONS = [
     ("who was answered late still waits", ANSWER,
      "        drop(deferred);\n        let begin", "        self.deferred = Some(deferred);\n        let begin"),
     ("a completer that is too late answers again", ANSWER,
-     "        self.deferred = None;\n        self.with_handler(cx, |_, res| {\n            Some(res.status(503)",
-     "        self.with_handler(cx, |_, res| {\n            Some(res.status(503)"),
+     "        self.deferred = None;\n        self.drop_inflow(cx.shared);\n        self.with_handler", "        self.with_handler"),
+    ("a request has the time of all others", SESSION,
+     "                    self.patience.set(until);\n", "                    let _ = until;\n"),
+    ("an answer that is put off again has more time", ANSWER,
+     "Some(then(value, res.answer_by(answer_by)))", "Some(then(value, res))"),
+    ("a continuation outlives its request", ANSWER,
+     "        self.deferred = None;\n        self.drop_inflow",
+     "        std::mem::forget(self.deferred.take());\n        self.drop_inflow"),
+    # The pool.
+    ("jobs are run for nobody", POOL,
+     "let waits = client.get() != Client::Gone;", "let waits = true;"),
+    ("a job that was given up counts as one whose client has gone", POOL,
+     "match (client.settle(), waits) {", "match (client.settle() || !waits, waits) {"),
+    ("who finds no thread is not told", POOL, "job.task.refuse();", "drop(job);"),
+    ("a thread that goes is counted on", POOL, "                queue.leave();\n", ""),
+    ("a thread that did not start is counted on", QUEUE,
+     "        self.leave();\n        self.failed_starts += 1;\n", "        self.failed_starts += 1;\n"),
+    ("the queue is full before it is", QUEUE,
+     "jobs < lane.running_max.saturating_add(lane.queue_max)", "jobs + 1 < lane.running_max.saturating_add(lane.queue_max)"),
     ("a handler's panic is the loop's", ANSWER,
      "let caught = catch_unwind(AssertUnwindSafe(move || answer(handler, writer)));",
      "let caught = if true { Ok(answer(handler, writer)) } else { catch_unwind(AssertUnwindSafe(|| None)) };"),

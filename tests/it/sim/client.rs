@@ -68,6 +68,8 @@ pub(super) struct Client {
     pub(super) excused: bool,
     pub(super) first_byte: Option<Instant>,
     pub(super) last_byte: Option<Instant>,
+    /// When it has got something last.
+    pub(super) last_got: Option<Instant>,
     pub(super) reset_at: Option<Instant>,
     connected: Instant,
     pub(super) ended: Option<PeerState>,
@@ -123,6 +125,7 @@ impl Client {
             excused: false,
             first_byte: None,
             last_byte: None,
+            last_got: None,
             reset_at: None,
             connected: world.now(),
             ended: None,
@@ -170,6 +173,7 @@ impl Client {
             0
         };
         if received > 0 {
+            self.last_got = Some(now);
             self.common.borrow_mut().actions += 1;
         }
         let mut again = None;

@@ -116,7 +116,8 @@ impl Run {
         let (from, late) = match since {
             Since::Accepted => (Some(told.accepted), true),
             Since::FirstByte => (client.first_byte, true),
-            Since::LastAnswer => (Some(told.last_answer), true),
+            // The content of an answer may come long after its head.
+            Since::LastAnswer => (client.last_got.max(Some(told.last_answer)), true),
             Since::LastByteAtLeast => (client.last_byte, false),
             // What was not accepted yet can't be ended.
             Since::Reset => (client.reset_at.map(|at| at.max(told.accepted)), true),

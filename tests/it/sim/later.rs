@@ -2,9 +2,11 @@
 
 use core::time::Duration;
 use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use edgeloop::server::EventLoop;
-use edgeloop::server::pool::{Pool, PoolLimits};
+use edgeloop::server::pool::{Pool, PoolLimits, PoolStats};
 use edgeloop::sys::sim::{Call, Peer, Plan, World};
 use edgeloop::{Completer, Limits, Reply, Request, ResponseWriter, Server};
 
@@ -254,4 +256,36 @@ fn the_same_seed_is_the_same_work() {
     };
     assert_eq!(run(7), run(7));
     assert_ne!(run(7), run(8));
+}
+
+/// Whether the client or the thread is first is a matter of the seed.
+#[test]
+fn a_job_whose_client_has_gone_is_not_run() {
+    let mut skipped = 0;
+    for seed in 0..50 {
+        let world = World::new(seed);
+        let _inside = world.enter();
+        let ran = Arc::new(AtomicBool::new(false));
+        let (pool, flag) = (Pool::default(), Arc::clone(&ran));
+        let own = pool.clone();
+        let mut server = serve(move |_, res| {
+            let flag = Arc::clone(&flag);
+            let job = move || flag.store(true, Ordering::Relaxed);
+            own.run(res, job, |(), res| res.status(200).empty())
+        });
+        let client = ask(&world, "/");
+        while pool.stats() == PoolStats::default() {
+            server.turn(Some(Duration::ZERO)).expect("a turn");
+        }
+        client.reset();
+        while server.connections() > 0 {
+            server.turn(Some(ms(1_000))).expect("a turn");
+        }
+        world.advance(ms(1_000));
+        let stats = pool.stats();
+        assert_eq!(stats.ended, u64::from(ran.load(Ordering::Relaxed)));
+        assert_eq!(stats.ended + stats.skipped, 1);
+        skipped += stats.skipped;
+    }
+    assert!(skipped > 0);
 }

@@ -337,10 +337,9 @@ fn waits_for_ever(random: &mut Random, next_id: &mut u32) -> Plot {
         format!("/brief/{id}/{}", random.below(30_000))
     } else {
         // While the next exchange of the same connection waits as well.
-        format!(
-            "/later/{id}/{}",
-            60_000_000 + random.between(200_000, 900_000)
-        )
+        let kind = ["later", "promise"][random.index(2)];
+        let micros = 60_000_000 + random.between(200_000, 900_000);
+        format!("/{kind}/{id}/{micros}")
     };
     plot.act(Act::Send(
         format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").into_bytes(),
