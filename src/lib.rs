@@ -56,6 +56,11 @@
 //! The library installs no signal handler, reads no environment, prints nothing, starts no thread unless asked for more
 //! than one core or for a [`Pool`], and never exits.
 //!
+//! # Where to go on
+//!
+//! Whoever comes from `net/http` or Gin finds each of their jobs in [`from_go`]. Handlers are tested with a [`Trial`], and
+//! `examples/` has one lesson in each file.
+//!
 //! # Features
 //!
 //! Without any it is the engine, on libc, nix, httparse and slab. `web` adds what applications use: static files,
@@ -73,6 +78,8 @@ pub mod reactor;
 pub mod server;
 #[cfg(target_os = "linux")]
 pub mod sys;
+#[cfg(target_os = "linux")]
+pub mod testing;
 #[cfg(all(target_os = "linux", feature = "web"))]
 pub mod web;
 
@@ -81,10 +88,16 @@ pub use server::pool::Pool;
 #[cfg(target_os = "linux")]
 pub use server::{
     Client, Completer, EventLoop, Handle, Handler, HeadWriter, Intake, Limits, Local, Observer,
-    Promise, Redirect, Reply, Request, ResponseWriter, Server, Serving, Trial,
+    Promise, Redirect, Reply, Request, ResponseWriter, Server, Serving,
 };
 #[cfg(target_os = "linux")]
 pub use sys::signal::Signals;
+#[cfg(target_os = "linux")]
+pub use testing::Trial;
+
+#[doc = include_str!("from_go.md")]
+#[cfg(all(doc, target_os = "linux", feature = "web"))]
+pub mod from_go {}
 
 /// What README.md shows compiles.
 #[cfg(doctest)]

@@ -50,7 +50,6 @@ mod states;
 mod stream;
 mod take_out;
 mod transport;
-mod trial;
 mod waker;
 mod worker;
 
@@ -70,5 +69,4 @@ pub use serving::{Handle, Report, Serving};
 pub use start::{Server, StartError};
 pub use stream::{BodyWriter, Duplex, Pull, Sink, Source, Taken};
 pub use take_out::TakenOut;
-pub use trial::{Answer, Trial};
 pub use waker::Waker;

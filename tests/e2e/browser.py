@@ -1,11 +1,12 @@
 #!/usr/bin/env -S python3 -B
-"""Chromium reads examples/site from the release binary; the page's own script says what the browser saw.
+"""Chromium reads examples/site from the release binary, and the example `ticker`; their own scripts say what the browser saw.
 
 Asserts on the document after the scripts ran. Two screenshots are left in target/e2e/.
 """
 
 import html.parser
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import tempfile
 
 from running import EDGELOOP, ROOT, TARGET, Failed, Server
 
+TICKER = os.environ.get("TICKER") or os.path.join(TARGET, "release", "examples", "ticker")
 CHECKS = ["data", "style", "png", "svg", "range", "redirect", "revalidation", "connection"]
 
 
@@ -59,14 +61,17 @@ def find_chromium():
     raise Failed("no chromium: install it, or name one in CHROMIUM")
 
 
-def chromium(*arguments):
-    """One headless run with a profile of its own and no name but the loopback address; gives back its stdout."""
+def chromium(*arguments, time_passes=True):
+    """One headless run with a profile of its own and no name but the loopback address; gives back its stdout.
+
+    Time is the browser's own, which waits for what is loaded, unless `time_passes` is no: a stream is never loaded.
+    """
     profile = tempfile.mkdtemp()
     command = [
         find_chromium(), "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
         "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
         "--hide-scrollbars", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", f"--user-data-dir={profile}",
-        "--virtual-time-budget=10000", *arguments,
+        *(["--virtual-time-budget=10000"] if time_passes else []), *arguments,
     ]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
     try:
@@ -86,6 +91,18 @@ def see(holds, what, seen):
     if not holds:
         raise Failed(f"{what}: saw {seen!r}")
     print(f"  ok  {what}")
+
+
+def ticker(shots):
+    """The page of the example `ticker`, whose number comes through an EventSource."""
+    with Server([TICKER, "127.0.0.1:0"]) as server:
+        # Real time, so that the stream has some: the page is dumped when so much of it has passed.
+        text = chromium("--dump-dom", "--timeout=3000", server.url, time_passes=False)
+        found = re.search(r'id="tick"[^>]*>([^<]*)<', text)
+        see(found and found[1].isdigit() and int(found[1]) > 3, "the ticker's page shows what its stream says", text[-500:])
+        path = os.path.join(shots, "ticker.png")
+        chromium(f"--screenshot={path}", "--timeout=2000", "--window-size=600,500", server.url, time_passes=False)
+        see(os.path.getsize(path) > 3_000, "a screenshot, ticker", path)
 
 
 def main():
@@ -113,6 +130,7 @@ def main():
             chromium(f"--screenshot={path}", f"--window-size={size}", server.url)
             taken = os.path.getsize(path) if os.path.exists(path) else 0
             see(taken > 10_000, f"a screenshot, {name}", taken)
+    ticker(shots)
     print("browser.py: all as it should be, INT: exit 0")
 
 

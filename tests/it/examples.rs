@@ -317,3 +317,88 @@ fn slow_query_answers_others_meanwhile() {
         assert_eq!(answer, content, "{line}");
     }
 }
+
+#[test]
+fn hello_says_hello() {
+    let server = Process::start(example("hello").arg("127.0.0.1:0"));
+    let (head, body) = ask(connect(&server.address()), "GET /any", "");
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+    assert_eq!(body, "Hello, world!\n");
+}
+
+#[test]
+fn upload_sums_what_comes() {
+    let server = Process::start(example("upload").arg("127.0.0.1:0"));
+    let address = server.address();
+    // The sum of "Wikipedia" is known far and wide.
+    let (_, body) = ask(connect(&address), "PUT /", "Wikipedia");
+    assert_eq!(body, "9 bytes, Adler-32 11e60398\n");
+    let (_, body) = ask(connect(&address), "GET /", "");
+    assert_eq!(body, "send a body\n");
+    // As zlib has it: three million zeros leave `a` at 1, and `b` at their count.
+    let zeros = "\0".repeat(3_000_000);
+    let (_, body) = ask(connect(&address), "POST /", &zeros);
+    let sum = (3_000_000 % 65_521) << 16 | 1;
+    assert_eq!(body, format!("3000000 bytes, Adler-32 {sum:08x}\n"));
+    assert_eq!(server.term(), clean());
+}
+
+#[test]
+fn ticker_ticks_on_every_open_stream() {
+    let server = Process::start(example("ticker").arg("127.0.0.1:0"));
+    let address = server.address();
+    let (head, page) = ask(connect(&address), "GET /", "");
+    assert!(head.contains("\r\nContent-Type: text/html"), "{head}");
+    assert!(page.contains("new EventSource"), "{page}");
+    let mut streams: Vec<_> = (0..3).map(|_| connect(&address)).collect();
+    for stream in &mut streams {
+        stream
+            .write_all(b"GET /ticks HTTP/1.1\r\nHost: a\r\n\r\n")
+            .expect("it reads");
+    }
+    for stream in &mut streams {
+        let (mut text, mut piece) = (String::new(), [0; 1024]);
+        while text.matches("event: tick\n").count() < 3 {
+            let count = stream.read(&mut piece).expect("it goes on");
+            assert!(count > 0, "it has ended: {text}");
+            text.push_str(core::str::from_utf8(&piece[..count]).expect("text"));
+        }
+        assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "{text}");
+        assert!(
+            text.contains("\r\nContent-Type: text/event-stream\r\n"),
+            "{text}"
+        );
+        let ticks: Vec<u64> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("data: "))
+            .map(|number| number.parse().expect("a number"))
+            .collect();
+        assert!(ticks.is_sorted_by(|one, next| one < next), "{ticks:?}");
+    }
+}
+
+#[test]
+fn page_renders_rows_of_a_database() {
+    let server = Process::start(example_with("page", "example-page").arg("127.0.0.1:0"));
+    let address = server.address();
+    let (head, page) = ask(connect(&address), "GET /", "");
+    assert!(head.contains("\r\nContent-Type: text/html"), "{head}");
+    assert!(page.contains("<h1>3 items</h1>"), "{page}");
+    let rows = [
+        "<td>tea<td>250",
+        "<td>scone<td>320",
+        // What comes from a database is text, and no markup.
+        "<td>&lt;b&gt;cake&lt;&#x2f;b&gt;<td>400",
+    ];
+    let mut rest = page.as_str();
+    for row in rows {
+        let at = rest.find(row).unwrap_or_else(|| panic!("{row}: {rest}"));
+        rest = &rest[at..];
+    }
+    let (_, items) = ask(connect(&address), "GET /items?at-most=300", "");
+    assert_eq!(items, r#"[{"id":1,"name":"tea","price":250}]"#);
+    let (head, why) = ask(connect(&address), "GET /items?at-most=x", "");
+    assert!(head.starts_with("HTTP/1.1 400 "), "{head}");
+    assert!(why.contains("at-most"), "{why}");
+    assert_eq!(server.term(), clean());
+}

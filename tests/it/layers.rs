@@ -6,7 +6,7 @@
 //! | `reactor` | `sys`, slab, std | know `http` or `server`, or speak of requests and headers |
 //! | `http` | httparse, core/alloc/std without net, io, time, thread | import another layer; use unsafe |
 //! | `server` | the three above | call libc or nix, or name std's net and fs |
-//! | `web`, `ops` | the public API of the layers above, chosen crates | call libc or nix |
+//! | `web`, `ops`, `testing` | the public API of the layers above, chosen crates | call libc or nix |
 //! | the binary | the public API | call libc or nix |
 //!
 //! Unsafe code is in `sys` alone. The four layers of the engine are the same whatever features are on, but for the seam
@@ -30,7 +30,7 @@ struct Layer {
     not_words: &'static [&'static str],
 }
 
-const LAYERS: [Layer; 7] = [
+const LAYERS: [Layer; 8] = [
     Layer {
         name: "sys",
         layers: Some(&["sys"]),
@@ -61,6 +61,7 @@ const LAYERS: [Layer; 7] = [
     },
     above("web"),
     above("ops"),
+    above("testing"),
     above("bin"),
 ];
 

@@ -21,5 +21,6 @@ mod server;
 #[cfg(all(feature = "sim", feature = "web"))]
 mod sim;
 mod source;
+mod trial;
 #[cfg(feature = "web")]
 mod web;

@@ -1,13 +1,14 @@
-//! Calling a handler without a network.
+//! For tests of applications: handlers are called without a network.
+//!
+//! It stands on the public API of the engine.
+
+#![forbid(unsafe_code)]
 
 use core::time::Duration;
 use std::io;
 
-use super::event_loop::EventLoop;
-use super::handler::Handler;
-use super::limits::Limits;
-use super::start::{Server, StartError};
 use crate::http::{ChunkDecoder, Decoder, Piece};
+use crate::server::{EventLoop, Handler, Limits, Server, StartError};
 use crate::sys::socket::{self, More};
 use crate::sys::{Fd, Instant};
 
