@@ -440,7 +440,7 @@ impl<T: Transport> Session<T> {
                     }
                 }
                 Event::Trailer(bytes) if self.awaits.inflow().is_some() => {
-                    self.take_trailer(cx, bytes)
+                    self.take_trailer(cx, bytes);
                 }
                 Event::End if self.awaits.inflow().is_some() => self.end_inflow(cx),
                 Event::Data(data) => self.hold(cx, data),
