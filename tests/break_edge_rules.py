@@ -157,8 +157,9 @@ MUTATIONS = [
      "            if true\n                && (",
      ["a_budget_of_requests_that_ends", "a_loop_at_rest"]),
     ("wake", "a late tail takes the place of what is unsent", "src/server/answer.rs",
-     "                    Pending::Output(output) => output.tail = Some(tail),\n",
-     "                    Pending::Output(_) => self.pending = Pending::Output(Box::new(Output::new(tail))),\n",
+     "                    Pending::Output(output) => output.follow(tail, wakes),\n",
+     "                    Pending::Output(output) => {\n                        **output = Output::default();\n"
+     "                        output.follow(tail, wakes);\n                    }\n",
      ["a_late_answer_from_memory", "a_loop_at_rest"]),
     ("wake", "an answer that was encoded is not sent on", "src/server/flush.rs",
      "            Ok(Flushed::Blocked | Flushed::Enough) | Err(_) => {\n",

@@ -30,7 +30,7 @@ ALL_SEEDS = "sim::seeds::"
 REACTOR, WORKER, ACCEPT = "src/reactor/turn.rs", "src/server/worker.rs", "src/server/accept.rs"
 DEADLINES, PATIENCE, CLOSING = "src/reactor/deadlines.rs", "src/server/patience.rs", "src/server/closing.rs"
 SESSION, ANSWER, FLUSH = "src/server/session.rs", "src/server/answer.rs", "src/server/flush.rs"
-OUTPUT, DRAIN, CONN = "src/server/output.rs", "src/server/drain.rs", "src/http/conn.rs"
+INFLOW, OUTPUT, DRAIN, CONN = "src/server/inflow.rs", "src/server/output.rs", "src/server/drain.rs", "src/http/conn.rs"
 DECODE, ENCODE = "src/http/decode.rs", "src/http/encode.rs"
 FILES, CONTENT = "src/web/files.rs", "src/web/content.rs"
 POOL, QUEUE = "src/server/pool.rs", "src/server/pool/queue.rs"
@@ -114,8 +114,8 @@ MUTATIONS = [
      "                Flushed::Blocked => return Ok(Next::Wait),\n                Flushed::Enough",
      "                Flushed::Blocked if cx.shared.out.is_empty() && matches!(self.conn.stage(), Stage::Head { .. }) => {}\n"
      "                Flushed::Blocked => return Ok(Next::Wait),\n                Flushed::Enough",
-     "            if self.deferred.is_some() || !matches!(self.pending, Pending::Nothing) {\n",
-     "            if self.deferred.is_some() || matches!(self.pending, Pending::Linger(_)) {\n"),
+     "None => !self.awaits.is_nobody() || !matches!(self.pending, Pending::Nothing),",
+     "None => !self.awaits.is_nobody() || matches!(self.pending, Pending::Linger { .. }),"),
     ("a connection closes although output pends", SESSION,
      "                Flushed::Blocked => return Ok(Next::Wait),\n                Flushed::Enough",
      "                Flushed::Blocked if matches!(self.conn.stage(), Stage::Closing(_)) => {}\n"
@@ -135,23 +135,24 @@ MUTATIONS = [
     ("a source that fails is one that ends", OUTPUT,
      "(Pull::End, false) => {", "(Pull::End | Pull::Failed, false) => {"),
     ("a late tail takes the place of what is unsent", ANSWER,
-     "                    Pending::Output(output) => output.tail = Some(tail),\n",
-     "                    Pending::Output(_) => self.pending = Pending::Output(Box::new(Output::new(tail))),\n"),
+     "                    Pending::Output(output) => output.follow(tail, wakes),\n",
+     "                    Pending::Output(output) => {\n                        **output = Output::default();\n"
+     "                        output.follow(tail, wakes);\n                    }\n"),
     # Answers.
     ("a completer answers whatever exchange it finds", ANSWER,
      "        if self.conn.serial() != exchange {\n            return None;\n        }\n        let mut deferred",
      "        if exchange == 0 {\n            return None;\n        }\n        let mut deferred"),
     ("who was answered late still waits", ANSWER,
-     "        drop(deferred);\n        let begin", "        self.deferred = Some(deferred);\n        let begin"),
+     "        drop(deferred);\n        let begin", "        self.awaits.set(Party::Answer(deferred));\n        let begin"),
     ("a completer that is too late answers again", ANSWER,
-     "        self.deferred = None;\n        self.drop_inflow(cx.shared);\n        self.with_handler", "        self.with_handler"),
+     "        self.forget_deferred(cx.shared);\n        self.give_up_sink", "        self.give_up_sink"),
     ("a request has the time of all others", SESSION,
      "                    self.patience.set(until);\n", "                    let _ = until;\n"),
     ("an answer that is put off again has more time", ANSWER,
      "Some(then(value, res.answer_by(answer_by)))", "Some(then(value, res))"),
     ("a continuation outlives its request", ANSWER,
-     "        self.deferred = None;\n        self.drop_inflow",
-     "        std::mem::forget(self.deferred.take());\n        self.drop_inflow"),
+     "        self.forget_deferred(cx.shared);\n        self.give_up_sink",
+     "        std::mem::forget(self.awaits.take_deferred());\n        self.give_up_sink"),
     # The pool.
     ("jobs are run for nobody", POOL,
      "let waits = client.get() != Client::Gone;", "let waits = true;"),
@@ -181,10 +182,10 @@ MUTATIONS = [
      "            bytes.drain(..used);\n            self.held = Held::Raw(bytes);\n",
      "            bytes.drain(..used);\n            if self.deferred.is_none() {\n                self.held = Held::Raw(bytes);\n            }\n"),
     ("a body that is not finished counts as whole", SESSION,
-     "            self.answer_reject(cx, reject);\n        }\n    }\n\n    /// What it waits for",
+     "            self.answer_reject(cx, reject);\n        }\n        self.finish_duplex(cx)",
      "            let whole = matches!(reject, crate::http::Reject::UnfinishedBody);\n            if whole {\n"
      "                self.answer_held(cx);\n            } else {\n                self.answer_reject(cx, reject);\n            }\n"
-     "        }\n    }\n\n    /// What it waits for"),
+     "        }\n        self.finish_duplex(cx)"),
     ("the Date stands still", "src/server/preamble.rs", "if now >= self.until {", "if self.bytes.is_empty() {"),
     ("buffers that come back stay on the account", "src/server/buffers.rs",
      "        self.lent_bytes -= buffer.capacity();\n", ""),
@@ -244,7 +245,31 @@ MUTATIONS = [
     ("100 Continue is sent whether asked for or not", CONN,
      "            && let (Reading::AwaitContinue(decoder), Writing::Head) =\n",
      "            && let (Reading::AwaitContinue(decoder) | Reading::Body(decoder), Writing::Head) =\n"),
-    ("100 Continue is never sent", ANSWER, "        self.conn.want_body(&mut cx.shared.out);\n", ""),
+    ("100 Continue is never sent", ANSWER,
+     "        self.conn.want_body(&mut cx.shared.out);\n        if length", "        if length"),
+    # Streams.
+    ("a sink's client is never told to go on", ANSWER,
+     "        self.conn.want_body(&mut cx.shared.out);\n        self.begin_sink", "        self.begin_sink"),
+    ("a source that is woken is not asked", INFLOW,
+     "waits |= std::mem::take(&mut output.asleep);", "waits |= output.asleep;"),
+    ("a sink that is woken is not asked", INFLOW,
+     "waits |= std::mem::take(&mut inflow.stalled);", "waits |= inflow.stalled;"),
+    ("what a sink has no room for is lost", INFLOW,
+     "            inflow.unread = cx.shared.pool.keep(&data[bytes..]);\n", ""),
+    ("a sink without room is offered more", INFLOW, "            inflow.stalled = true;\n", ""),
+    ("a duplex that has taken something is not pulled", INFLOW,
+     "        if bytes > 0\n", "        if bytes > usize::MAX - 1\n"),
+    ("a duplex that has given something is offered nothing", "src/server/flush.rs",
+     "                        if !shared.out.is_empty() {\n                            self.resume_body();\n                        }\n", ""),
+    ("earlier answers that are sent take the sink of a body with them", INFLOW,
+     "        if let Some(Taker::Duplex(_)) = taker {\n            self.drop_inflow(shared);",
+     "        if taker.is_some() {\n            self.drop_inflow(shared);"),
+    ("the end of a body that was taken late is not told", SESSION,
+     "            Held::Nothing if self.awaits.inflow().is_some() => Vec::new(),\n", ""),
+    ("what was taken of a body is given back with the next event", SESSION,
+     " || self.can_send() =>", " =>"),
+    ("a body that goes wrong ends its duplex in order", SESSION,
+     "                Event::Closed if self.awaits.inflow().is_some() => return (at, Parsed::Broken),\n", ""),
     # Files.
     ("a range ends one byte early", CONTENT, "(answer, first..last + 1)", "(answer, first..last)"),
     ("a range begins at the beginning", CONTENT, "(answer, first..last + 1)", "(answer, 0..last + 1)"),
