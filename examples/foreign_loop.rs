@@ -30,11 +30,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         res.status(200).text(format!("{} datagrams\n", shown.get()))
     };
     let server = Server::bind(&address)?.drain_on(Signals::block()?);
-    for address in server.addresses() {
-        println!("listening on {address}");
-    }
-    println!("datagrams to {}", datagrams.local_addr()?);
     let mut server = server.event_loop(handler, ())?;
+    println!("listening on {}", server.addresses()[0]);
+    println!("datagrams to {}", datagrams.local_addr()?);
 
     let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
     epoll.add(&server, EpollEvent::new(EpollFlags::EPOLLIN, SERVER))?;

@@ -31,10 +31,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         _ => res.status(404).text("not found\n"),
     };
     let server = Server::bind(&address)?.drain_on(Signals::block()?);
-    for address in server.addresses() {
-        println!("listening on {address}");
-    }
     let mut server = server.event_loop(handler, ())?;
+    println!("listening on {}", server.addresses()[0]);
 
     let timer = TimerFd::new(
         ClockId::CLOCK_MONOTONIC,

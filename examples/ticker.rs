@@ -61,10 +61,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .get("/ticks", move |_, res| streams.stream(res))
         .build()?;
     let server = Server::bind(&address)?.drain_on(signals);
-    for address in server.addresses() {
-        println!("listening on {address}");
-    }
     let mut server = server.event_loop(app, ())?;
+    println!("listening on {}", server.addresses()[0]);
     server.local().every(EVERY, move || ticker.tick());
     server.run()?;
     Ok(())

@@ -13,7 +13,7 @@ use super::observer::Observer;
 use super::serving::{Handle, Report};
 use super::worker::Worker;
 use crate::reactor::{Reactor, Turn};
-use crate::sys::{Fd, Instant};
+use crate::sys::{Address, Fd, Instant};
 
 /// One loop that serves. Made by [`Server::event_loop`](super::Server::event_loop).
 ///
@@ -25,12 +25,17 @@ use crate::sys::{Fd, Instant};
 pub struct EventLoop<H, O = ()> {
     reactor: Reactor<Message>,
     worker: Worker<H, O>,
+    pub(super) addresses: Vec<Address>,
 }
 
 impl<H: Handler, O: Observer> EventLoop<H, O> {
     pub(super) fn new(reactor: Reactor<Message>, worker: Worker<H, O>) -> io::Result<Self> {
         worker.register(&reactor)?;
-        Ok(EventLoop { reactor, worker })
+        Ok(EventLoop {
+            reactor,
+            worker,
+            addresses: Vec::new(),
+        })
     }
 
     /// Waits for work, at most for `timeout`, and does it once around; bounded by the budgets of [`Limits`]. Errors: those
@@ -75,6 +80,11 @@ impl<H: Handler, O: Observer> EventLoop<H, O> {
     /// Serves a connection that somebody else has accepted, from the next turn on: see [`Handle::adopt`].
     pub fn adopt(&self, fd: impl Into<Fd>, read: impl Into<Vec<u8>>) -> Result<(), NotAdopted> {
         self.local().adopt(fd, read)
+    }
+
+    /// The addresses that it listens on.
+    pub fn addresses(&self) -> &[Address] {
+        &self.addresses
     }
 
     /// How many connections are open.

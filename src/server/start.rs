@@ -296,11 +296,14 @@ impl Server {
         handler: H,
         observer: O,
     ) -> Result<EventLoop<H, O>, StartError> {
+        let addresses = self.addresses().cloned().collect();
         let mut parts = self.cores(1).listen()?;
         let parts = parts.pop().expect("one core has one part");
-        parts
+        let mut event_loop = parts
             .build(0, |_| (handler, observer))
-            .map_err(|error| StartError::System("watch the listener", error))
+            .map_err(|error| StartError::System("watch the listener", error))?;
+        event_loop.addresses = addresses;
+        Ok(event_loop)
     }
 
     /// Everything that can fail, before any thread is started.

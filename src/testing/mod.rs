@@ -171,6 +171,7 @@ impl<H: Handler> Trial<H> {
         let head_only = bytes.starts_with(b"HEAD ");
         let until = Instant::now() + self.patience;
         let mut unsent = bytes;
+        let mut is_kept = self.client.is_some();
         loop {
             let client = self.client.take().unwrap_or_else(|| self.connect());
             unsent = &unsent[send(&client, unsent)..];
@@ -185,6 +186,11 @@ impl<H: Handler> Trial<H> {
                     continue;
                 }
                 return answer;
+            }
+            // As every client does: one that was kept may have ended meanwhile, and then nothing came of the request.
+            if ended && is_kept && self.received.is_empty() {
+                (is_kept, unsent) = (false, bytes);
+                continue;
             }
             assert!(
                 !ended,

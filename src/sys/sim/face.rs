@@ -303,7 +303,7 @@ impl World {
         if let Err(errno) = fault {
             self.blame(Call::Recv, link, side, errno);
             if errno == Errno::EAGAIN {
-                self.announce(link, IN);
+                self.announce(link, side, IN);
             }
             return Err(errno);
         }
@@ -320,7 +320,7 @@ impl World {
         };
         self.note(|| format!("recv({number}) = {received:?}"));
         if most < there {
-            self.announce(link, IN);
+            self.announce(link, side, IN);
         }
         if received.is_ok_and(|count| count > 0) {
             self.go_on(link, 1 - side);
@@ -342,7 +342,7 @@ impl World {
         if let Err(errno) = fault {
             self.blame(call, link, side, errno);
             if errno == Errno::EAGAIN {
-                self.announce(link, OUT);
+                self.announce(link, side, OUT);
             }
             return Err(errno);
         }
@@ -362,7 +362,7 @@ impl World {
         };
         self.note(|| format!("{}({number}, {}) = {sent:?}", call.site(), bytes.len()));
         if most < bytes.len() && sent == Ok(most) {
-            self.announce(link, OUT);
+            self.announce(link, side, OUT);
         }
         self.go_on(link, side);
         sent

@@ -120,9 +120,9 @@ impl World {
     }
 
     /// After a call that has not seen all there is, or not used all the room: what was left came just after, with an edge.
-    pub(super) fn announce(&self, link: LinkId, key: u32) {
+    pub(super) fn announce(&self, link: LinkId, side: usize, key: u32) {
         let delay = self.0.random.borrow_mut().below(50_000);
-        self.schedule(delay, Step::Edge(link, key));
+        self.schedule(delay, Step::Edge(link, side, key));
     }
 
     pub(super) fn announce_at(&self, description: usize) {

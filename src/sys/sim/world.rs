@@ -11,7 +11,6 @@ use std::rc::Rc;
 use nix::errno::Errno;
 
 use super::kernel::{Kernel, LinkId, Name};
-use super::link::OURS;
 use super::{Call, Plan, Random, Rates};
 use crate::sys::Instant;
 
@@ -85,7 +84,7 @@ pub(super) enum Step {
     /// A handshake ends: the connection is there to be accepted.
     Arrival(LinkId, Name),
     /// What a call has not seen is announced.
-    Edge(LinkId, u32),
+    Edge(LinkId, usize, u32),
     Edges(usize, u32),
     Other(Box<dyn FnOnce(&World)>),
 }
@@ -199,11 +198,11 @@ impl World {
                     self.transfer(link, from);
                 }
                 Step::Arrival(link, name) => self.arrive(link, &name),
-                Step::Edge(link, key) => {
+                Step::Edge(link, side, key) => {
                     let mut kernel = self.kernel();
                     if let Some(description) = kernel
                         .link(link)
-                        .and_then(|link| link.ends[OURS].description)
+                        .and_then(|link| link.ends[side].description)
                     {
                         kernel.wake(description, key);
                     }
