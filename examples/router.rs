@@ -1,6 +1,8 @@
 //! A router with groups and middleware.
 //!
 //! `cargo run --example router -- [ADDR]`
+//!
+//! The lesson: what a group is asked to pass stands beside its routes, and wrong routes are told before anybody is served.
 
 use std::cell::Cell;
 use std::error::Error;

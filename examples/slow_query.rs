@@ -1,6 +1,9 @@
 //! A slow query, answered from a thread, while the loop serves everybody else.
 //!
 //! `cargo run --example slow_query -- 127.0.0.1:8080`, and then `curl localhost:8080/primes/200000`
+//!
+//! The lesson: the continuation stays on the loop with what belongs to this core, and only the number crosses threads.
+
 use std::cell::Cell;
 use std::error::Error;
 use std::rc::Rc;

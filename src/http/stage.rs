@@ -21,6 +21,22 @@ pub enum Stage {
     Closing(CloseReason),
 }
 
+impl Stage {
+    /// Whether the client owes content whose end it has to mark.
+    pub fn is_in_framed_body(&self) -> bool {
+        match self {
+            Stage::Exchange(exchange) => match exchange.reading {
+                Reading::Body(Decoder::Length(_) | Decoder::Chunked(_)) => true,
+                Reading::Body(Decoder::UntilClose)
+                | Reading::AwaitContinue(_)
+                | Reading::Discard(..)
+                | Reading::Done => false,
+            },
+            Stage::Head { .. } | Stage::Closing(_) => false,
+        }
+    }
+}
+
 /// Where a connection begins, and where it comes back to after each exchange that it outlives.
 pub(super) const BETWEEN: Stage = Stage::Head {
     scanned: 0,

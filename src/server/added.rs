@@ -19,6 +19,8 @@ pub(super) struct Added {
     fault: Option<FieldError>,
     /// How much of a body is buffered where its handler does not say.
     body_bytes_max: Option<usize>,
+    /// When an answer that is put off, or that a sink gives, comes too late.
+    pub(super) answer_by: Option<Instant>,
     hooks: Vec<Hook>,
 }
 
@@ -53,6 +55,7 @@ impl Added {
     pub(super) fn clear(&mut self) {
         self.drop_fields();
         self.body_bytes_max = None;
+        self.answer_by = None;
         self.hooks.clear();
     }
 
@@ -64,6 +67,11 @@ impl Added {
         self.fault = None;
     }
 
+    /// Whether one of its fields can't be sent.
+    pub(super) fn is_unsendable(&self) -> bool {
+        self.fault.is_some()
+    }
+
     /// What moves with an answer that is put off: `None` if there is nothing.
     pub(super) fn keep(&mut self) -> Option<Box<Added>> {
         let Added {
@@ -71,10 +79,11 @@ impl Added {
             defaults,
             fault,
             body_bytes_max: _, // the body is here, or nobody wants it
+            answer_by,
             hooks,
         } = self;
         let is_nothing = fields.is_empty() && defaults.is_empty() && hooks.is_empty();
-        if is_nothing && fault.is_none() {
+        if is_nothing && fault.is_none() && answer_by.is_none() {
             return None;
         }
         Some(Box::new(core::mem::take(self)))

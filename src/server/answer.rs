@@ -264,7 +264,7 @@ impl<T: Transport> Session<T> {
         } else if matches!(trouble, Trouble::HandlerPanicked) {
             self.conn.close_after_answer();
         }
-        if matches!(trouble, Trouble::Field(_)) {
+        if matches!(trouble, Trouble::Field(_)) || cx.shared.added.is_unsendable() {
             cx.shared.added.drop_fields();
         }
         let content = if taken_back {

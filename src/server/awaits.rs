@@ -3,6 +3,7 @@
 use super::defer::Deferred;
 use super::inflow::Inflow;
 use super::take_out::Taker;
+use crate::sys::Instant;
 
 /// Nobody, while requests are parsed and answered at once; else one of three. A connection pays a pointer for it.
 #[derive(Default)]
@@ -78,6 +79,16 @@ impl Awaits {
                 None
             }
             None => None,
+        }
+    }
+
+    /// Until when it is waited for, if the limits do not say it.
+    #[inline]
+    pub(super) fn until(&self) -> Option<Instant> {
+        match self.0.as_deref()? {
+            Party::Answer(deferred) => deferred.until(),
+            Party::Body(inflow) => inflow.stalled_until(),
+            Party::Taker(_) => None,
         }
     }
 

@@ -38,8 +38,8 @@ impl<H: Handler, O: Observer> EventLoop<H, O> {
         })
     }
 
-    /// Waits for work, at most for `timeout`, and does it once around; bounded by the budgets of [`Limits`]. Errors: those
-    /// of epoll_wait(2).
+    /// Waits for work, at most for `timeout`, and does it once around; bounded by the budgets of [`Limits`], and by the mail
+    /// that has come: late answers, connections that are given in, messages. Errors: those of epoll_wait(2).
     pub fn turn(&mut self, timeout: Option<Duration>) -> io::Result<Turn> {
         self.worker.set_timers(&mut self.reactor);
         self.reactor.turn(&mut self.worker, timeout)

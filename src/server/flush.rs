@@ -3,8 +3,9 @@
 use std::io;
 
 use super::buffers::Pool;
+use super::inflow::Inflow;
 use super::observer::CloseReason;
-use super::output::{Failed, Output, Room, Step};
+use super::output::{Failed, Output, Room, Step, Tail};
 use super::session::{Budget, Flushed, Pending, Session};
 use super::shared::Shared;
 use super::transport::Transport;
@@ -83,10 +84,7 @@ impl<T: Transport> Session<T> {
             if allowance == 0 {
                 return Ok(Flushed::Enough);
             }
-            let more = output
-                .tail
-                .as_ref()
-                .map_or(More::No, super::output::Tail::more);
+            let more = output.tail.as_ref().map_or(More::No, Tail::more);
             if !output.unsent().is_empty() {
                 let part = &output.unsent()[..output.unsent().len().min(allowance)];
                 let sent = self.send(part, more, budget)?;
@@ -127,7 +125,7 @@ impl<T: Transport> Session<T> {
         if self.ready.intersects(Ready::HANGUP | Ready::ERROR) {
             return Err(CloseReason::Reset);
         }
-        if !output.wakes.has_any() && self.awaits.inflow().is_none() {
+        if !output.wakes.has_any() && self.awaits.inflow().is_none_or(Inflow::is_stalled) {
             return Err(self.break_off(CloseReason::Failed)); // nobody could say it
         }
         Ok(Flushed::Blocked)

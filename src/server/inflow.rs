@@ -14,10 +14,12 @@ use super::stream::{Duplex, Sink, Taken};
 use super::transport::Transport;
 use super::waker::Wakes;
 use crate::http::{self, Exchange, Fields, Reading, Reject, Stage, TrailerSlots};
-use crate::sys::Ready;
+use crate::sys::{Instant, Ready};
 
 /// A body on its way to who takes it.
 pub(super) struct Inflow {
+    /// Dropped before the taker, so that nobody is woken for its own end.
+    wakes: Wakes,
     taker: Taker,
     /// What may still come.
     bytes_left: u64,
@@ -26,7 +28,6 @@ pub(super) struct Inflow {
     /// It has no room, and will be told to be asked again.
     stalled: bool,
     trailers: Vec<u8>,
-    wakes: Wakes,
     /// What was said of the answer before there was a body.
     added: Option<Box<Added>>,
 }
@@ -61,6 +62,12 @@ impl Inflow {
 
     pub(super) fn has_unread(&self) -> bool {
         !self.unread.is_empty()
+    }
+
+    /// Until when one without room is waited for, if the limits do not say it.
+    pub(super) fn stalled_until(&self) -> Option<Instant> {
+        let added = self.added.as_ref().filter(|_| self.stalled)?;
+        added.answer_by
     }
 
     /// Whether it keeps no more than it may.

@@ -25,9 +25,9 @@ pub(super) struct Output {
     bytes: Vec<u8>,
     /// How many of them were sent.
     sent: usize,
-    pub(super) tail: Option<Tail>,
-    /// Who can have the tail asked again.
+    /// Who can have the tail asked again. Dropped before it, so that nobody is woken for its own end.
     pub(super) wakes: Wakes,
+    pub(super) tail: Option<Tail>,
     /// It was asked and had nothing: it waits to be woken.
     pub(super) asleep: bool,
     /// What the peer had not acknowledged when it was last looked at.
@@ -37,8 +37,8 @@ pub(super) struct Output {
 impl Output {
     /// Content follows what was encoded.
     pub(super) fn follow(&mut self, tail: Tail, wakes: Wakes) {
-        self.tail = Some(tail);
         self.wakes = wakes;
+        self.tail = Some(tail);
         self.asleep = false;
     }
 

@@ -238,6 +238,10 @@ impl Lane {
         job: impl FnOnce() -> T + Send + 'static,
         continuation: impl FnOnce(T, ResponseWriter<'_>) -> Reply + 'static,
     ) -> Reply {
+        if res.is_unsendable() {
+            // It is 500 already, and what is dropped with it is the application's.
+            return res.status(500).empty();
+        }
         let (shared, asked) = (self.shared(), Instant::now());
         // Nothing of others is called or dropped under the lock, and no system call is made.
         let mut gone = VecDeque::new();

@@ -94,8 +94,6 @@ pub struct ResponseWriter<'a> {
     peer: PeerAddress,
     /// Of an interim answer.
     pub(super) fault: Option<FieldError>,
-    /// When an answer that is put off comes too late, if not as the limits say.
-    answer_by: Option<Instant>,
 }
 
 impl<'a> ResponseWriter<'a> {
@@ -115,12 +113,16 @@ impl<'a> ResponseWriter<'a> {
             connection,
             peer,
             fault: None,
-            answer_by: None,
         }
     }
 
-    pub(super) fn answer_by(mut self, at: Option<Instant>) -> Self {
-        self.answer_by = at;
+    /// Whether what was said of the answer can't be sent, so that it is a 500.
+    pub(super) fn is_unsendable(&self) -> bool {
+        self.fault.is_some() || self.shared.added.is_unsendable()
+    }
+
+    pub(super) fn answer_by(self, at: Option<Instant>) -> Self {
+        self.shared.added.answer_by = at;
         self
     }
 
@@ -246,7 +248,7 @@ impl<'a> ResponseWriter<'a> {
     fn put_off(&self) -> (Completer, Deferred) {
         let exchange = self.conn.serial();
         let completer = Completer::new(self.shared.mailbox.clone(), self.connection, exchange);
-        let deferred = Deferred::new(completer.state(), self.answer_by);
+        let deferred = Deferred::new(completer.state(), self.shared.added.answer_by);
         (completer, deferred)
     }
 
@@ -482,9 +484,11 @@ impl HeadWriter<'_> {
     /// Allocates twice.
     pub fn duplex(self, length: Length, duplex: impl Duplex + 'static) -> Reply {
         // A client that waits for 100 before it sends gets it before the answer, not after.
-        let mut interim = Vec::new();
-        self.conn.want_body(&mut interim);
-        self.shared.out.splice(self.begin..self.begin, interim);
+        if self.fault.is_none() {
+            let mut interim = Vec::new();
+            self.conn.want_body(&mut interim);
+            self.shared.out.splice(self.begin..self.begin, interim);
+        }
         self.followed_by(length, |_, _| {
             Kind::Tail(Tail::Duplex(Rc::new(RefCell::new(duplex))))
         })

@@ -16,7 +16,7 @@
 use std::io;
 
 use super::awaits::Awaits;
-use super::defer::{Client, Deferred};
+use super::defer::Client;
 use super::handler::Handler;
 use super::inflow::{Broken, Inflow};
 use super::limits::Limits;
@@ -336,7 +336,13 @@ impl<T: Transport> Session<T> {
                     self.ready.remove(Ready::READ);
                 }
                 *budget = budget.saturating_sub(received);
-                self.patience.moved(received);
+                // What it sends is no progress of what it reads.
+                match &self.pending {
+                    Pending::Output(output) if !output.waits() => {}
+                    Pending::Nothing | Pending::Output(_) | Pending::Linger { .. } => {
+                        self.patience.moved(received);
+                    }
+                }
                 Ok(received)
             }
             Err(error) => match error.kind() {
@@ -469,7 +475,14 @@ impl<T: Transport> Session<T> {
     #[inline]
     pub(super) fn waiting(&self) -> Option<Waiting> {
         match (&self.pending, self.conn.stage()) {
-            (Pending::Output(output), _) if output.waits() => Some(Waiting::Stream),
+            // Where a framed body is awaited as well, its client is the one who has to go on.
+            (Pending::Output(output), stage) if output.waits() => {
+                if self.takes_body() && stage.is_in_framed_body() {
+                    Some(Waiting::Body)
+                } else {
+                    Some(Waiting::Stream)
+                }
+            }
             (Pending::Output(_), _) => Some(Waiting::Write),
             (Pending::Linger { .. }, _) | (Pending::Nothing, Stage::Closing(_)) => {
                 Some(Waiting::Linger)
@@ -506,7 +519,7 @@ impl<T: Transport> Session<T> {
             .wait(waiting, exchange, &shared.limits, shared.now);
         match &mut self.pending {
             Pending::Nothing => {
-                if let Some(until) = self.awaits.deferred().and_then(Deferred::until) {
+                if let Some(until) = self.awaits.until() {
                     self.patience.set(until);
                 }
             }

@@ -11,7 +11,8 @@ use crate::http::{Conn, Encoder, Exchange, FieldError, Fields, Limits, Stage, Wr
 
 /// Content that is made while it is sent. It is pulled when there is room, so a slow client makes a slow source.
 ///
-/// A client that has gone drops it, and so does a server that stops. A panic in it breaks the connection.
+/// A client that has gone drops it, and so does a server that stops. A client that has only finished sending may still be
+/// reading; whether it is shows at the next write, or when the kernel asks it, after 90 s. A panic in it breaks the connection.
 pub trait Source {
     /// Writes the next piece. The sizes are the source's choice, about the [room](BodyWriter::room) is best.
     fn pull(&mut self, body: &mut BodyWriter<'_>) -> Pull;

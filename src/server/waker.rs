@@ -12,8 +12,13 @@ use crate::reactor::{Mailbox, Token};
 /// Taken from [`ResponseWriter::waker`](super::ResponseWriter::waker) before the stream begins; it can be cloned. A wake that
 /// comes before the stream waits is not lost, and many that come at once are one. When the exchange is over it does
 /// nothing: not even to the next request on the same connection.
+///
+/// The last one that is dropped wakes its stream once more: one that goes on waiting although nobody can wake it then fails.
+/// A source that keeps a waker of its own keeps that from being noticed.
 #[derive(Clone)]
-pub struct Waker {
+pub struct Waker(Arc<Shared>);
+
+struct Shared {
     mailbox: Mailbox<Message>,
     connection: Token,
     exchange: u32,
@@ -69,16 +74,27 @@ impl Waker {
         exchange: u32,
         state: Arc<WakeState>,
     ) -> Waker {
-        Waker {
+        Waker(Arc::new(Shared {
             mailbox,
             connection,
             exchange,
             state,
-        }
+        }))
     }
 
     /// Has the stream asked again, in this turn of its loop or the next.
     pub fn wake(&self) {
+        self.0.wake();
+    }
+
+    /// Whether the stream is over: it has ended, or its client has gone.
+    pub fn is_over(&self) -> bool {
+        self.0.state.over.load(Ordering::Relaxed)
+    }
+}
+
+impl Shared {
+    fn wake(&self) {
         if self.state.woken.swap(true, Ordering::AcqRel) {
             return;
         }
@@ -88,18 +104,21 @@ impl Waker {
         };
         let _ = self.mailbox.post(message); // a worker that has stopped has no streams
     }
+}
 
-    /// Whether the stream is over: it has ended, or its client has gone.
-    pub fn is_over(&self) -> bool {
-        self.state.over.load(Ordering::Relaxed)
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if !self.state.over.load(Ordering::Relaxed) {
+            self.wake();
+        }
     }
 }
 
 impl core::fmt::Debug for Waker {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Waker")
-            .field("connection", &self.connection)
-            .field("exchange", &self.exchange)
+            .field("connection", &self.0.connection)
+            .field("exchange", &self.0.exchange)
             .finish_non_exhaustive()
     }
 }

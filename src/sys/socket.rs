@@ -89,11 +89,26 @@ fn name_ip(fd: &Fd, address: &SocketAddr) -> io::Result<()> {
     Ok(socket::bind(fd.raw(), &SockaddrStorage::from(*address))?)
 }
 
+/// Who has said nothing for longer than an idle connection may is asked whether it is still there (tcp(7)): a stream that has
+/// nothing to send would never notice a client that has vanished.
+const KEEP_IDLE_SECS: i32 = 90;
+const KEEP_INTERVAL_SECS: i32 = 15;
+const KEEP_PROBES: i32 = 4;
+
 /// What connections inherit from a TCP listener.
 fn set_stream_options(fd: &Fd) -> io::Result<()> {
     set_int(fd, libc::IPPROTO_TCP, libc::TCP_NODELAY, 1)?;
     let name = libc::TCP_NOTSENT_LOWAT;
-    set_int(fd, libc::IPPROTO_TCP, name, NOTSENT_LOWAT_BYTES)
+    set_int(fd, libc::IPPROTO_TCP, name, NOTSENT_LOWAT_BYTES)?;
+    set_int(fd, libc::SOL_SOCKET, libc::SO_KEEPALIVE, 1)?;
+    set_int(fd, libc::IPPROTO_TCP, libc::TCP_KEEPIDLE, KEEP_IDLE_SECS)?;
+    set_int(
+        fd,
+        libc::IPPROTO_TCP,
+        libc::TCP_KEEPINTVL,
+        KEEP_INTERVAL_SECS,
+    )?;
+    set_int(fd, libc::IPPROTO_TCP, libc::TCP_KEEPCNT, KEEP_PROBES)
 }
 
 fn bind_unix(path: &Path) -> io::Result<Fd> {

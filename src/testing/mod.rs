@@ -171,7 +171,7 @@ impl<H: Handler> Trial<H> {
         let head_only = bytes.starts_with(b"HEAD ");
         let until = Instant::now() + self.patience;
         let mut unsent = bytes;
-        let mut is_kept = self.client.is_some();
+        self.look_whether_it_is_kept();
         loop {
             let client = self.client.take().unwrap_or_else(|| self.connect());
             unsent = &unsent[send(&client, unsent)..];
@@ -187,11 +187,6 @@ impl<H: Handler> Trial<H> {
                 }
                 return answer;
             }
-            // As every client does: one that was kept may have ended meanwhile, and then nothing came of the request.
-            if ended && is_kept && self.received.is_empty() {
-                (is_kept, unsent) = (false, bytes);
-                continue;
-            }
             assert!(
                 !ended,
                 "the connection has ended without an answer, after {:?}",
@@ -204,6 +199,17 @@ impl<H: Handler> Trial<H> {
             );
             self.client = Some(client);
             self.turn();
+        }
+    }
+
+    /// A connection may have ended since its last answer.
+    fn look_whether_it_is_kept(&mut self) {
+        if let Some(client) = self.client.take() {
+            let turned = self.server.turn(Some(Duration::ZERO));
+            turned.expect("the loop turns");
+            if !receive(&client, &mut self.received) {
+                self.client = Some(client);
+            }
         }
     }
 

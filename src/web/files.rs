@@ -180,7 +180,12 @@ impl Files {
 /// The path [below the route](Request::path_below) is the path below the root.
 impl Handler for Files {
     fn on_request(&mut self, req: &Request<'_>, res: ResponseWriter<'_>) -> Reply {
-        self.serve(req, req.path_below(), res)
+        let below = req.path_below();
+        // What the router has let stand must not lead past other routes, whose middleware would not see it.
+        if req.pattern().is_some() && path::is_unclean(below) {
+            return not_found(res);
+        }
+        self.serve(req, below, res)
     }
 
     /// No body changes the answer.

@@ -100,6 +100,14 @@ fn leave(into: &mut Vec<u8>) -> Result<(), Refused> {
     Ok(())
 }
 
+/// Whether a path has segments that stand for others: `.`, `..`, or nothing between two slashes.
+pub(super) fn is_unclean(path: &str) -> bool {
+    let path = path.strip_prefix('/').unwrap_or(path);
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let mut segments = path.split('/');
+    !path.is_empty() && segments.any(|segment| matches!(segment, "" | "." | ".."))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

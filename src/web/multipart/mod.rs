@@ -76,7 +76,10 @@ enum State {
     Preamble,
     /// Behind a delimiter.
     Delimiter(Behind),
-    Head,
+    /// In a head, of which so much was looked at.
+    Head {
+        scanned: usize,
+    },
     /// At the blank line of a head, which may belong to a delimiter: then there is no content.
     BlankLine,
     Content {
@@ -157,15 +160,17 @@ impl Multipart {
                         (Behind::Nothing | Behind::Padding(_), b'\r') => {
                             State::Delimiter(Behind::Return)
                         }
-                        (Behind::Return, b'\n') => State::Head,
+                        (Behind::Return, b'\n') => State::Head { scanned: 0 },
                         (
                             Behind::Nothing | Behind::Hyphen | Behind::Padding(_) | Behind::Return,
                             _,
                         ) => return Err(MultipartError::Delimiter),
                     };
                 }
-                State::Head => {
-                    let Some(length) = self.head_length(rest)? else {
+                State::Head { scanned } => {
+                    let Some(length) = self.head_length(rest, scanned)? else {
+                        let scanned = rest.len();
+                        self.state = State::Head { scanned };
                         return Ok((used, MultipartEvent::NeedInput));
                     };
                     let head = PartHead::read(&rest[..length])?;
@@ -261,7 +266,7 @@ impl Multipart {
             State::Begin
             | State::Preamble
             | State::Delimiter(_)
-            | State::Head
+            | State::Head { .. }
             | State::BlankLine
             | State::Content { .. } => Err(MultipartError::Unfinished),
         }
@@ -273,15 +278,17 @@ impl Multipart {
         Ok(bytes)
     }
 
-    /// The length of a head with its blank line, once that is here.
-    fn head_length(&self, input: &[u8]) -> Result<Option<usize>, MultipartError> {
+    /// The length of a head with its blank line, once that is here. So much of it was looked at before.
+    fn head_length(&self, input: &[u8], scanned: usize) -> Result<Option<usize>, MultipartError> {
         let max = self.limits.head_bytes_max;
         let window = &input[..input.len().min(max)];
         if window.starts_with(b"\r\n") {
             return Err(MultipartError::Disposition);
         }
-        match window.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
-            Some(at) => Ok(Some(at + 4)),
+        let from = scanned.saturating_sub(3).min(window.len());
+        let mut fours = window[from..].windows(4);
+        match fours.position(|bytes| bytes == b"\r\n\r\n") {
+            Some(at) => Ok(Some(from + at + 4)),
             None if window.len() == max => Err(MultipartError::HeadTooLarge),
             None => Ok(None),
         }

@@ -199,9 +199,13 @@ impl Router {
             if let Some(Found::Route(number)) = slash
                 && values.is_exact()
             {
+                // A path that is served as it is may begin with two slashes, which would be another host.
+                let mut path = clean::clean(path);
+                if !path.ends_with('/') {
+                    path.push('/');
+                }
                 return Decision::Redirect {
-                    // A path that is served as it is may begin with two slashes, which would be another host.
-                    path: clean::clean(path) + "/",
+                    path,
                     chain: self.routes[number].chain,
                 };
             }

@@ -209,6 +209,34 @@ fn paths_that_are_not_clean_are_redirected_or_served_or_not_found() {
 }
 
 #[test]
+fn what_is_served_unclean_leads_past_no_other_route() {
+    let dir = Scratch::new("unclean");
+    std::fs::create_dir(dir.path().join("admin")).expect("room");
+    dir.file("admin/secret", "secret\n");
+    dir.file("open", "open\n");
+    let routes = Routes::new()
+        .handle("/", Files::new(dir.path()).expect("a directory"))
+        .get("/admin/secret", told)
+        .get("/{x}/", told)
+        .build();
+    let mut site = Site::new(routes.expect("sound routes").with_unclean(Unclean::Serve));
+    assert_eq!(site.ask("GET /open", &[]).body, "open\n");
+    for path in [
+        "//admin/secret",
+        "/x/../admin/secret",
+        "/./admin/secret",
+        "/admin//secret",
+    ] {
+        let answer = site.ask(&format!("GET {path}"), &[]);
+        assert_eq!(answer.status, 404, "{path}: {}", answer.body);
+    }
+    for path in ["/.", "/.."] {
+        let place = site.ask(&format!("GET {path}"), &[]);
+        assert_ne!(place.field("Location"), Some("//"), "{path}");
+    }
+}
+
+#[test]
 fn files_and_other_routers_stand_below_a_route() {
     let dir = Scratch::new("routed");
     dir.file("a.txt", "a file\n");

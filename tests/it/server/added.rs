@@ -55,6 +55,15 @@ fn mark(req: &Request<'_>, res: ResponseWriter<'_>) -> Reply {
             reply
         }
         "/dropped" => res.defer().1,
+        "/bad-panic" => {
+            let _begun = res.with_field("X-Bad", "a\nb");
+            panic!("a panic that belongs to a test")
+        }
+        "/bad-job" => {
+            let pool = edgeloop::Pool::default();
+            let res = res.with_field("X-Bad", "a\nb");
+            pool.run(res, || (), |(), res| res.status(200).empty())
+        }
         "/bad-name" => res.with_field("a b", "c").status(200).text("x"),
         "/bad-value" => res.with_default("X-Bad", "a\r\nb: c").status(200).text("x"),
         "/bad-later" => {
@@ -114,6 +123,16 @@ fn they_stand_on_the_answer_that_a_panic_gets() {
         assert_eq!(own(&answer), expected);
     }
     assert_eq!(own(&server.client().get("/plain")), []);
+}
+
+#[test]
+fn a_panic_after_what_can_not_be_sent_is_500_all_the_same() {
+    let server = serve(patient(), mark);
+    for path in ["/bad-panic", "/bad-job"] {
+        let answer = server.client().get(path);
+        assert_eq!((answer.status, own(&answer)), (500, vec![]), "{path}");
+    }
+    assert_eq!(server.client().get("/plain").status, 200);
 }
 
 #[test]

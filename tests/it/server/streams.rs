@@ -63,12 +63,28 @@ impl Handler for App {
             "/some-and-nobody" => count.most = 1000,
             "/refuse" => count.refuses_at = 0,
             "/panic" => return Intake::stream(100, Panics),
+            "/brief" => {
+                count.most = 1000;
+                let res = &mut res;
+                self.tell(Told::Waker(res.waker()));
+            }
+            "/stuck" => {
+                let duplex = Stuck;
+                return Intake::Answer(res.status(200).duplex(Length::Unknown, duplex));
+            }
+            "/bad-echo" => {
+                let res = res.status(200).field("X-Bad", "a\nb");
+                return Intake::Answer(res.duplex(Length::Unknown, Echo::new()));
+            }
             "/echo" => return Intake::Answer(res.status(200).duplex(Length::Unknown, Echo::new())),
             "/refuses-both" => {
                 let duplex = Refuses;
                 return Intake::Answer(res.status(200).duplex(Length::Unknown, duplex));
             }
             _ => return Intake::Buffer(100),
+        }
+        if head.path() == "/brief" {
+            let _ = res.deadline(ms(200));
         }
         Intake::stream(10 << 20, count)
     }
@@ -96,6 +112,11 @@ impl Handler for App {
                     tell: self.0.clone(),
                     _own: res.waker(),
                 };
+                res.status(200).stream(Length::Unknown, silent)
+            }
+            "/given-away" => {
+                self.tell(Told::Waker(res.waker()));
+                let silent = |_: &mut BodyWriter<'_>| Pull::Wait;
                 res.status(200).stream(Length::Unknown, silent)
             }
             "/nobody" => {
@@ -225,6 +246,21 @@ impl Duplex for Echo {
     }
 }
 
+/// Takes nothing and gives nothing.
+struct Stuck;
+
+impl Duplex for Stuck {
+    fn on_data(&mut self, _: &[u8]) -> Taken {
+        Taken::Part(0)
+    }
+
+    fn on_end(&mut self) {}
+
+    fn pull(&mut self, _: &mut BodyWriter<'_>) -> Pull {
+        Pull::Wait
+    }
+}
+
 struct Refuses;
 
 impl Duplex for Refuses {
@@ -328,13 +364,24 @@ fn what_a_stalled_sink_does_not_take_is_not_received() {
     client.stream.set_nonblocking(true).expect("a socket");
     let piece = vec![b'a'; 64 << 10];
     let mut sent = 0;
-    while let Ok(count) = std::io::Write::write(&mut client.stream, &piece) {
-        sent += count;
+    let mut quiet = 0;
+    while quiet < 20 && sent < 9 << 20 {
+        if let Ok(count) = std::io::Write::write(&mut client.stream, &piece) {
+            (sent, quiet) = (sent + count, 0);
+        } else {
+            // The server turns between two looks.
+            assert_eq!(server.client().get("/turn").text(), "/turn");
+            quiet += 1;
+        }
     }
-    assert!(sent < 10 << 20, "{sent}");
+    assert!(sent < 9 << 20, "{sent}");
+    let data: Vec<Told> = told.try_iter().collect();
+    assert!(matches!(data[..], [Told::Data(1000)]), "{data:?}");
     client.stream.set_nonblocking(false).expect("a socket");
     client.reset();
-    assert_eq!(server.log.wait_closed(1), [CloseReason::Reset]);
+    crate::server::running::wait("it ends", || {
+        server.log.closed().contains(&CloseReason::Reset)
+    });
     assert!(waker.is_over());
     waker.wake();
     assert_eq!(server.client().get("/after").text(), "/after");
@@ -472,6 +519,76 @@ fn a_source_that_nobody_can_wake_breaks_the_connection() {
     let (_, end) = client.rest();
     assert_eq!(end, End::Reset);
     assert_eq!(server.log.wait_closed(1), [CloseReason::Failed]);
+}
+
+#[test]
+fn a_source_whose_last_waker_is_dropped_breaks_the_connection() {
+    let (server, told) = streaming(patient());
+    let mut client = server.client();
+    client.ask("/given-away");
+    let waker = waker(&told);
+    while !client.text().ends_with("\r\n\r\n") {
+        client.receive();
+    }
+    let other = waker.clone();
+    drop(waker);
+    assert_eq!(server.client().get("/meanwhile").text(), "/meanwhile");
+    assert_eq!(client.poll_end(), None);
+    thread::spawn(move || drop(other)).join().expect("no panic");
+    assert_eq!(client.rest().1, End::Reset);
+}
+
+#[test]
+fn a_sink_has_the_time_that_its_intake_gives_it() {
+    let (server, told) = streaming(patient());
+    let mut client = server.client();
+    client.send(post("/brief", 3_000));
+    client.send(pattern(3_000));
+    let _waker = waker(&told);
+    assert_eq!(client.answer().status, 503);
+}
+
+#[test]
+fn a_duplex_that_nobody_can_move_breaks_the_connection() {
+    let (server, _told) = streaming(patient());
+    let mut client = server.client();
+    client.send(post("/stuck", 5));
+    client.send("hello");
+    assert_eq!(client.rest().1, End::Reset);
+}
+
+#[test]
+fn a_framed_body_that_stalls_ends_its_duplex() {
+    let mut limits = patient();
+    limits.progress.start = ms(200);
+    let (server, _told) = streaming(limits);
+    let mut client = server.client();
+    client.send(post("/echo", 5));
+    client.send("he");
+    assert_eq!(client.rest().1, End::Reset);
+    assert_eq!(server.log.wait_closed(1), [CloseReason::BodyTooSlow]);
+    // What has no frame may be silent for as long as it likes.
+    let mut client = server.client();
+    client.send("GET /upgrade HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
+    assert_eq!(client.answer().status, 101);
+    let mut other = server.client();
+    other.send(post("/echo", 5));
+    assert_eq!(other.rest().1, End::Reset);
+    client.send("still here");
+    while client.text() != "still here" {
+        client.receive();
+    }
+}
+
+#[test]
+fn a_duplex_whose_head_can_not_be_sent_asks_for_no_body() {
+    let (server, _told) = streaming(patient());
+    let mut client = server.client();
+    client.send(post("/bad-echo", 5).replace("\r\n\r\n", "\r\nExpect: 100-continue\r\n\r\n"));
+    let answer = client.answer();
+    // Whether the body comes stays open, so the connection ends.
+    assert!(answer.status == 500 && answer.closes(), "{answer:?}");
+    assert_eq!(client.end(), End::Finished);
 }
 
 #[test]
