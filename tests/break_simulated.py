@@ -177,10 +177,10 @@ MUTATIONS = [
      "        self.answer(cx, &Request::new(head, body, Fields::default(), self.peer));\n        used\n",
      "        self.answer(cx, &Request::new(head, body, Fields::default(), self.peer));\n        used.max(rest.len())\n"),
     ("what came behind a request with a late answer is dropped", SESSION,
-     "        if used < received.len() {\n            self.held", "        if used < received.len() && self.deferred.is_none() {\n            self.held"),
+     "        if used < received.len() {\n            self.held", "        if used < received.len() && self.awaits.deferred().is_none() {\n            self.held"),
     ("what is held behind an answer is forgotten", SESSION,
      "            bytes.drain(..used);\n            self.held = Held::Raw(bytes);\n",
-     "            bytes.drain(..used);\n            if self.deferred.is_none() {\n                self.held = Held::Raw(bytes);\n            }\n"),
+     "            bytes.drain(..used);\n            if self.awaits.deferred().is_none() {\n                self.held = Held::Raw(bytes);\n            }\n"),
     ("a body that is not finished counts as whole", SESSION,
      "            self.answer_reject(cx, reject);\n        }\n        self.finish_duplex(cx)",
      "            let whole = matches!(reject, crate::http::Reject::UnfinishedBody);\n            if whole {\n"

@@ -1,7 +1,7 @@
 //! Having streams asked again.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::defer::Message;
 use crate::reactor::{Mailbox, Token};
@@ -30,6 +30,8 @@ struct Shared {
 pub(super) struct WakeState {
     /// A wake is under way.
     woken: AtomicBool,
+    /// How many can wake it: clones count as one.
+    wakers: AtomicUsize,
     over: AtomicBool,
 }
 
@@ -53,9 +55,8 @@ impl Wakes {
 
     /// Whether anybody has a waker.
     pub(super) fn has_any(&self) -> bool {
-        self.0
-            .as_ref()
-            .is_some_and(|state| Arc::strong_count(state) > 1)
+        let state = self.0.as_ref();
+        state.is_some_and(|state| state.wakers.load(Ordering::Acquire) > 0)
     }
 }
 
@@ -74,6 +75,7 @@ impl Waker {
         exchange: u32,
         state: Arc<WakeState>,
     ) -> Waker {
+        state.wakers.fetch_add(1, Ordering::Relaxed); // on the loop's own thread
         Waker(Arc::new(Shared {
             mailbox,
             connection,
@@ -108,6 +110,8 @@ impl Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
+        // Before the wake, so that the stream sees that nobody is left.
+        self.state.wakers.fetch_sub(1, Ordering::Release);
         if !self.state.over.load(Ordering::Relaxed) {
             self.wake();
         }

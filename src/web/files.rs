@@ -180,12 +180,11 @@ impl Files {
 /// The path [below the route](Request::path_below) is the path below the root.
 impl Handler for Files {
     fn on_request(&mut self, req: &Request<'_>, res: ResponseWriter<'_>) -> Reply {
-        let below = req.path_below();
         // What the router has let stand must not lead past other routes, whose middleware would not see it.
-        if req.pattern().is_some() && path::is_unclean(below) {
+        if req.pattern().is_some() && path::is_unclean(req.path()) {
             return not_found(res);
         }
-        self.serve(req, below, res)
+        self.serve(req, req.path_below(), res)
     }
 
     /// No body changes the answer.

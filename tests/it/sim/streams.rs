@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 
 use edgeloop::http::{Fields, Length};
 use edgeloop::server::{BodyWriter, Duplex, Pull, Sink, Source, Taken, Waker};
-use edgeloop::sys::sim::World;
+use edgeloop::sys::sim::{PeerState, World};
 use edgeloop::{Intake, Reply, ResponseWriter};
 
-use super::app::{BODY_MAX, content};
+use super::app::{self, BODY_MAX, content};
 
 /// Bytes of a tick.
 const TICK: usize = 2_500;
@@ -116,5 +116,26 @@ impl Duplex for Back {
         body.write(self.kept.make_contiguous());
         self.kept.clear();
         if self.ended { Pull::End } else { Pull::Wait }
+    }
+}
+
+/// The answer has begun, and can't say what is wrong.
+#[test]
+fn a_body_that_goes_wrong_ends_what_gives_it_back_with_a_reset() {
+    for wrong in ["1\r\nx\r\nno size", "1\r\nx\r\n"] {
+        let world = World::new(1);
+        let _inside = world.enter();
+        let mut server = app::serve(&world);
+        let client = world.connect(80).expect("it listens");
+        let head = "POST /back/1 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+        client.send(head.as_bytes());
+        client.send(wrong.as_bytes());
+        client.finish();
+        while !client.has_end() {
+            server.turn(Some(Duration::from_secs(200))).expect("a turn");
+        }
+        let mut got = Vec::new();
+        client.receive(&mut got, usize::MAX);
+        assert_eq!(client.state(), PeerState::Reset, "{wrong:?}");
     }
 }
