@@ -15,6 +15,7 @@ mod finds;
 mod judge;
 
 mod later;
+mod library;
 mod local;
 mod model;
 mod parse;
