@@ -3,16 +3,18 @@
 use core::cell::{Cell, RefCell};
 use core::time::Duration;
 use std::collections::VecDeque;
+use std::os::fd::{AsFd, AsRawFd};
 use std::rc::Rc;
 
 use edgeloop::http::{Fields, Length};
 use edgeloop::server::{
     Answered, Attachment, BodyWriter, CloseReason, Duplex, Limits, Pull, RouteMatch, Sink, Taken,
-    Trouble, Waker,
+    Trouble, Waker, Watch,
 };
 use edgeloop::sys::sim::{PeerState, Plan, Rates, World};
+use edgeloop::sys::{Interest, socket};
 use edgeloop::{
-    EventLoop, Handler, Intake, Observer, Redirect, Reply, Request, ResponseWriter, Server,
+    EventLoop, Handle, Handler, Intake, Observer, Redirect, Reply, Request, ResponseWriter, Server,
     field_line,
 };
 
@@ -64,7 +66,7 @@ impl Handler for Library {
                     .with_field("X-Said", "before")
                     .with_default("X-Kind", "sink")
                     .on_answered(move |it| answered.borrow_mut().push(*it));
-                drop(res);
+                let _ = res; // what was said stays with the worker
                 let intake = Intake::stream(100, sink(usize::MAX, false, false));
                 // As a router hands it on.
                 let _reply = intake.put_aside(&mut aside);
@@ -173,6 +175,8 @@ impl Handler for Library {
             }
             "/promise" => {
                 let (promise, reply) = res.defer_with(|(), res| res.status(200).empty());
+                assert!(format!("{promise:?}").contains("Promise"));
+                assert_eq!(promise.client(), edgeloop::Client::Open);
                 drop(promise);
                 reply
             }
@@ -188,7 +192,9 @@ impl Handler for Library {
                 Ok(upgrade) => upgrade.field("X-Up", "yes").duplex(Back::default()),
                 Err(reply) => reply,
             },
-            "/out" => res.take_out(|taken| drop(taken.unread)),
+            "/out" => res.take_out(|taken| assert_eq!(taken.unread, b"", "as it should")),
+            "/back" => res.status(200).duplex(Length::Unknown, Back::default()),
+            "/fails" => res.status(200).fail(),
             path => res.status(200).text(format!("{path} {}", req.body().len())),
         }
     }
@@ -374,6 +380,8 @@ fn cases() -> Vec<(String, &'static str, &'static str, PeerState)> {
         (get("/promise"), "HTTP/1.1 500 ", "dropped", Finished),
         (get("/nobody"), "HTTP/1.1 200 ", "", Reset),
         (get("/out"), "", "", Finished),
+        (get("/back"), "HTTP/1.1 200 ", "0\r\n\r\n", Finished),
+        (get("/fails"), "HTTP/1.1 500 ", "", Finished),
         (
             post("/sink", "abc"),
             "HTTP/1.1 200 ",
@@ -547,4 +555,117 @@ fn a_stream_ends_with_its_last_waker_and_with_its_client() {
         closed[..],
         [CloseReason::Failed, CloseReason::Reset, CloseReason::Failed]
     );
+}
+
+/// Whatever is given away comes back when it can't be had, with the reason.
+#[test]
+fn who_can_not_be_served_comes_back() {
+    let seen = Seen::default();
+    let world = World::new(3);
+    let _inside = world.enter();
+    let mut server = serve(&seen);
+    assert_eq!(server.addresses().len(), 1);
+    assert_eq!(server.as_raw_fd(), server.as_fd().as_raw_fd());
+    let (client, connection) = socket::pair().expect("a pair");
+    let too_much = server.adopt(connection, vec![b'x'; 100 << 10]);
+    let back = too_much.expect_err("that is too much");
+    assert!(back.to_string().contains("64 KiB"), "{back}");
+    assert!(std::error::Error::source(&back).is_some());
+    let handle = server.handle();
+    let read = get("/states").into_bytes();
+    handle.adopt(back.fd, read).expect("it serves");
+    let mut answer = [0; 1000];
+    let count = loop {
+        server.turn(Some(Duration::from_secs(1))).expect("a turn");
+        if let Ok(count) = socket::recv(&client, &mut answer) {
+            break count;
+        }
+    };
+    assert!(answer[..count].starts_with(b"HTTP/1.1 200 "));
+    // What stands behind the request goes with the connection.
+    let panics = get("/out") + "behind";
+    assert_eq!(ask(&world, &mut server, &panics).1, PeerState::Finished);
+    assert!(
+        seen.troubles
+            .borrow()
+            .iter()
+            .any(|it| it.contains("LocalPanicked"))
+    );
+    let local = server.local().clone();
+    let sender = local.mailbox(|()| ());
+    let said = format!("{local:?} {sender:?} {server:?} {handle:?} {client:?}");
+    assert!(said.contains("Local") && said.contains("Sender"), "{said}");
+    drop(server);
+    assert!(sender.send(()).is_err());
+    let (_other, connection) = socket::pair().expect("a pair");
+    let stopped = handle.adopt(connection, b"").expect_err("it has gone");
+    assert!(stopped.to_string().contains("stopped"), "{stopped}");
+    assert!(
+        local
+            .watch(stopped.fd, Interest::READ, |_, _| Watch::End)
+            .is_err()
+    );
+}
+
+/// A server that runs on this thread until it is told to stop.
+#[test]
+fn a_server_runs_until_it_has_drained() {
+    let world = World::new(4);
+    let _inside = world.enter();
+    let hello = |_: &Request<'_>, res: ResponseWriter<'_>| res.status(200).text("hello");
+    for way in ["serve", "serve_with"] {
+        let server = Server::bind("127.0.0.1:80").expect("a free port");
+        let handle = Rc::new(RefCell::new(None));
+        let stops = Rc::clone(&handle);
+        let client = Rc::new(RefCell::new(None));
+        let comes = Rc::clone(&client);
+        world.after(Duration::from_millis(10), move |world| {
+            let client = world.connect(80).expect("it listens");
+            client.send(get("/").as_bytes());
+            *comes.borrow_mut() = Some(client);
+        });
+        world.after(Duration::from_millis(500), move |_| {
+            let handle: Option<Handle> = stops.borrow_mut().take();
+            handle.expect("it is there").drain();
+        });
+        let report = if way == "serve" {
+            let serving = server.serve(move |core| {
+                assert_eq!(core, 0);
+                hello
+            });
+            let serving = serving.expect("it listens");
+            *handle.borrow_mut() = Some(serving.handle());
+            serving.run()
+        } else {
+            let serving = server.serve_with(move |_| (hello, ())).expect("it listens");
+            *handle.borrow_mut() = Some(serving.handle());
+            serving.run()
+        };
+        assert_eq!(report.expect("it ends well").cut, 0, "{way}");
+        let client = client.borrow_mut().take().expect("it came");
+        let mut answer = Vec::new();
+        client.receive(&mut answer, usize::MAX);
+        assert!(answer.ends_with(b"hello"), "{way}");
+    }
+}
+
+#[test]
+fn every_trouble_says_what_to_do() {
+    let error = || std::io::Error::other("an error");
+    for trouble in [
+        Trouble::AcceptPaused(error(), 3),
+        Trouble::AcceptFails(error()),
+        Trouble::ConnectionLost(error()),
+        Trouble::ListenerFailed(error()),
+        Trouble::Refused,
+        Trouble::Dropped,
+        Trouble::HandlerPanicked,
+        Trouble::JobPanicked,
+        Trouble::LocalPanicked,
+        Trouble::ContentFailed,
+        Trouble::NoAnswer,
+    ] {
+        let said = trouble.to_string();
+        assert!(said.len() > 20 && said.is_ascii(), "{said}");
+    }
 }
