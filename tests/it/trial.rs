@@ -81,9 +81,10 @@ fn its_limits_are_those_of_a_server() {
 #[test]
 #[should_panic(expected = "no answer within 50ms")]
 fn no_answer_is_told() {
-    let forgets = |_: &Request<'_>, res: ResponseWriter<'_>| {
+    let mut kept = Vec::new();
+    let forgets = move |_: &Request<'_>, res: ResponseWriter<'_>| {
         let (completer, reply) = res.defer();
-        std::mem::forget(completer);
+        kept.push(completer);
         reply
     };
     let patience = std::time::Duration::from_millis(50);

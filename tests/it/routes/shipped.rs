@@ -9,7 +9,7 @@ use edgeloop::web::{
     Access, AccessEntry, BasicAuth, BasicAuthError, Cors, CorsError, CorsRules, CrossOrigin,
     Deadline, Id, Origins, RequestId, Routes, SecurityHeaders, User,
 };
-use edgeloop::{Reply, Request, ResponseWriter};
+use edgeloop::{Completer, Reply, Request, ResponseWriter};
 
 use super::site;
 
@@ -112,9 +112,10 @@ fn access_is_told_once_for_each_answer() {
 
 #[test]
 fn who_is_later_than_the_deadline_of_his_group_is_503() {
-    let never = |_: &Request<'_>, res: ResponseWriter<'_>| -> Reply {
+    let kept: Rc<RefCell<Vec<Completer>>> = Rc::default();
+    let never = move |_: &Request<'_>, res: ResponseWriter<'_>| -> Reply {
         let (completer, reply) = res.defer();
-        std::mem::forget(completer);
+        kept.borrow_mut().push(completer);
         reply
     };
     let soon = Deadline(Duration::from_millis(50));
@@ -123,7 +124,10 @@ fn who_is_later_than_the_deadline_of_his_group_is_503() {
             .layer(Deadline(Duration::from_secs(1000)))
             .group(
                 "/soon",
-                Routes::new().layer(soon).get("/", never).post("/", never),
+                Routes::new()
+                    .layer(soon)
+                    .get("/", never.clone())
+                    .post("/", never),
             ),
     );
     assert_eq!(site.ask("GET /soon/", &[]).status, 503);
