@@ -235,14 +235,7 @@ impl Client for RealClient {
     }
 
     fn receive(&mut self, into: &mut Vec<u8>) -> End {
-        match (&self.stream).read_to_end(into) {
-            Ok(_) if self.end == End::Reset => {}
-            Ok(_) => self.end = End::Finished,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            Err(error) if error.kind() == ErrorKind::ConnectionReset => self.end = End::Reset,
-            Err(error) => panic!("a client can't receive: {error}"),
-        }
-        self.end
+        receive_all(&self.stream, &mut self.end, into)
     }
 
     fn finish(&mut self) {
@@ -252,6 +245,18 @@ impl Client for RealClient {
     fn reset(self) {
         reset_when_closed(&self.stream);
     }
+}
+
+/// Appends all that has come, and notes how it ends.
+pub(super) fn receive_all(mut stream: impl Read, end: &mut End, into: &mut Vec<u8>) -> End {
+    match stream.read_to_end(into) {
+        Ok(_) if *end == End::Reset => {}
+        Ok(_) => *end = End::Finished,
+        Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+        Err(error) if error.kind() == ErrorKind::ConnectionReset => *end = End::Reset,
+        Err(error) => panic!("a client can't receive: {error}"),
+    }
+    *end
 }
 
 /// A world.

@@ -1,6 +1,6 @@
 //! Unix sockets: what is sent is at the other end at once, and a close can't be told to reset.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use edgeloop::sys::sim::{Peer, World};
 use edgeloop::sys::socket::{self, More};
 use edgeloop::sys::{Address, Fd};
 
-use super::places::{Client, End};
+use super::places::{Client, End, receive_all};
 use super::script::said;
 
 /// How the server's end ends.
@@ -39,14 +39,7 @@ impl Client for UnixClient {
     }
 
     fn receive(&mut self, into: &mut Vec<u8>) -> End {
-        match self.stream.read_to_end(into) {
-            Ok(_) if self.end == End::Reset => {}
-            Ok(_) => self.end = End::Finished,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            Err(error) if error.kind() == ErrorKind::ConnectionReset => self.end = End::Reset,
-            Err(error) => panic!("a client can't receive: {error}"),
-        }
-        self.end
+        receive_all(&self.stream, &mut self.end, into)
     }
 
     fn finish(&mut self) {
