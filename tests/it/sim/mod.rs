@@ -13,7 +13,6 @@ mod cuts;
 mod faults;
 mod finds;
 mod judge;
-
 mod later;
 mod library;
 mod local;
@@ -29,5 +28,6 @@ mod scenes;
 mod seeds;
 mod setting;
 mod sites;
+mod small;
 mod streams;
 mod watch;

@@ -131,6 +131,16 @@ impl Setting {
             (random.below(8) == 0).then(|| Duration::from_millis(random.below(4_000)));
         setting.shrink_at = Some(Duration::from_millis(random.below(40)));
         setting.has_sendfile = random.below(8) > 0;
+        setting.has_openat2 = random.below(8) > 0;
+        setting.has_signals = random.below(6) == 0;
+        if random.below(6) == 0 {
+            setting.addresses = &["127.0.0.1:80", "unix:/run/a.sock"];
+            // The last ones come together, one to each.
+            let connections = &mut setting.limits.connections_max;
+            *connections = connections.map(|most| most.max(2));
+            // With the second listener's.
+            setting.descriptors = setting.descriptors.max(9);
+        }
         setting
     }
 
