@@ -332,7 +332,7 @@ pub(super) fn who_answers_later_can_ask_whether_anybody_waits(world: &World) {
     });
 }
 
-pub(super) fn what_keeps_a_server_from_starting_is_said(world: &World) {
+pub(super) fn what_keeps_a_server_from_starting_is_said(_: &World) {
     let why = |error: &dyn Error| format!("{error}; {:?}", error.source().map(ToString::to_string));
     let failed = Server::bind("80").expect_err("no address");
     assert!(why(&failed).contains("`80` is no address"), "{failed}");

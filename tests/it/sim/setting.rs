@@ -93,7 +93,12 @@ impl Setting {
             _ => Plan::Random(Rates::ROUGH),
         };
         if matches!(&setting.plan, Plan::Random(rates) if rates.fail > 0) {
-            setting.excused = vec![Excuse::FilesFail, Excuse::MailIsLate, Excuse::ThreadsFail];
+            setting.excused = vec![
+                Excuse::FilesFail,
+                Excuse::MailIsLate,
+                Excuse::ThreadsFail,
+                Excuse::SocketFileStays,
+            ];
         }
         let pick = |random: &mut Random, from: &[u64]| from[random.index(from.len())];
         let net = &mut setting.net;

@@ -10,47 +10,57 @@ use super::run::in_world;
 use super::seeds::keep_quiet;
 use super::{accepting, alone, bytes, corners, finds, later, library, local};
 
-macro_rules! named {
-    ($($module:ident::$name:ident,)*) => {
-        &[$((concat!(stringify!($module), "::", stringify!($name)), $module::$name)),*]
+struct Small {
+    name: &'static str,
+    play: Play,
+}
+
+enum Play {
+    /// What it does is drawn.
+    Drawn(fn(&World, &mut Random)),
+    /// It comes out the same whatever calls do that is not an error.
+    Steady(fn(&World)),
+    /// It counts calls or turns, measures time, or has a call of its own fail.
+    InPeace(fn(&World)),
+}
+
+macro_rules! small {
+    ($($play:ident: $module:ident::$name:ident,)*) => {
+        &[$(Small {
+            name: concat!(stringify!($module), "::", stringify!($name)),
+            play: Play::$play($module::$name),
+        }),*]
     };
 }
 
-/// What they do is drawn.
-const DRAWN: &[(&str, fn(&World, &mut Random))] =
-    named![bytes::some_inputs, library::some_are_served_at_once,];
-
-/// They come out the same whatever calls do that is not an error.
-const STEADY: &[(&str, fn(&World))] = named![
-    alone::a_server_with_a_name_runs,
-    alone::two_cores_can_not_be_had,
-    corners::a_server_nests_in_a_loop_that_watches_its_descriptor,
-    corners::answers_that_can_not_be_sent_are_500_and_odd_ones_are_what_they_are,
-    corners::what_keeps_a_server_from_starting_is_said,
-    later::a_request_is_waited_for_as_long_as_it_says,
-    later::no_time_is_added_when_an_answer_is_put_off_again,
-    library::a_server_runs_until_it_has_drained,
-    library::a_stream_ends_with_its_last_waker_and_with_its_client,
-    library::applications_get_what_they_are_promised,
-    library::every_trouble_says_what_to_do,
-    library::who_can_not_be_served_comes_back,
-];
-
-/// They count calls or turns, measure time, or have a call of their own fail.
-const IN_PEACE: &[(&str, fn(&World))] = named![
-    accepting::a_pause_ends_although_nobody_else_goes,
-    accepting::two_calls_that_signals_cut_short_are_no_reason_to_pause,
-    accepting::whoever_waits_while_accepting_pauses_is_served_by_a_drain,
-    corners::a_loop_has_descriptors_deadlines_and_mail_without_a_server,
-    corners::who_answers_later_can_ask_whether_anybody_waits,
-    finds::signals_that_can_not_be_read_are_no_second_signal,
-    later::without_a_thread_a_job_is_refused_and_the_next_one_tries_again,
-    later::work_goes_on_with_the_threads_that_there_are,
-    local::a_program_around_a_server,
-    local::a_timer_that_repeats_keeps_its_beat_and_leaves_out_what_was_missed,
-    local::a_watch_that_cannot_be_changed_ends_and_is_told,
-    local::timers_come_at_their_time_to_the_millisecond,
-    local::what_was_taken_out_makes_no_event,
+const ALL: &[Small] = small![
+    Drawn: bytes::some_inputs,
+    Drawn: library::some_are_served_at_once,
+    Steady: alone::a_server_with_a_name_runs,
+    Steady: alone::two_cores_can_not_be_had,
+    Steady: corners::a_server_nests_in_a_loop_that_watches_its_descriptor,
+    Steady: corners::answers_that_can_not_be_sent_are_500_and_odd_ones_are_what_they_are,
+    Steady: corners::what_keeps_a_server_from_starting_is_said,
+    Steady: later::a_request_is_waited_for_as_long_as_it_says,
+    Steady: later::no_time_is_added_when_an_answer_is_put_off_again,
+    Steady: library::a_server_runs_until_it_has_drained,
+    Steady: library::a_stream_ends_with_its_last_waker_and_with_its_client,
+    Steady: library::applications_get_what_they_are_promised,
+    Steady: library::every_trouble_says_what_to_do,
+    Steady: library::who_can_not_be_served_comes_back,
+    InPeace: accepting::a_pause_ends_although_nobody_else_goes,
+    InPeace: accepting::two_calls_that_signals_cut_short_are_no_reason_to_pause,
+    InPeace: accepting::whoever_waits_while_accepting_pauses_is_served_by_a_drain,
+    InPeace: corners::a_loop_has_descriptors_deadlines_and_mail_without_a_server,
+    InPeace: corners::who_answers_later_can_ask_whether_anybody_waits,
+    InPeace: finds::signals_that_can_not_be_read_are_no_second_signal,
+    InPeace: later::without_a_thread_a_job_is_refused_and_the_next_one_tries_again,
+    InPeace: later::work_goes_on_with_the_threads_that_there_are,
+    InPeace: local::a_program_around_a_server,
+    InPeace: local::a_timer_that_repeats_keeps_its_beat_and_leaves_out_what_was_missed,
+    InPeace: local::a_watch_that_cannot_be_changed_ends_and_is_told,
+    InPeace: local::timers_come_at_their_time_to_the_millisecond,
+    InPeace: local::what_was_taken_out_makes_no_event,
 ];
 
 /// More calls than any of them makes.
@@ -66,33 +76,29 @@ pub(super) fn disturb(world: &World) {
 /// Plays the one that is this seed's.
 pub(super) fn play(seed: u64, trace: bool) -> Result<(), Failure> {
     let mut random = Random::new(seed ^ 0x5a11);
-    let disturbed = random.below(3) > 0;
-    let at = random.index(2 * DRAWN.len() + STEADY.len() + IN_PEACE.len());
-    // What is drawn is never twice the same.
-    let (name, play): (_, Box<dyn FnOnce(&World, &mut Random)>) =
-        if let Some(at) = at.checked_sub(STEADY.len() + IN_PEACE.len()) {
-            let (name, play) = DRAWN[at % DRAWN.len()];
-            (name, Box::new(play))
-        } else if let Some(at) = at.checked_sub(IN_PEACE.len()) {
-            let (name, play) = STEADY[at];
-            (name, Box::new(move |world, _| play(world)))
-        } else {
-            let (name, play) = IN_PEACE[at];
-            (name, Box::new(move |world, _| play(world)))
-        };
-    let disturbed = disturbed && at >= IN_PEACE.len();
+    let is_disturbed = random.below(3) > 0;
+    // Those that are drawn are never twice the same.
+    let wants_drawn = random.below(4) == 0;
+    let of_a_kind = ALL.iter();
+    let of_a_kind: Vec<&Small> = of_a_kind
+        .filter(|it| matches!(it.play, Play::Drawn(_)) == wants_drawn)
+        .collect();
+    let small = of_a_kind[random.index(of_a_kind.len())];
     let played = in_world(seed, trace, |world| {
-        world.note(|| format!("seed {seed}: {name}, disturbed: {disturbed}"));
-        if disturbed {
+        world.note(|| format!("seed {seed}: {}, disturbed: {is_disturbed}", small.name));
+        world.set_calls_max(CALLS_MAX);
+        if is_disturbed && !matches!(small.play, Play::InPeace(_)) {
             disturb(world);
         }
-        world.set_calls_max(CALLS_MAX);
-        play(world, &mut random);
+        match small.play {
+            Play::Drawn(play) => play(world, &mut random),
+            Play::Steady(play) | Play::InPeace(play) => play(world),
+        }
         world.forget_steps();
         Ok(())
     });
     played.map_err(|mut failure| {
-        failure.what.insert(0, name.to_owned());
+        failure.what.insert(0, small.name.to_owned());
         failure
     })
 }
@@ -100,14 +106,17 @@ pub(super) fn play(seed: u64, trace: bool) -> Result<(), Failure> {
 #[test]
 fn each_is_as_it_should_be_in_peace() {
     keep_quiet();
-    for (name, play) in STEADY.iter().chain(IN_PEACE) {
+    for small in ALL {
         let played = in_world(1, true, |world| {
-            play(world);
+            match small.play {
+                Play::Drawn(play) => play(world, &mut Random::new(1)),
+                Play::Steady(play) | Play::InPeace(play) => play(world),
+            }
             Ok(())
         });
         if let Err(failure) = played {
             println!("{}", failure.trace.join("\n"));
-            panic!("{name}: {}", failure.what.join("\n"));
+            panic!("{}: {}", small.name, failure.what.join("\n"));
         }
     }
 }
