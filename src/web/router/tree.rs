@@ -4,8 +4,6 @@
 //! that matches is the most specific one. A node is looked at once at most, and of a node's literals one is looked at, found
 //! by bisection; so what a request costs hardly depends on how many routes there are.
 
-use core::cmp::Ordering;
-
 use percent_encoding::percent_decode_str;
 
 use super::pattern::{End, Pattern, Segment, WILDCARDS};
@@ -207,8 +205,8 @@ impl Tree {
         {
             return Some(taken);
         }
-        let end = behind.find('/').unwrap_or(behind.len());
-        let (segment, left) = behind.split_at(end);
+        let end = behind.bytes().position(|byte| byte == b'/');
+        let (segment, left) = behind.split_at(end.unwrap_or(behind.len()));
         if !segment.is_empty() {
             if let Some(next) = node.literal(segment)
                 && let Some(taken) = self.walk_from(next, left, asked, values, visit)
@@ -231,15 +229,14 @@ impl Tree {
 
 impl Node {
     fn literal(&self, segment: &str) -> Option<usize> {
-        let order = |(other, _): &(Box<[u8]>, usize)| -> Ordering {
-            if segment.contains('%') {
-                other.iter().copied().cmp(percent_decode_str(segment))
-            } else {
-                (**other).cmp(segment.as_bytes())
-            }
+        let found = if segment.as_bytes().contains(&b'%') {
+            self.literals
+                .binary_search_by(|(other, _)| other.iter().copied().cmp(percent_decode_str(segment)))
+        } else {
+            self.literals
+                .binary_search_by(|(other, _)| (**other).cmp(segment.as_bytes()))
         };
-        let found = self.literals.binary_search_by(order).ok()?;
-        Some(self.literals[found].1)
+        Some(self.literals[found.ok()?].1)
     }
 
     fn visit_rest<'p, T>(
