@@ -4,6 +4,7 @@
 //! that matches is the most specific one. A node is looked at once at most, and of a node's literals one is looked at, found
 //! by bisection; so what a request costs hardly depends on how many routes there are.
 
+use arrayvec::ArrayVec;
 use percent_encoding::percent_decode_str;
 
 use super::pattern::{End, Pattern, Segment, WILDCARDS};
@@ -55,26 +56,17 @@ impl Leaf {
 }
 
 /// What the wildcards of a route have matched.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Values<'p> {
-    segments: [&'p str; WILDCARDS],
-    count: usize,
+    segments: ArrayVec<&'p str, WILDCARDS>,
     /// What a rest has matched, with a name or without.
     pub(super) rest: Option<&'p str>,
 }
 
 impl<'p> Values<'p> {
-    pub(super) fn new() -> Self {
-        Values {
-            segments: [""; WILDCARDS],
-            count: 0,
-            rest: None,
-        }
-    }
-
     /// The values of the segments, then that of the rest.
     pub(super) fn iter(&self) -> impl Iterator<Item = &'p str> {
-        self.segments[..self.count].iter().copied().chain(self.rest)
+        self.segments.iter().copied().chain(self.rest)
     }
 
     /// Whether the whole path was matched segment by segment.
@@ -214,13 +206,12 @@ impl Tree {
                 return Some(taken);
             }
             if let Some(next) = node.wild {
-                values.segments[values.count] = segment;
-                values.count += 1;
+                values.segments.push(segment);
                 let taken = self.walk_from(next, left, asked, values, visit);
                 if taken.is_some() {
                     return taken;
                 }
-                values.count -= 1;
+                values.segments.pop();
             }
         }
         node.visit_rest(behind, values, visit)
@@ -230,8 +221,9 @@ impl Tree {
 impl Node {
     fn literal(&self, segment: &str) -> Option<usize> {
         let found = if segment.as_bytes().contains(&b'%') {
-            self.literals
-                .binary_search_by(|(other, _)| other.iter().copied().cmp(percent_decode_str(segment)))
+            self.literals.binary_search_by(|(other, _)| {
+                other.iter().copied().cmp(percent_decode_str(segment))
+            })
         } else {
             self.literals
                 .binary_search_by(|(other, _)| (**other).cmp(segment.as_bytes()))
