@@ -16,7 +16,7 @@ use super::states::States;
 use super::stream::{Duplex, Source};
 use super::take_out::{TakenOut, Taker};
 use super::waker::{Waker, Wakes};
-use crate::http::{Conn, Content, FieldError, FieldLine, Head, Length, encode};
+use crate::http::{Conn, Content, FieldError, FieldLine, FieldName, Head, Length, encode};
 use crate::reactor::Token;
 use crate::sys::{Fd, Instant, PeerAddress};
 
@@ -375,13 +375,18 @@ pub struct HeadWriter<'a> {
 }
 
 impl HeadWriter<'_> {
-    /// Adds a field.
+    /// Adds a field. Its name is a `&str`, or a [`FieldName`] that was checked when the program was compiled
+    /// ([`field_name!`](crate::field_name)).
     ///
     /// A name that is no token, a value with a control character, and a field that is the server's to write make the
     /// whole answer a 500: nothing of it can reach the client, whatever an attacker put into a value.
     #[inline]
     #[must_use]
-    pub fn field(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+    pub fn field<'n>(
+        mut self,
+        name: impl TryInto<FieldName<'n>, Error: Into<FieldError>>,
+        value: impl AsRef<[u8]>,
+    ) -> Self {
         if let Err(fault) = encode::field(&mut self.shared.out, name, value.as_ref()) {
             self = self.with_fault(fault);
         }
@@ -398,7 +403,11 @@ impl HeadWriter<'_> {
 
     /// Adds a field whose value is formatted, without allocating.
     #[must_use]
-    pub fn field_fmt(mut self, name: &str, value: core::fmt::Arguments<'_>) -> Self {
+    pub fn field_fmt<'n>(
+        mut self,
+        name: impl TryInto<FieldName<'n>, Error: Into<FieldError>>,
+        value: core::fmt::Arguments<'_>,
+    ) -> Self {
         let mut scratch = core::mem::take(&mut self.shared.scratch);
         scratch.clear();
         if scratch.write_fmt(value).is_ok() {
@@ -576,7 +585,11 @@ pub struct Upgrade<'a>(HeadWriter<'a>);
 impl Upgrade<'_> {
     /// Adds a field, as [`HeadWriter::field`] does.
     #[must_use]
-    pub fn field(self, name: &str, value: impl AsRef<[u8]>) -> Self {
+    pub fn field<'n>(
+        self,
+        name: impl TryInto<FieldName<'n>, Error: Into<FieldError>>,
+        value: impl AsRef<[u8]>,
+    ) -> Self {
         Upgrade(self.0.field(name, value))
     }
 
