@@ -1,8 +1,8 @@
 //! What is decided of an answer before it has begun, by whoever passes the request on: fields, and who wants to know.
 
 use core::time::Duration;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use super::contain::{Contained, contain};
 use super::response::ResponseWriter;
 use crate::http::{FieldError, FieldLine, FieldName, encode};
 use crate::sys::Instant;
@@ -26,7 +26,7 @@ pub(super) struct Added {
 
 struct Hook {
     since: Instant,
-    call: Box<dyn FnOnce(&Answered)>,
+    call: Contained<Box<dyn FnOnce(&Answered)>>,
 }
 
 /// What became of a request, as [`ResponseWriter::on_answered`] is told.
@@ -126,7 +126,7 @@ impl Added {
                 content_bytes,
                 time: now.since(since),
             };
-            panicked |= catch_unwind(AssertUnwindSafe(|| call(&answered))).is_err();
+            panicked |= contain(|| call.into_inner()(&answered)).is_none();
         }
         panicked
     }
@@ -199,7 +199,7 @@ impl ResponseWriter<'_> {
     #[must_use]
     pub fn on_answered(self, hook: impl FnOnce(&Answered) + 'static) -> Self {
         let since = self.shared.now;
-        let call = Box::new(hook);
+        let call = Contained::new(Box::new(hook) as Box<dyn FnOnce(&Answered)>);
         self.shared.added.hooks.push(Hook { since, call });
         self
     }

@@ -7,6 +7,7 @@ use core::time::Duration;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::contain::Contained;
 use super::defer::{self, BeginBy, Completer, Deferred, Promise};
 use super::limits::Limits;
 use super::local::Local;
@@ -18,7 +19,7 @@ use super::take_out::{TakenOut, Taker};
 use super::waker::{Waker, Wakes};
 use crate::http::{Conn, Content, FieldError, FieldLine, FieldName, Head, Length, encode};
 use crate::reactor::Token;
-use crate::sys::{Fd, Instant, PeerAddress};
+use crate::sys::{Fd, PeerAddress};
 
 /// A file this small goes with its head in one send; a larger one goes by `sendfile`.
 const SMALL_FILE_BYTES: u64 = 32 << 10;
@@ -121,11 +122,6 @@ impl<'a> ResponseWriter<'a> {
         self.fault.is_some() || self.shared.added.is_unsendable()
     }
 
-    pub(super) fn answer_by(self, at: Option<Instant>) -> Self {
-        self.shared.added.answer_by = at;
-        self
-    }
-
     /// Begins the answer: status line, Server and Date are written straight into the connection's output.
     ///
     /// A status below 200 or above 999 becomes 500.
@@ -180,8 +176,8 @@ impl<'a> ResponseWriter<'a> {
     /// ```
     #[must_use]
     pub fn deadline(self, time: Duration) -> Self {
-        let at = self.shared.now + time;
-        self.answer_by(Some(at))
+        self.shared.added.answer_by = Some(self.shared.now + time);
+        self
     }
 
     /// Puts the answer off. The [`Completer`] gives it, from this thread or any other.
@@ -222,7 +218,7 @@ impl<'a> ResponseWriter<'a> {
         continuation: impl FnOnce(T, ResponseWriter<'_>) -> Reply + 'static,
     ) -> (Promise<T>, Reply) {
         let (completer, mut deferred) = self.put_off();
-        deferred.continuation = Some(defer::continuation(continuation));
+        deferred.continuation = Some(Contained::new(defer::continuation(continuation)));
         (Promise::new(completer), self.later(deferred))
     }
 
@@ -234,9 +230,10 @@ impl<'a> ResponseWriter<'a> {
         retry_after: Duration,
     ) -> (Promise<T>, Arc<defer::ClientState>, Reply) {
         let (completer, mut deferred) = self.put_off();
-        let (now, limits) = (self.shared.now, &self.shared.limits);
-        deferred.continuation = Some(defer::continuation(continuation));
-        deferred.answer_by = deferred.answer_by.or(Some(now + limits.handler_time));
+        let now = self.shared.now;
+        let latest = now + self.shared.limits.handler_time;
+        self.shared.added.answer_by.get_or_insert(latest);
+        deferred.continuation = Some(Contained::new(defer::continuation(continuation)));
         deferred.begin_by = Some(BeginBy {
             at: now + queue_time,
             retry_after,
@@ -248,7 +245,7 @@ impl<'a> ResponseWriter<'a> {
     fn put_off(&self) -> (Completer, Deferred) {
         let exchange = self.conn.serial();
         let completer = Completer::new(self.shared.mailbox.clone(), self.connection, exchange);
-        let deferred = Deferred::new(completer.state(), self.shared.added.answer_by);
+        let deferred = Deferred::new(completer.state());
         (completer, deferred)
     }
 
@@ -335,7 +332,7 @@ impl<'a> ResponseWriter<'a> {
     /// request's head, or behind its body where the handler has seen that, on the loop; it is not called if the client goes
     /// before. A panic in it costs what it has taken.
     pub fn take_out(self, take: impl FnOnce(TakenOut) + 'static) -> Reply {
-        let kind = Kind::TakeOut(Taker(Box::new(take)));
+        let kind = Kind::TakeOut(Taker(Contained::new(Box::new(take))));
         self.shared.outcome = Some(Outcome {
             status: 0,
             kind,
@@ -447,7 +444,7 @@ impl HeadWriter<'_> {
         self.finish(length, |conn, shared, status| {
             let (limits, out) = (&shared.limits.http, &mut shared.out);
             conn.finish_whole(limits, out, status, content.as_ref());
-            Kind::TakeOut(Taker(Box::new(take)))
+            Kind::TakeOut(Taker(Contained::new(Box::new(take))))
         })
     }
 
@@ -485,7 +482,9 @@ impl HeadWriter<'_> {
 
     /// Ends the answer with content that is made while it is sent. Allocates once, for the source.
     pub fn stream(self, length: Length, source: impl Source + 'static) -> Reply {
-        self.followed_by(length, |_, _| Kind::Tail(Tail::Source(Box::new(source))))
+        self.followed_by(length, |_, _| {
+            Kind::Tail(Tail::Source(Contained::new(Box::new(source))))
+        })
     }
 
     /// Begins content that goes on while the body of the request comes; `duplex` gives the one and takes the other. To
@@ -499,7 +498,7 @@ impl HeadWriter<'_> {
             self.shared.out.splice(self.begin..self.begin, interim);
         }
         self.followed_by(length, |_, _| {
-            Kind::Tail(Tail::Duplex(Rc::new(RefCell::new(duplex))))
+            Kind::Tail(Tail::Duplex(Contained::new(Rc::new(RefCell::new(duplex)))))
         })
     }
 
@@ -598,7 +597,7 @@ impl Upgrade<'_> {
     pub fn duplex(self, duplex: impl Duplex + 'static) -> Reply {
         self.0.finish(Length::Unknown, |conn, shared, _| {
             conn.upgrade(&mut shared.out);
-            Kind::Tail(Tail::Duplex(Rc::new(RefCell::new(duplex))))
+            Kind::Tail(Tail::Duplex(Contained::new(Rc::new(RefCell::new(duplex)))))
         })
     }
 }
