@@ -119,7 +119,7 @@ impl Waiting {
         let counted = self
             .count
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
-        counted.is_ok().then_some(Place(self))
+        counted.is_ok().then(|| Place(self))
     }
 }
 
