@@ -166,8 +166,8 @@ fn over_sockets(depth: usize, quick: bool) {
         ("no wildcard", "/plaintext"),
         ("2 wildcards", "/section125/items/7/8"),
     ] {
-        let router = routes(250).build().expect("sound routes");
-        let mut routed = Rig::new(router, target, CLIENTS, depth);
+        let among = routes(250).build().expect("sound routes");
+        let mut routed = Rig::new(among, target, CLIENTS, depth);
         let mut ratios: Vec<f64> = (0..pairs)
             .map(|_| {
                 let without: Duration = (0..rounds).map(|_| unrouted.round()).sum();

@@ -26,8 +26,10 @@ pub(super) struct Added {
 
 struct Hook {
     since: Instant,
-    call: Contained<Box<dyn FnOnce(&Answered)>>,
+    call: Contained<Call>,
 }
+
+type Call = Box<dyn FnOnce(&Answered)>;
 
 /// What became of a request, as [`ResponseWriter::on_answered`] is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -199,7 +201,7 @@ impl ResponseWriter<'_> {
     #[must_use]
     pub fn on_answered(self, hook: impl FnOnce(&Answered) + 'static) -> Self {
         let since = self.shared.now;
-        let call = Contained::new(Box::new(hook) as Box<dyn FnOnce(&Answered)>);
+        let call = Contained::new(Box::new(hook) as Call);
         self.shared.added.hooks.push(Hook { since, call });
         self
     }

@@ -41,7 +41,7 @@ pub(super) enum Message {
 /// What the loop is given for an answer.
 pub(super) enum Finish {
     /// Somebody who writes it.
-    Give(Contained<Box<dyn FnOnce(ResponseWriter<'_>) -> Reply + Send>>),
+    Give(Contained<Give>),
     /// What the exchange's continuation waits for.
     Value(Contained<Box<dyn Any + Send>>),
     /// Nothing: who was to give it is gone.
@@ -51,6 +51,9 @@ pub(super) enum Finish {
     /// Nothing: there is no thread for its job.
     Refused,
 }
+
+/// Writes an answer, and brings all that it needs.
+type Give = Box<dyn FnOnce(ResponseWriter<'_>) -> Reply + Send>;
 
 /// Writes the answer of an exchange once there is a value. It stays with its exchange, and ends with it.
 pub(super) type Continuation = Box<dyn FnOnce(Box<dyn Any + Send>, ResponseWriter<'_>) -> Reply>;

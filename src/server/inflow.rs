@@ -296,12 +296,12 @@ impl<T: Transport> Session<T> {
         cx.shared
             .pool
             .give_back(std::mem::take(&mut inflow.trailers));
-        if let Taker::Duplex(duplex) = inflow.taker {
-            if contain(|| duplex.borrow_mut().on_end()).is_none() {
-                cx.observer.trouble(&Trouble::HandlerPanicked);
-                self.conn.fail();
-                return;
-            }
+        if let Taker::Duplex(duplex) = inflow.taker
+            && contain(|| duplex.borrow_mut().on_end()).is_none()
+        {
+            cx.observer.trouble(&Trouble::HandlerPanicked);
+            self.conn.fail();
+            return;
         }
         if let Pending::Output(output) = &mut self.pending {
             output.asleep = false;

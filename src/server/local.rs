@@ -89,7 +89,8 @@ enum Task {
     Watch(Contained<Box<dyn Watcher>>),
     Once(Due, Contained<Box<dyn FnOnce()>>),
     Every(Due, Duration, Contained<Box<dyn FnMut()>>),
-    Mail(Contained<Box<dyn FnMut(Letter)>>),
+    /// Senders can reach it for as long as it has what they count in.
+    Mail(Arc<Waiting>, Contained<Box<dyn FnMut(Letter)>>),
 }
 
 /// What [cancels](Local::cancel) a watch or a timer.
@@ -177,12 +178,11 @@ impl Local {
         let waiting = Arc::new(Waiting::new(self.0.messages_max));
         let senders = Arc::downgrade(&waiting);
         let open = move |letter: Letter| {
-            let _kept = &waiting; // as long as the function is there, so are those who wait for it
             if let Some(message) = letter.open() {
                 function(message);
             }
         };
-        let task = Task::Mail(Contained::new(Box::new(open)));
+        let task = Task::Mail(waiting, Contained::new(Box::new(open)));
         let added = self.0.tasks.borrow_mut().add(task);
         Sender::new(self.0.mailbox.clone(), added.token, senders)
     }
@@ -215,7 +215,7 @@ impl Local {
         let mut tasks = self.0.tasks.borrow_mut();
         let task = tasks.table.remove(token)?;
         match &task {
-            Task::Running | Task::Mail(_) => {}
+            Task::Running | Task::Mail(..) => {}
             Task::Watch(watched) => tasks.forget(&***watched),
             Task::Once(due, _) | Task::Every(due, ..) => {
                 tasks.timers.remove(due);
@@ -328,7 +328,7 @@ impl Local {
                         self.0.tasks.borrow_mut().timers.insert(due, token);
                     }
                 }
-                None | Some(Task::Running | Task::Watch(_) | Task::Mail(_)) => {}
+                None | Some(Task::Running | Task::Watch(_) | Task::Mail(..)) => {}
             }
         }
         self.0.next.set(self.0.tasks.borrow().next());
@@ -337,13 +337,13 @@ impl Local {
     /// A message has come for who takes it.
     #[cold]
     pub(super) fn deliver(&self, to: Token, letter: Letter, observer: &mut impl Observer) {
-        let Some(Task::Mail(mut open)) = self.begin(to) else {
+        let Some(Task::Mail(waiting, mut open)) = self.begin(to) else {
             return;
         };
         if call(observer, || open(letter)).is_none() {
             self.0.tasks.borrow_mut().table.remove(to);
         }
-        let ended = self.put_back(to, Task::Mail(open));
+        let ended = self.put_back(to, Task::Mail(waiting, open));
         drop(ended);
     }
 

@@ -65,10 +65,10 @@ fn requests_get_names_that_no_other_has() {
 #[test]
 fn a_request_whose_body_is_buffered_has_one_name() {
     let seen: Rc<RefCell<Vec<String>>> = Rc::default();
-    let sees = Rc::clone(&seen);
+    let notes = Rc::clone(&seen);
     let note = move |req: &Request<'_>, res: ResponseWriter<'_>, next: Next<'_>| -> Reply {
         let id = req.attached::<Id>().map_or("", Id::as_str);
-        sees.borrow_mut().push(id.to_owned());
+        notes.borrow_mut().push(id.to_owned());
         next.run(req, res)
     };
     let routes = Routes::new().layer(RequestId::new()).layer(note);

@@ -16,7 +16,7 @@ use super::hand::Hand;
 use super::patient;
 
 /// Panics when it is dropped.
-struct Bomb;
+struct Bomb(());
 
 impl Drop for Bomb {
     fn drop(&mut self) {
@@ -26,7 +26,9 @@ impl Drop for Bomb {
 
 impl Bomb {
     /// So that a closure takes the whole of it.
-    fn keep(&self) {}
+    fn keep(&self) {
+        let Bomb(()) = self;
+    }
 }
 
 /// Takes bodies.
@@ -68,7 +70,7 @@ struct App(Rc<RefCell<PutOff>>);
 
 impl Handler for App {
     fn on_request(&mut self, req: &Request<'_>, mut res: ResponseWriter<'_>) -> Reply {
-        let bomb = Bomb;
+        let bomb = Bomb(());
         let mut put_off = self.0.borrow_mut();
         match req.path() {
             "/source-ends" => {
@@ -139,7 +141,10 @@ impl Handler for App {
     }
 
     fn intake(&mut self, req: &Request<'_>, res: ResponseWriter<'_>) -> Intake {
-        let holds = |says| Holds { _bomb: Bomb, says };
+        let holds = |says| Holds {
+            _bomb: Bomb(()),
+            says,
+        };
         match req.path() {
             "/sink" => Intake::stream(1000, holds(Taken::All)),
             "/sink-refuses" => Intake::stream(1000, holds(Taken::Refused)),
@@ -221,14 +226,14 @@ fn a_value_that_panics_when_it_is_dropped_costs_no_more_than_its_connection() {
     } = put_off.take();
     assert_eq!((completers.len(), promises.len()), (4, 2));
     for completer in completers {
-        let bomb = Bomb;
+        let bomb = Bomb(());
         completer.finish(move |res| {
             bomb.keep();
             res.status(200).text("never")
         });
     }
     for promise in promises {
-        promise.finish(Bomb);
+        promise.finish(Bomb(()));
     }
     hand.settle();
     assert_eq!(hand.get(&mut bystander, "/").text(), "fine");
@@ -242,7 +247,7 @@ fn what_a_program_has_on_the_loop_can_panic_when_it_is_dropped() {
 
     // A descriptor that ends, one that is cancelled, and one that is still there at the end.
     for then in [Watch::End, Watch::Keep, Watch::Keep] {
-        let bomb = Bomb;
+        let bomb = Bomb(());
         let on_ready = move |_: &mut edgeloop::sys::Fd, _| {
             bomb.keep();
             then
@@ -254,27 +259,27 @@ fn what_a_program_has_on_the_loop_can_panic_when_it_is_dropped() {
         let there = local.cancel(id.expect("it is watched"));
         assert_eq!(there, then == Watch::Keep);
     }
-    let bomb = Bomb;
+    let bomb = Bomb(());
     local.after(super::ms(1), move || bomb.keep());
-    let bomb = Bomb;
+    let bomb = Bomb(());
     let every = local.every(super::ms(1), move || bomb.keep());
-    let bomb = Bomb;
+    let bomb = Bomb(());
     local.after(super::PATIENCE, move || bomb.keep());
     hand.settle();
     assert!(local.cancel(every));
 
     // Mail that is not read any more, and who would have read it.
-    let bomb = Bomb;
+    let bomb = Bomb(());
     let sender = local.mailbox(move |message: Bomb| {
         bomb.keep();
         drop(message);
     });
     for _ in 0..2 {
-        sender.send(Bomb).expect("there is room");
+        sender.send(Bomb(())).expect("there is room");
     }
     hand.settle();
     drop(sender);
-    let bomb = Bomb;
+    let bomb = Bomb(());
     let sender = local.mailbox(move |(): ()| bomb.keep());
     drop(sender);
     hand.settle();
