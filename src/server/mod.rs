@@ -16,7 +16,7 @@
 //! `transport`; `patience` is its deadline; `handler`, `route`, `response`, `added`, `helpers`, `output`, `stream`, `waker`,
 //! `defer` and [`pool`] are what applications see, `limits` and `observer` what operators do; `local` and `sender` are what
 //! else a program has on the loop; `inflow` is a body on its way to handlers; `states` is what they keep with a
-//! connection; `buffers`, `preamble` and `shared` are what all sessions of a worker use.
+//! connection; `contain` is where their panics end; `buffers`, `preamble` and `shared` are what all sessions of a worker use.
 
 mod accept;
 mod added;
@@ -25,6 +25,7 @@ mod answer;
 mod awaits;
 mod buffers;
 mod closing;
+mod contain;
 mod defer;
 mod drain;
 mod event_loop;
@@ -64,7 +65,7 @@ pub use local::{Local, LocalId, Watch};
 pub use observer::{CloseReason, Observer, Summary, Trouble};
 pub use response::{HeadWriter, Reply, ResponseWriter, Upgrade};
 pub use route::{Attachment, RouteMatch};
-pub use sender::Sender;
+pub use sender::{NotSent, Sender};
 pub use serving::{Handle, Report, Serving};
 pub use start::{Server, StartError};
 pub use stream::{BodyWriter, Duplex, Pull, Sink, Source, Taken};

@@ -2,11 +2,11 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use super::buffers::Pool;
+use super::contain::{Contained, contain};
 use super::shared::Shared;
 use super::stream::{BodyWriter, Duplex, Pull, Source, owed};
 use super::transport::Transport;
@@ -90,9 +90,9 @@ pub(super) enum Tail {
     /// Part of a file.
     File { file: Fd, at: u64, left: u64 },
     /// Whatever it gives.
-    Source(Box<dyn Source>),
+    Source(Contained<Box<dyn Source>>),
     /// Whatever it gives, while it takes what comes.
-    Duplex(Rc<RefCell<dyn Duplex>>),
+    Duplex(Contained<Rc<RefCell<dyn Duplex>>>),
 }
 
 /// What a step of a [`Tail`] came to.
@@ -222,7 +222,7 @@ fn pull(
         trailers: Vec::new(),
     };
     // A panic is a failure of this answer, as it is in a handler.
-    let pulled = catch_unwind(AssertUnwindSafe(|| pull(&mut body)));
+    let pulled = contain(|| pull(&mut body));
     let (overrun, trailers) = (body.overrun, body.trailers);
     match (pulled.unwrap_or(Pull::Failed), overrun) {
         (Pull::More, false) if shared.out.len() > before => Ok(Step::Encoded),

@@ -45,6 +45,8 @@ pub(super) struct Shared {
     pub(super) now: Instant,
     /// What all sessions together may still send in this turn.
     pub(super) send_budget: usize,
+    /// How much mail may still be taken in this turn.
+    pub(super) message_budget: usize,
     pub(super) phase: Phase,
     /// `sendfile` has no `MSG_NOSIGNAL`: where SIGPIPE would kill, files are read and sent.
     pub(super) sendfile: bool,
@@ -56,7 +58,7 @@ impl Shared {
         Shared {
             pool: Pool::new(limits.buffers_bytes_max),
             preamble: Preamble::new(settings),
-            local: Local::new(mailbox.clone()),
+            local: Local::new(mailbox.clone(), limits.mailbox_messages_max),
             mailbox,
             input: vec![0; INPUT_BYTES],
             out: Vec::with_capacity(OUT_BYTES),
@@ -66,6 +68,7 @@ impl Shared {
             scratch: String::new(),
             now: Instant::from_nanos(0),
             send_budget: limits.turn_send_budget,
+            message_budget: limits.message_budget,
             phase: Phase::Serving,
             sendfile: !signal::sigpipe_is_default(),
             limits,
@@ -87,11 +90,12 @@ impl Shared {
         self.send_budget = self.send_budget.saturating_sub(bytes);
     }
 
-    /// A new turn of the loop: its time, its Date, its budget.
+    /// A new turn of the loop: its time, its Date, its budgets.
     pub(super) fn begin_turn(&mut self, now: Instant) {
         self.now = now;
         self.preamble.refresh(now);
         self.send_budget = self.limits.turn_send_budget;
+        self.message_budget = self.limits.message_budget;
     }
 }
 
