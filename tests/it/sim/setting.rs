@@ -120,6 +120,7 @@ impl Setting {
             limits.request_budget = pick(random, &[1, 3]) as usize;
             limits.turn_send_budget = pick(random, &[2_000, 60_000, 1 << 20]) as usize;
             limits.accept_budget = pick(random, &[1, 2]) as usize;
+            limits.message_budget = pick(random, &[1, 3]) as usize;
         }
         match random.below(12) {
             0 => limits.connections_max = Some(random.between(1, 5) as usize),
