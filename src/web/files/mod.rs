@@ -1,21 +1,37 @@
 //! Static files.
 
+mod answer;
+mod cache_control;
+mod coding;
+mod disk;
+mod entry;
+mod media_type;
+mod media_types;
+mod memory;
+mod path;
+mod settings;
+mod tree;
+
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::content::{self, explain, with_validators};
-use super::media_type::{self, MediaType};
-use super::path::{self, Asked, Dotfiles, Refused};
-use super::validator::{self, EntityTag, Modified, Validators};
+use super::content::explain;
 use crate::field_line;
 use crate::http::Head;
 use crate::server::{Handler, Intake, Reply, Request, ResponseWriter};
-use crate::sys::file::{self, Failure, Kind, Metadata};
-use crate::sys::{Fd, UnixTime};
+use crate::sys::file::Failure;
+use answer::Clock;
+use coding::Accepted;
+use disk::Disk;
+use memory::Memory;
+use path::{Asked, Dotfiles, Refused};
+use settings::Settings;
+use tree::{Found, Tree};
 
-/// How often a path is looked up that changes while it is looked up, or while signals come.
-const TRIES: usize = 4;
+pub use cache_control::CacheControlError;
+pub use media_types::MediaTypesError;
+pub use memory::{FileBytes, FileNameError};
 
 /// A handler that serves what lies below a directory.
 ///
@@ -49,33 +65,107 @@ const TRIES: usize = 4;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Files {
-    root: Arc<Fd>,
-    dotfiles: Dotfiles,
+    settings: Arc<Settings>,
+    tree: Tree,
+    clock: Clock,
     /// Where paths are resolved: its memory is used again.
     path: Vec<u8>,
-    /// The wall clock at the last look.
-    seen: UnixTime,
 }
 
 impl Files {
     /// Serves what lies below `root`, which is opened now: renaming it changes nothing. Errors: those of open(2), also
     /// when it is no directory.
     pub fn new(root: impl AsRef<Path>) -> io::Result<Files> {
-        Ok(Files {
-            root: Arc::new(file::open_root(root.as_ref())?),
-            dotfiles: Dotfiles::Hidden,
+        Ok(Files::of(Tree::Disk(Disk::open(root.as_ref())?)))
+    }
+
+    /// Serves files that are in memory, by path: what is part of the program, or was made. Directories are where files are.
+    /// All else is as for those below a directory, but for Last-Modified: nobody knows when they were changed, and the
+    /// ETag is a digest. The later one of two with the same path counts. Errors: a path that nobody can ask for, one that is a
+    /// directory too.
+    ///
+    /// ```
+    /// use edgeloop::web::Files;
+    ///
+    /// # fn main() -> Result<(), edgeloop::web::FileNameError> {
+    /// let files = Files::memory([
+    ///     ("index.html", "<!doctype html><title>Hello</title>"),
+    ///     ("style/page.css", "body { margin: 4em auto; max-width: 40em }"),
+    /// ])?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn memory<P: Into<String>, B: Into<FileBytes>>(
+        files: impl IntoIterator<Item = (P, B)>,
+    ) -> Result<Files, FileNameError> {
+        let files = files.into_iter();
+        let files = files.map(|(path, bytes)| (path.into(), bytes.into()));
+        Ok(Files::of(Tree::Memory(Memory::new(files)?)))
+    }
+
+    fn of(tree: Tree) -> Files {
+        Files {
+            settings: Arc::default(),
+            tree,
+            clock: Clock::new(),
             path: Vec::new(),
-            seen: UnixTime { secs: 0, nanos: 0 },
-        })
+        }
+    }
+
+    fn set(mut self, set: impl FnOnce(&mut Settings)) -> Files {
+        set(Arc::make_mut(&mut self.settings));
+        self
     }
 
     /// Serves dotfiles like other files.
     #[must_use]
     pub fn with_dotfiles(self) -> Files {
-        Files {
-            dotfiles: Dotfiles::Served,
-            ..self
-        }
+        self.set(|settings| settings.dotfiles = Dotfiles::Served)
+    }
+
+    /// Answers a directory with the first of these names that is a file in it, instead of `index.html`. With none of them
+    /// directories have no index.
+    #[must_use]
+    pub fn with_index<N: Into<String>>(self, names: impl IntoIterator<Item = N>) -> Files {
+        let index = names.into_iter().map(Into::into).collect();
+        self.set(|settings| settings.index = index)
+    }
+
+    /// Adds media types by extension, which come before those that are known: a table as in `mime.types` of Apache, a row
+    /// being `text/html html htm`, or of nginx, the same in `types { }` with a semicolon behind each row. Extensions in
+    /// capitals are the same. Errors: the first row that can't be read.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let files = edgeloop::web::Files::new("site")?.with_media_types("application/x-own own")?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn with_media_types(mut self, table: &str) -> Result<Files, MediaTypesError> {
+        Arc::make_mut(&mut self.settings).media_types.add(table)?;
+        Ok(self)
+    }
+
+    /// Says Cache-Control of the files whose path below the root matches a pattern: `?` and `*` stand for octets but the
+    /// slash, `**` for those too, `[ab]` and `{js,css}` for one of several. A pattern without a slash is matched against the
+    /// name. Of several rules the one that was added first counts. Errors: an empty pattern, a value that can't be sent.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let files = edgeloop::web::Files::new("site")?
+    ///     .with_cache_control("/assets/**", "max-age=31536000, immutable")?
+    ///     .with_cache_control("*.html", "no-cache")?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn with_cache_control(
+        mut self,
+        pattern: &str,
+        value: &str,
+    ) -> Result<Files, CacheControlError> {
+        let settings = Arc::make_mut(&mut self.settings);
+        settings.cache_control.add(pattern, value)?;
+        Ok(self)
     }
 
     /// Answers with the file at `path`, still percent-encoded: for handlers that serve files below a prefix, which they
@@ -106,74 +196,46 @@ impl Files {
             "" if head.path().ends_with('/') => "/",
             path => path,
         };
-        let asked = match path::resolve(path, self.dotfiles, &mut self.path) {
+        let asked = match path::resolve(path, self.settings.dotfiles, &mut self.path) {
             Ok(asked) => asked,
             Err(Refused::Malformed) => {
                 return explain(res.status(400), "that is no path of a file\n");
             }
-            Err(Refused::Hidden) => return not_found(res),
+            Err(Refused::Hidden) => return answer::not_found(res),
         };
-        let (file, metadata) = match self.open() {
-            Ok(opened) => opened,
-            Err(error) => return fail(file::failure(&error), res),
-        };
-        match (metadata.kind, asked) {
-            (Kind::File, _) => self.send(head, file, &metadata, res),
-            (Kind::Directory, Asked::Name) => redirect_to_slash(head, res),
-            (Kind::Directory, Asked::Index) | (Kind::Other, _) => not_found(res),
+        match asked {
+            Asked::Name => self.name(head, res),
+            Asked::Directory => self.directory(head, res),
         }
     }
 
-    fn open(&self) -> io::Result<(Fd, Metadata)> {
-        let mut tries = 1;
-        let file = loop {
-            match file::open_beneath(&self.root, &self.path) {
-                Err(error) if file::failure(&error) == Failure::Again && tries < TRIES => {
-                    tries += 1;
+    /// Answers with what has the very name that `self.path` is.
+    fn name(&mut self, head: &Head<'_>, res: ResponseWriter<'_>) -> Reply {
+        let accepted = Accepted::read(head.fields());
+        match self.tree.look_up(&self.path, &accepted, &self.settings) {
+            Ok(Found::File(file)) => answer::send(head, file, &accepted, &mut self.clock, res),
+            Ok(Found::Directory) => answer::redirect_to_slash(head, res),
+            Ok(Found::Other) => answer::not_found(res),
+            Err(failure) => answer::fail(failure, res),
+        }
+    }
+
+    /// Answers with what is in the directory that `self.path` is the path of: the first of its index files that is there.
+    fn directory(&mut self, head: &Head<'_>, res: ResponseWriter<'_>) -> Reply {
+        let accepted = Accepted::read(head.fields());
+        let directory = self.path.len();
+        for name in &self.settings.index {
+            self.path.truncate(directory);
+            path::join(&mut self.path, name.as_bytes());
+            match self.tree.look_up(&self.path, &accepted, &self.settings) {
+                Ok(Found::File(file)) => {
+                    return answer::send(head, file, &accepted, &mut self.clock, res);
                 }
-                opened => break opened?,
+                Ok(Found::Directory | Found::Other) | Err(Failure::Missing) => {}
+                Err(failure) => return answer::fail(failure, res),
             }
-        };
-        let metadata = file::metadata(&file)?;
-        Ok((file, metadata))
-    }
-
-    fn send(
-        &mut self,
-        head: &Head<'_>,
-        file: Fd,
-        metadata: &Metadata,
-        res: ResponseWriter<'_>,
-    ) -> Reply {
-        let modified = Modified::of(metadata.modified, self.now(metadata.modified));
-        let tag = EntityTag::of(metadata, modified);
-        let current = Validators {
-            tag: Some(tag.tag()),
-            modified: Some(modified),
-        };
-        let (answer, part) = match content::begin(head, &current, metadata.length, &[], res) {
-            Ok(begun) => begun,
-            Err(reply) => return reply,
-        };
-        let answer = match media_type::of(&self.path) {
-            MediaType::Complete(value) => answer.field("Content-Type", value),
-            MediaType::Text(value) => {
-                answer.field_fmt("Content-Type", format_args!("{value}; charset=utf-8"))
-            }
-        };
-        with_validators(answer, &current)
-            .line(field_line!("Accept-Ranges", "bytes"))
-            .line(field_line!("X-Content-Type-Options", "nosniff"))
-            .file(file, part.start, part.end - part.start)
-    }
-
-    /// The time to judge the file's age by. An earlier reading of the clock will do once the file has settled by it, so the
-    /// clock is read only for recently changed files.
-    fn now(&mut self, modified: UnixTime) -> UnixTime {
-        if !validator::has_settled(modified, self.seen) {
-            self.seen = UnixTime::now();
         }
-        self.seen
+        answer::not_found(res)
     }
 }
 
@@ -182,7 +244,7 @@ impl Handler for Files {
     fn on_request(&mut self, req: &Request<'_>, res: ResponseWriter<'_>) -> Reply {
         // What the router has let stand must not lead past other routes, whose middleware would not see it.
         if req.pattern().is_some() && path::is_unclean(req.path()) {
-            return not_found(res);
+            return answer::not_found(res);
         }
         self.serve(req, req.path_below(), res)
     }
@@ -191,38 +253,4 @@ impl Handler for Files {
     fn intake(&mut self, req: &Request<'_>, res: ResponseWriter<'_>) -> Intake {
         Intake::Answer(self.on_request(req, res))
     }
-}
-
-/// Sends the client to the same path with a slash behind it. Its own last segment is all that the location has: so it is
-/// right below any prefix, and can't lead to another host.
-fn redirect_to_slash(head: &Head<'_>, res: ResponseWriter<'_>) -> Reply {
-    let name = head.path().rsplit('/').next().unwrap_or_default();
-    if name.is_empty() {
-        // Another path was served than was asked for: there is no telling where its slash would be.
-        return not_found(res);
-    }
-    // RFC 3986 §4.2: what stands before a colon in the first segment would be a scheme.
-    let here = if name.contains(':') { "./" } else { "" };
-    let (mark, query) = match head.query() {
-        Some(query) => ("?", query),
-        None => ("", ""),
-    };
-    res.status(308)
-        .field_fmt("Location", format_args!("{here}{name}/{mark}{query}"))
-        .empty()
-}
-
-fn fail(failure: Failure, res: ResponseWriter<'_>) -> Reply {
-    match failure {
-        Failure::Missing => not_found(res),
-        Failure::Denied => explain(res.status(403), "that file may not be read\n"),
-        Failure::Exhausted | Failure::Again => {
-            explain(res.status(503), "files can't be opened at the moment\n")
-        }
-        Failure::Broken => explain(res.status(500), "the file can't be read\n"),
-    }
-}
-
-fn not_found(res: ResponseWriter<'_>) -> Reply {
-    explain(res.status(404), "not found\n")
 }
