@@ -1,5 +1,6 @@
 //! Static files.
 
+mod accept;
 mod answer;
 mod cache_control;
 mod coding;
@@ -17,12 +18,10 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::content::explain;
-use crate::field_line;
 use crate::http::Head;
 use crate::server::{Handler, Intake, Reply, Request, ResponseWriter};
 use crate::sys::file::Failure;
-use answer::Clock;
+use answer::{Clock, Refusal, Varies};
 use coding::Accepted;
 use disk::Disk;
 use memory::Memory;
@@ -33,6 +32,7 @@ use tree::{Found, Tree};
 pub use cache_control::CacheControlError;
 pub use media_types::MediaTypesError;
 pub use memory::{FileBytes, FileNameError};
+pub use settings::PageError;
 
 /// A handler that serves what lies below a directory.
 ///
@@ -169,6 +169,35 @@ impl Files {
         Ok(self)
     }
 
+    /// Sends what refuses a file with this status as the page at `path` below the root, rather than in a sentence. Where that
+    /// is not there, a sentence it is. Of several pages for a status the last one counts. Errors: a status that no file is
+    /// refused with (400, 403, 404, 405, 500 and 503 are), a path that no file can have.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let files = edgeloop::web::Files::new("site")?.with_error_page(404, "/404.html")?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn with_error_page(mut self, status: u16, path: &str) -> Result<Files, PageError> {
+        let page = (
+            PageError::check_status(status)?,
+            PageError::check_path(path)?,
+        );
+        Arc::make_mut(&mut self.settings).error_pages.push(page);
+        Ok(self)
+    }
+
+    /// Sends the page at `path` below the root, with 200, to who wants a page where nothing is: for an application of one
+    /// page, which reads the rest of the path itself. Only a request whose Accept names `text/html` gets it, as browsers do
+    /// that open a page, and only where the last name of its path has no extension: a script or an image that is missing
+    /// is 404, and so is what a script asks for. Errors: a path that no file can have.
+    pub fn with_fallback(mut self, path: &str) -> Result<Files, PageError> {
+        let page = PageError::check_path(path)?;
+        Arc::make_mut(&mut self.settings).fallback = Some(page);
+        Ok(self)
+    }
+
     /// Answers with the file at `path`, still percent-encoded: for handlers that serve files below a prefix, which they
     /// cut off, with its slash or without.
     ///
@@ -190,53 +219,73 @@ impl Files {
     /// ```
     pub fn serve(&mut self, head: &Head<'_>, path: &str, res: ResponseWriter<'_>) -> Reply {
         if !matches!(head.method(), "GET" | "HEAD") {
-            let head = res.status(405).line(field_line!("Allow", "GET, HEAD"));
-            return explain(head, "files can be had by GET and HEAD only\n");
+            return self.refuse(head, Refusal::Method, res);
         }
         let path = match path {
             "" if head.path().ends_with('/') => "/",
             path => path,
         };
-        let asked = match path::resolve(path, self.settings.dotfiles, &mut self.path) {
-            Ok(asked) => asked,
-            Err(Refused::Malformed) => {
-                return explain(res.status(400), "that is no path of a file\n");
-            }
-            Err(Refused::Hidden) => return answer::not_found(res),
-        };
-        match asked {
-            Asked::Name => self.name(head, res),
-            Asked::Directory => self.directory(head, res),
+        match path::resolve(path, self.settings.dotfiles, &mut self.path) {
+            Ok(Asked::Name) => self.name(head, res),
+            Ok(Asked::Directory) => self.directory(head, res),
+            Err(Refused::Malformed) => self.refuse(head, Refusal::Malformed, res),
+            Err(Refused::Hidden) => self.refuse(head, Refusal::Missing, res),
         }
     }
 
     /// Answers with what has the very name that `self.path` is.
     fn name(&mut self, head: &Head<'_>, res: ResponseWriter<'_>) -> Reply {
-        let accepted = Accepted::read(head.fields());
+        let (accepted, varies) = (Accepted::read(head.fields()), Varies::default());
         match self.tree.look_up(&self.path, &accepted, &self.settings) {
-            Ok(Found::File(file)) => answer::send(head, file, &accepted, &mut self.clock, res),
+            Ok(Found::File(file)) => {
+                answer::send(head, file, &accepted, varies, &mut self.clock, res)
+            }
             Ok(Found::Directory) => answer::redirect_to_slash(head, res),
-            Ok(Found::Other) => answer::not_found(res),
-            Err(failure) => answer::fail(failure, res),
+            Ok(Found::Other) => self.refuse(head, Refusal::Missing, res),
+            Err(failure) => self.refuse(head, failure.into(), res),
         }
     }
 
     /// Answers with what is in the directory that `self.path` is the path of: the first of its index files that is there.
     fn directory(&mut self, head: &Head<'_>, res: ResponseWriter<'_>) -> Reply {
-        let accepted = Accepted::read(head.fields());
+        let (accepted, varies) = (Accepted::read(head.fields()), Varies::default());
         let directory = self.path.len();
         for name in &self.settings.index {
             self.path.truncate(directory);
             path::join(&mut self.path, name.as_bytes());
             match self.tree.look_up(&self.path, &accepted, &self.settings) {
                 Ok(Found::File(file)) => {
-                    return answer::send(head, file, &accepted, &mut self.clock, res);
+                    return answer::send(head, file, &accepted, varies, &mut self.clock, res);
                 }
                 Ok(Found::Directory | Found::Other) | Err(Failure::Missing) => {}
-                Err(failure) => return answer::fail(failure, res),
+                Err(failure) => return self.refuse(head, failure.into(), res),
             }
         }
-        answer::not_found(res)
+        self.path.truncate(directory);
+        self.refuse(head, Refusal::Missing, res)
+    }
+
+    /// Answers that there is no file, with whatever page is set for that.
+    fn refuse(&mut self, head: &Head<'_>, refusal: Refusal, res: ResponseWriter<'_>) -> Reply {
+        let accepted = Accepted::read(head.fields());
+        let mut varies = Varies::default();
+        if refusal == Refusal::Missing
+            && let Some(page) = &self.settings.fallback
+            && !media_type::has_extension(&self.path)
+        {
+            varies.media_type = true;
+            if accept::wants_html(head.fields())
+                && let Ok(Found::File(page)) = self.tree.look_up(page, &accepted, &self.settings)
+            {
+                return answer::send(head, page, &accepted, varies, &mut self.clock, res);
+            }
+        }
+        if let Some(page) = self.settings.error_page(refusal)
+            && let Ok(Found::File(page)) = self.tree.look_up(page, &accepted, &self.settings)
+        {
+            return refusal.send(page, varies, res);
+        }
+        refusal.explain(varies, res)
     }
 }
 
@@ -245,7 +294,7 @@ impl Handler for Files {
     fn on_request(&mut self, req: &Request<'_>, res: ResponseWriter<'_>) -> Reply {
         // What the router has let stand must not lead past other routes, whose middleware would not see it.
         if req.pattern().is_some() && path::is_unclean(req.path()) {
-            return answer::not_found(res);
+            return Refusal::Missing.explain(Varies::default(), res);
         }
         self.serve(req, req.path_below(), res)
     }

@@ -1,10 +1,13 @@
 //! Static files, end to end: requests as bytes over a socket, files in a directory of the test's own.
 
 mod changes;
+mod codings;
 mod conditions;
+mod memory;
 mod paths;
 mod ranges;
 mod safety;
+mod settings;
 mod whole;
 
 use std::fs::{self, File};
