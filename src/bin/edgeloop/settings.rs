@@ -146,8 +146,9 @@ const TABLE: &[Setting] = &[
         form: Form::Flag,
         value: "GLOB=VALUE",
         default: None,
-        help: "Cache-Control of the files that match: '/assets/**=max-age=3600' or\n\
-               '*.html=no-cache'; may be given more than once: the first that matches.",
+        help: "Cache-Control of the files that match, such as '*.html=no-cache' or\n\
+               '/assets/**=max-age=3600'; may be given more than once: the first\n\
+               that matches.",
         take: |settings, value| {
             let (glob, value) = pair(value, "/assets/**=max-age=3600")?;
             settings.cache_control.push((glob, value));
@@ -159,8 +160,8 @@ const TABLE: &[Setting] = &[
         form: Form::Flag,
         value: "STATUS=PATH",
         default: None,
-        help: "What a refusal is sent with, such as '404=/404.html'; may be given more than\n\
-               once.",
+        help: "What a refusal is sent with, such as '404=/404.html'; may be given\n\
+               more than once.",
         take: |settings, value| {
             let (status, path) = pair(value, "404=/404.html")?;
             let number = status
@@ -175,9 +176,9 @@ const TABLE: &[Setting] = &[
         form: Form::Switch("/index.html"),
         value: "PATH",
         default: None,
-        help: "What is sent, with 200, to a browser that opens a page where there is\n\
-               none and whose name has no extension: for applications of one page.\n\
-               Alone it stands for '/index.html'.",
+        help: "What is sent, with 200, to a browser that opens a page where there\n\
+               is none and whose name has no extension: for applications of one\n\
+               page. Alone it stands for '/index.html'.",
         take: |settings, value| {
             settings.spa = Some(value.to_str().ok_or("a path is UTF-8")?.to_owned());
             Ok(())
