@@ -28,8 +28,10 @@ fn race(change: impl Fn(&Path) + Send + Sync, paths: &[&str]) -> (usize, usize) 
     let files = Files::new(root.join("public")).expect("a directory");
     let site = Site::serve(root, files);
     let over = AtomicBool::new(false);
+    let ended = Ended(&over);
     let (mut inside, mut missing) = (0, 0);
     thread::scope(|scope| {
+        let ended = ended;
         scope.spawn(|| {
             while !over.load(Ordering::Relaxed) {
                 change(&site.root);
@@ -62,9 +64,18 @@ fn race(change: impl Fn(&Path) + Send + Sync, paths: &[&str]) -> (usize, usize) 
                 status => panic!("{status} for {line}"),
             }
         }
-        over.store(true, Ordering::Relaxed);
+        drop(ended);
     });
     (inside, missing)
+}
+
+/// Ends the changes, also when an answer is one that must not be.
+struct Ended<'a>(&'a AtomicBool);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Has two names change places, at once (renameat2(2)).
