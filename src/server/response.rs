@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::defer::{self, BeginBy, Completer, Deferred, Promise};
 use super::limits::Limits;
 use super::local::Local;
+use super::moment::Moment;
 use super::output::{Tail, read_all_onto};
 use super::shared::Shared;
 use super::states::States;
@@ -92,6 +93,7 @@ pub struct ResponseWriter<'a> {
     pub(super) shared: &'a mut Shared,
     connection: Token,
     peer: PeerAddress,
+    moment: Moment,
     /// Of an interim answer.
     pub(super) fault: Option<FieldError>,
 }
@@ -106,12 +108,14 @@ impl<'a> ResponseWriter<'a> {
     ) -> Self {
         shared.outcome = None;
         shared.wakes = Wakes::default();
+        let moment = shared.moments.of_request();
         ResponseWriter {
             conn,
             states,
             shared,
             connection,
             peer,
+            moment,
             fault: None,
         }
     }
@@ -300,6 +304,12 @@ impl<'a> ResponseWriter<'a> {
     /// Where the connection comes from: what [`Request::peer`](super::Request::peer) says, for who has no request.
     pub fn peer(&self) -> PeerAddress {
         self.peer
+    }
+
+    /// A moment by which the first byte of the request had come: for handlers that answer with what they remember.
+    #[inline]
+    pub fn moment(&self) -> Moment {
+        self.moment
     }
 
     /// What was kept with the connection of this type, if anything was.
