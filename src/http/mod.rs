@@ -71,7 +71,7 @@ pub use conn::{Conn, Event};
 pub use decode::{ChunkDecoder, Decoder, Piece};
 pub use encode::{Encoder, FieldError, Length};
 pub use error::Reject;
-pub use field::{Fields, is_token};
+pub use field::{Fields, is_token, is_value};
 pub use framing::{Body, Framing, Persist};
 pub use limits::Limits;
 pub use line::FieldLine;

@@ -88,7 +88,7 @@ pub(super) enum Tail {
         end: usize,
     },
     /// Part of a file.
-    File { file: Fd, at: u64, left: u64 },
+    File { file: Arc<Fd>, at: u64, left: u64 },
     /// Whatever it gives.
     Source(Box<dyn Source>),
     /// Whatever it gives, while it takes what comes.
@@ -330,7 +330,7 @@ mod tests {
     #[test]
     fn nothing_is_said_to_follow_the_last_piece() {
         let file = |left| Tail::File {
-            file: socket::pair().expect("two sockets").0,
+            file: Arc::new(socket::pair().expect("two sockets").0),
             at: 0,
             left,
         };

@@ -1,5 +1,6 @@
 //! Writing answers. What a handler returns can only be made here, so it has answered.
 
+use core::borrow::Borrow;
 use core::cell::RefCell;
 use core::fmt::Write as _;
 use core::ops::Range;
@@ -504,18 +505,19 @@ impl HeadWriter<'_> {
         })
     }
 
-    /// Ends the answer with `length` bytes of a regular file from `offset` on. A file that turns out shorter is 500 if
-    /// nothing of it was sent, and else breaks the connection rather than be padded.
-    pub fn file(self, file: Fd, offset: u64, length: u64) -> Reply {
+    /// Ends the answer with `length` bytes of a regular file from `offset` on: an [`Fd`] of its own, or an `Arc` of one that
+    /// others send from as well. A file that turns out shorter is 500 if nothing of it was sent, and else breaks the
+    /// connection rather than be padded.
+    pub fn file(self, file: impl Borrow<Fd> + Into<Arc<Fd>>, offset: u64, length: u64) -> Reply {
         self.followed_by(Length::Known(length), |conn, shared| {
             if length > SMALL_FILE_BYTES {
                 return Kind::Tail(Tail::File {
-                    file,
+                    file: file.into(),
                     at: offset,
                     left: length,
                 });
             }
-            if read_all_onto(&file, &mut shared.out, length as usize, offset) {
+            if read_all_onto(file.borrow(), &mut shared.out, length as usize, offset) {
                 conn.sent_body(&shared.limits.http, length);
                 Kind::Whole
             } else {

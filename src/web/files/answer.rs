@@ -1,0 +1,123 @@
+//! From what was found to the answer.
+
+use super::super::content::{self, explain, with_validators};
+use super::super::validator::{self, EntityTag, Modified, Validators};
+use super::coding::{Accepted, Coding};
+use super::entry::State;
+use super::tree::Representation;
+use crate::field_line;
+use crate::http::Head;
+use crate::server::{HeadWriter, Reply, ResponseWriter};
+use crate::sys::UnixTime;
+use crate::sys::file::Failure;
+
+/// The wall clock, which is read only for files that have changed just now.
+#[derive(Clone, Debug)]
+pub(super) struct Clock {
+    /// What it said at the last look.
+    seen: UnixTime,
+}
+
+impl Clock {
+    pub(super) fn new() -> Clock {
+        let seen = UnixTime { secs: 0, nanos: 0 };
+        Clock { seen }
+    }
+
+    /// The time to judge the age of a file by. An earlier reading will do once the file has settled by it.
+    fn now(&mut self, modified: UnixTime) -> UnixTime {
+        if !validator::has_settled(modified, self.seen) {
+            self.seen = UnixTime::now();
+        }
+        self.seen
+    }
+}
+
+/// Answers with a file, or says what is to be said instead: that the client has it, that it is another one, that it takes
+/// it in no form that there is.
+pub(super) fn send(
+    head: &Head<'_>,
+    found: Representation<'_>,
+    accepted: &Accepted,
+    clock: &mut Clock,
+    res: ResponseWriter<'_>,
+) -> Reply {
+    let Representation {
+        entry,
+        content,
+        varies,
+    } = found;
+    if entry.coding.is_none() && !accepted.takes_identity() {
+        // RFC 9110 §12.5.3: it says of all forms that there are that they will not do.
+        let answer = vary(res.status(406), true);
+        return explain(answer, "it is to be had in no coding that is accepted\n");
+    }
+    let coding = entry.coding.map(Coding::name);
+    let (number, modified) = match entry.state {
+        State::Modified(at) => (validator::nanos(at), Some(Modified::of(at, clock.now(at)))),
+        State::Digest(digest) => (digest, None),
+    };
+    let is_weak = modified.is_some_and(|modified| !modified.has_settled);
+    let tag = EntityTag::of(entry.length, number, coding, is_weak);
+    let current = Validators {
+        tag: Some(tag.tag()),
+        modified,
+    };
+    let (answer, part) = match content::begin(head, &current, entry.length, &[], res) {
+        Ok(begun) => begun,
+        Err(reply) => return reply,
+    };
+    let mut answer = answer.field_fmt("Content-Type", format_args!("{}", entry.media_type));
+    if let Some(coding) = coding {
+        answer = answer.field("Content-Encoding", coding);
+    }
+    if let Some(value) = &entry.cache_control {
+        answer = answer.field("Cache-Control", &**value);
+    }
+    let answer = with_validators(vary(answer, varies), &current)
+        .line(field_line!("Accept-Ranges", "bytes"))
+        .line(field_line!("X-Content-Type-Options", "nosniff"));
+    content.send(answer, part)
+}
+
+fn vary(answer: HeadWriter<'_>, varies: bool) -> HeadWriter<'_> {
+    if varies {
+        answer.line(field_line!("Vary", "Accept-Encoding"))
+    } else {
+        answer
+    }
+}
+
+/// Sends the client to the same path with a slash behind it. Its own last segment is all that the location has: so it is
+/// right below any prefix, and can't lead to another host.
+pub(super) fn redirect_to_slash(head: &Head<'_>, res: ResponseWriter<'_>) -> Reply {
+    let name = head.path().rsplit('/').next().unwrap_or_default();
+    if name.is_empty() {
+        // Another path was served than was asked for: there is no telling where its slash would be.
+        return not_found(res);
+    }
+    // RFC 3986 §4.2: what stands before a colon in the first segment would be a scheme.
+    let here = if name.contains(':') { "./" } else { "" };
+    let (mark, query) = match head.query() {
+        Some(query) => ("?", query),
+        None => ("", ""),
+    };
+    res.status(308)
+        .field_fmt("Location", format_args!("{here}{name}/{mark}{query}"))
+        .empty()
+}
+
+pub(super) fn fail(failure: Failure, res: ResponseWriter<'_>) -> Reply {
+    match failure {
+        Failure::Missing => not_found(res),
+        Failure::Denied => explain(res.status(403), "that file may not be read\n"),
+        Failure::Exhausted | Failure::Again => {
+            explain(res.status(503), "files can't be opened at the moment\n")
+        }
+        Failure::Broken => explain(res.status(500), "the file can't be read\n"),
+    }
+}
+
+pub(super) fn not_found(res: ResponseWriter<'_>) -> Reply {
+    explain(res.status(404), "not found\n")
+}

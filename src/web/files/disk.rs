@@ -1,0 +1,99 @@
+//! Files below a directory.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::coding::{Accepted, Coding};
+use super::entry::{Content, Entry, State};
+use super::settings::Settings;
+use super::tree::{Found, Representation};
+use crate::sys::Fd;
+use crate::sys::file::{self, Failure, Kind, Metadata};
+
+/// How often a path is looked up that changes while it is looked up, or while signals come.
+const TRIES: usize = 4;
+
+/// What lies below a directory. Clones share the directory and nothing else.
+#[derive(Debug)]
+pub(super) struct Disk {
+    root: Arc<Fd>,
+    /// What was found last.
+    entry: Option<Entry>,
+    /// Where the names of siblings are made: its memory is used again.
+    sibling: Vec<u8>,
+}
+
+impl Disk {
+    /// What lies below `root`, which is opened now. Errors: those of open(2).
+    pub(super) fn open(root: &Path) -> io::Result<Disk> {
+        Ok(Disk::of(Arc::new(file::open_root(root)?)))
+    }
+
+    fn of(root: Arc<Fd>) -> Disk {
+        Disk {
+            root,
+            entry: None,
+            sibling: Vec::new(),
+        }
+    }
+
+    pub(super) fn look_up(
+        &mut self,
+        path: &[u8],
+        accepted: &Accepted,
+        settings: &Settings,
+    ) -> Result<Found<'_>, Failure> {
+        let (file, metadata) = open(&self.root, path)?;
+        match metadata.kind {
+            Kind::File => {}
+            Kind::Directory => return Ok(Found::Directory),
+            Kind::Other => return Ok(Found::Other),
+        }
+        let (mut file, mut metadata, mut coding, mut varies) = (file, metadata, None, false);
+        if !settings.media_type(path).is_compressed() {
+            for candidate in accepted.by_preference() {
+                let Some((sibling, of_sibling)) = self.open_sibling(path, candidate) else {
+                    continue;
+                };
+                varies = true;
+                if accepted.wants(candidate) {
+                    (file, metadata, coding) = (sibling, of_sibling, Some(candidate));
+                }
+                break;
+            }
+        }
+        let state = State::Modified(metadata.modified);
+        let entry = Entry::new(path, metadata.length, state, coding, settings);
+        Ok(Found::File(Representation {
+            entry: self.entry.insert(entry),
+            content: Content::Opened(file),
+            varies,
+        }))
+    }
+
+    /// A sibling that can't be had, for whatever reason, is none: the file itself is there.
+    fn open_sibling(&mut self, path: &[u8], coding: Coding) -> Option<(Fd, Metadata)> {
+        coding.sibling_of(path, &mut self.sibling);
+        let opened = open(&self.root, &self.sibling).ok();
+        opened.filter(|(_, metadata)| metadata.kind == Kind::File)
+    }
+}
+
+impl Clone for Disk {
+    fn clone(&self) -> Disk {
+        Disk::of(Arc::clone(&self.root))
+    }
+}
+
+fn open(root: &Fd, path: &[u8]) -> Result<(Fd, Metadata), Failure> {
+    let mut tries = 1;
+    let file = loop {
+        match file::open_beneath(root, path).map_err(|error| file::failure(&error)) {
+            Err(Failure::Again) if tries < TRIES => tries += 1,
+            opened => break opened?,
+        }
+    };
+    let metadata = file::metadata(&file).map_err(|error| file::failure(&error))?;
+    Ok((file, metadata))
+}
