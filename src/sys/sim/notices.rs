@@ -96,8 +96,9 @@ impl Kernel {
         }
     }
 
-    fn tell_of_content(&mut self, file: usize) {
-        self.tell(&Target::File(file), Subject::Content, libc::IN_ATTRIB, b"");
+    /// What is known of a file has changed.
+    fn tell_of_file(&mut self, file: usize, mask: u32) {
+        self.tell(&Target::File(file), Subject::Content, mask, b"");
     }
 
     /// The directory of this path has a name more, or less, or another one.
@@ -114,7 +115,7 @@ impl Kernel {
             .objects()
             .any(|(_, object)| matches!(object, Object::File(it) if *it == file));
         if !is_open && !self.paths.values().any(|it| *it == file) {
-            self.tell(&Target::File(file), Subject::Content, libc::IN_IGNORED, b"");
+            self.tell_of_file(file, libc::IN_IGNORED);
         }
     }
 }
@@ -146,7 +147,7 @@ impl World {
         let before = kernel.paths.insert(path.to_owned(), file);
         kernel.tell_of_name(told);
         if let Some(before) = before {
-            kernel.tell_of_content(before); // it has a name less
+            kernel.tell_of_file(before, libc::IN_ATTRIB); // it has a name less
             kernel.closed_file(before);
         }
     }
@@ -177,7 +178,8 @@ impl World {
             let node = &mut kernel.files[file];
             change(node);
             (node.modified, node.changed) = (changed / 1_000_000_000, changed);
-            kernel.tell_of_content(file);
+            kernel.tell_of_file(file, libc::IN_MODIFY);
+            kernel.tell_of_file(file, libc::IN_CLOSE_WRITE);
         }
     }
 
@@ -185,7 +187,7 @@ impl World {
     pub fn remove_file(&self, path: impl AsRef<Path>) {
         let mut kernel = self.kernel();
         if let Some(file) = kernel.paths.remove(path.as_ref()) {
-            kernel.tell_of_content(file);
+            kernel.tell_of_file(file, libc::IN_ATTRIB);
             kernel.tell_of_name(path.as_ref());
             kernel.closed_file(file);
         }

@@ -77,7 +77,11 @@ impl World {
         if self.kernel().lacks_openat2 {
             return Err(Errno::ENOSYS);
         }
-        let object = self.resolve_below(root, path)?;
+        let object = match self.resolve_below(root, path) {
+            // That a file is no directory is only found out on the way that may wait.
+            Err(Errno::ENOTDIR) if waiting == Waiting::Refused => return Err(Errno::EAGAIN),
+            resolved => resolved?,
+        };
         match (&object, wanted) {
             (Object::File(_), Wanted::Directory) => return Err(Errno::ENOTDIR),
             (Object::File(file), Wanted::File) => {

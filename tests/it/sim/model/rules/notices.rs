@@ -48,7 +48,7 @@ pub(super) const RULES: &[Rule] = &[
             (Length, "100"),
             (Resize(50), ""),
             (Notices, "File changed, EAGAIN"),
-            (ReadAt(0, 10), "10, sum 1275"),
+            (ReadAt(0, 10), "10, sum 1475"),
             (Notices, "EAGAIN"),
         ],
     ),
@@ -138,7 +138,7 @@ pub(super) const RULES: &[Rule] = &[
             ),
             (
                 OpenPlain("file/x", Wanted::File, Waiting::Refused),
-                "ENOTDIR",
+                "EAGAIN",
             ),
             (OpenPlain("../x", Wanted::File, Waiting::Allowed), "EXDEV"),
             // Only who has looked in vain knows that there is nothing.
