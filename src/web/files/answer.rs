@@ -1,9 +1,11 @@
 //! From what was found to the answer.
 
 use super::super::content::{self, explain, with_validators};
+use super::super::range::Selection;
 use super::super::validator::{self, EntityTag, Modified, Validators};
 use super::coding::{Accepted, Coding};
-use super::entry::State;
+use super::entry::{Entry, State};
+use super::multipart;
 use super::tree::Representation;
 use crate::field_line;
 use crate::http::Head;
@@ -63,21 +65,44 @@ pub(super) fn send(
         tag: Some(tag.tag()),
         modified,
     };
-    let (answer, part) = match content::begin(head, &current, entry.length, &[], res) {
-        Ok(begun) => begun,
+    let described = |answer| vary(with_cache_control(answer, entry), varies);
+    let res = match content::admit(head, &current, res, described) {
+        Ok(res) => res,
         Err(reply) => return reply,
     };
-    let mut answer = answer.field_fmt("Content-Type", format_args!("{}", entry.media_type));
+    let length = entry.length;
+    let selection = content::select(head, &current, length);
+    let answer = match &selection {
+        Selection::Whole => res.status(200),
+        Selection::Part(part) => content::begin_part(res, *part, length),
+        Selection::Parts(_) => res.status(206),
+        Selection::Unsatisfiable => return content::unsatisfiable(res, length),
+    };
+    let mut answer = with_validators(described(answer), &current)
+        .line(field_line!("Accept-Ranges", "bytes"))
+        .line(field_line!("X-Content-Type-Options", "nosniff"));
     if let Some(coding) = coding {
         answer = answer.field("Content-Encoding", coding);
     }
-    if let Some(value) = &entry.cache_control {
-        answer = answer.field("Cache-Control", &**value);
+    let media_type = &entry.media_type;
+    let part = match selection {
+        Selection::Whole | Selection::Unsatisfiable => 0..length,
+        Selection::Part(part) => part.first..part.last + 1,
+        Selection::Parts(parts) => {
+            return multipart::send(answer, content, &parts, length, media_type, &tag.tag());
+        }
+    };
+    content.send(
+        answer.field_fmt("Content-Type", format_args!("{media_type}")),
+        part,
+    )
+}
+
+fn with_cache_control<'a>(answer: HeadWriter<'a>, entry: &Entry) -> HeadWriter<'a> {
+    match &entry.cache_control {
+        Some(value) => answer.field("Cache-Control", &**value),
+        None => answer,
     }
-    let answer = with_validators(vary(answer, varies), &current)
-        .line(field_line!("Accept-Ranges", "bytes"))
-        .line(field_line!("X-Content-Type-Options", "nosniff"));
-    content.send(answer, part)
 }
 
 fn vary(answer: HeadWriter<'_>, varies: bool) -> HeadWriter<'_> {

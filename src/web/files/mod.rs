@@ -8,6 +8,7 @@ mod entry;
 mod media_type;
 mod media_types;
 mod memory;
+mod multipart;
 mod path;
 mod settings;
 mod tree;
