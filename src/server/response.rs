@@ -18,7 +18,7 @@ use super::states::States;
 use super::stream::{Duplex, Source};
 use super::take_out::{TakenOut, Taker};
 use super::waker::{Waker, Wakes};
-use crate::http::{Conn, Content, FieldError, FieldLine, Head, Length, encode};
+use crate::http::{Conn, Content, FieldError, FieldLine, FieldLines, Head, Length, encode};
 use crate::reactor::Token;
 use crate::sys::{Fd, Instant, PeerAddress};
 
@@ -405,6 +405,27 @@ impl HeadWriter<'_> {
     pub fn line(self, line: FieldLine) -> Self {
         self.shared.out.extend_from_slice(line.as_str().as_bytes());
         self
+    }
+
+    /// Adds fields that were encoded before. Costs one copy.
+    #[inline]
+    #[must_use]
+    pub fn lines(self, lines: &FieldLines) -> Self {
+        self.shared.out.extend_from_slice(lines.as_bytes());
+        self
+    }
+
+    /// Adds what `add` adds, and gives the lines that it has come to, for other answers that are to have the same. `None`: a
+    /// field can't be sent, and the answer is a 500.
+    pub fn record(mut self, add: impl FnOnce(Self) -> Self) -> (Self, Option<FieldLines>) {
+        let (begin, fault) = (self.shared.out.len(), self.fault.take());
+        let mut answer = add(self);
+        let lines = match answer.fault {
+            None => Some(FieldLines::encoded(&answer.shared.out[begin..])),
+            Some(_) => None,
+        };
+        answer.fault = fault.or(answer.fault);
+        (answer, lines)
     }
 
     /// Adds a field whose value is formatted, without allocating.

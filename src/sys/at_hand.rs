@@ -66,6 +66,11 @@ fn open(root: &Fd, path: &[u8], wanted: Wanted, waiting: Waiting) -> nix::Result
     Ok(openat2(root, OsStr::from_bytes(path), how)?.into())
 }
 
+/// Whether an error of [`open_plain`] says that a symbolic link is on the way.
+pub fn is_link(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::ELOOP)
+}
+
 /// Reads into `into` from `offset` on what is in memory: how many bytes, 0 at the end. Errors: `WouldBlock` when the first of
 /// them would have to be read from a disk, `Unsupported` where the file system can't say, and those of preadv2(2).
 pub fn read_at_hand(file: &Fd, into: &mut [u8], offset: u64) -> io::Result<usize> {

@@ -41,7 +41,9 @@ mod validator;
 pub use content::Content;
 pub use cookies::{Cookies, cookies};
 pub use event_stream::{ServerEvent, ServerEventError, event_stream, event_stream_comment};
-pub use files::{CacheControlError, FileBytes, FileNameError, Files, MediaTypesError};
+pub use files::{
+    CacheControlError, CacheLimits, CacheStats, FileBytes, FileNameError, Files, MediaTypesError,
+};
 #[cfg(feature = "json")]
 pub use json::json;
 pub use middleware::{

@@ -4,22 +4,27 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::cache::{self, Answer, CacheLimits, CacheStats, Kept};
 use super::coding::{Accepted, Coding};
 use super::entry::{Content, Entry, State};
 use super::settings::Settings;
-use super::tree::{Found, Representation};
+use super::tree::{Asker, Found, Representation};
+use crate::server::Local;
 use crate::sys::Fd;
 use crate::sys::file::{self, Failure, Kind, Metadata};
 
 /// How often a path is looked up that changes while it is looked up, or while signals come.
 const TRIES: usize = 4;
 
-/// What lies below a directory. Clones share the directory and nothing else.
+/// What lies below a directory. Clones share the directory, and on one loop what is remembered of it.
 #[derive(Debug)]
 pub(super) struct Disk {
     root: Arc<Fd>,
-    /// What was found last.
+    /// What may be remembered.
+    cache: Option<CacheLimits>,
+    /// What was found last, and whether it is remembered.
     entry: Option<Entry>,
+    kept: Option<Arc<Kept>>,
     /// Where the names of siblings are made: its memory is used again.
     sibling: Vec<u8>,
 }
@@ -27,18 +32,63 @@ pub(super) struct Disk {
 impl Disk {
     /// What lies below `root`, which is opened now. Errors: those of open(2).
     pub(super) fn open(root: &Path) -> io::Result<Disk> {
-        Ok(Disk::of(Arc::new(file::open_root(root)?)))
+        let root = Arc::new(file::open_root(root)?);
+        Ok(Disk::of(root, Some(CacheLimits::default())))
     }
 
-    fn of(root: Arc<Fd>) -> Disk {
+    fn of(root: Arc<Fd>, cache: Option<CacheLimits>) -> Disk {
         Disk {
             root,
+            cache,
             entry: None,
+            kept: None,
             sibling: Vec::new(),
         }
     }
 
+    pub(super) fn set_cache(&mut self, limits: Option<CacheLimits>) {
+        self.cache = limits;
+    }
+
+    pub(super) fn cache_stats(
+        &self,
+        local: &Local,
+        settings: &Arc<Settings>,
+    ) -> Option<CacheStats> {
+        cache::stats(local, &self.root, settings)
+    }
+
     pub(super) fn look_up(
+        &mut self,
+        path: &[u8],
+        accepted: &Accepted,
+        settings: &Arc<Settings>,
+        asker: &Asker<'_>,
+    ) -> Result<Found<'_>, Failure> {
+        let answer = match &self.cache {
+            Some(limits) => cache::look_up(path, accepted, asker, &self.root, settings, limits),
+            None => Answer::Unknown,
+        };
+        match answer {
+            Answer::File(kept) => {
+                let kept = self.kept.insert(kept);
+                Ok(Found::File(Representation {
+                    entry: &kept.entry,
+                    content: kept.content(),
+                    prepared: Some(&kept.prepared),
+                    varies: kept.varies,
+                }))
+            }
+            Answer::Directory => Ok(Found::Directory),
+            Answer::Other => Ok(Found::Other),
+            Answer::Cold => Ok(Found::Cold),
+            Answer::Failed(failure) => Err(failure),
+            Answer::Unknown => self.look(path, accepted, settings),
+        }
+    }
+
+    /// Looks at the files themselves.
+    fn look(
         &mut self,
         path: &[u8],
         accepted: &Accepted,
@@ -68,6 +118,7 @@ impl Disk {
         Ok(Found::File(Representation {
             entry: self.entry.insert(entry),
             content: Content::Opened(file),
+            prepared: None,
             varies,
         }))
     }
@@ -82,7 +133,7 @@ impl Disk {
 
 impl Clone for Disk {
     fn clone(&self) -> Disk {
-        Disk::of(Arc::clone(&self.root))
+        Disk::of(Arc::clone(&self.root), self.cache.clone())
     }
 }
 

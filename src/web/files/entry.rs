@@ -58,6 +58,8 @@ impl Entry {
 pub(super) enum Content<'t> {
     /// In a file that was opened for this request.
     Opened(Fd),
+    /// In a file that is kept open.
+    Shared(&'t Arc<Fd>),
     /// In memory.
     Bytes(&'t Bytes),
 }
@@ -89,6 +91,7 @@ impl Content<'_> {
         let length = part.end - part.start;
         match self {
             Content::Opened(file) => answer.file(file, part.start, length),
+            Content::Shared(file) => answer.file(Arc::clone(file), part.start, length),
             Content::Bytes(bytes) => {
                 let part = part.start as usize..part.end as usize;
                 match bytes {

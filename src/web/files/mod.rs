@@ -1,6 +1,7 @@
 //! Static files.
 
 mod answer;
+mod cache;
 mod cache_control;
 mod coding;
 mod disk;
@@ -20,7 +21,8 @@ use std::sync::Arc;
 use super::content::explain;
 use crate::field_line;
 use crate::http::Head;
-use crate::server::{Handler, Intake, Reply, Request, ResponseWriter};
+use crate::server::{Handler, Intake, Local, Reply, Request, ResponseWriter};
+use crate::sys::at_hand::Waiting;
 use crate::sys::file::Failure;
 use answer::Clock;
 use coding::Accepted;
@@ -28,8 +30,9 @@ use disk::Disk;
 use memory::Memory;
 use path::{Asked, Dotfiles, Refused};
 use settings::Settings;
-use tree::{Found, Tree};
+use tree::{Asker, Found, Tree};
 
+pub use cache::{CacheLimits, CacheStats};
 pub use cache_control::CacheControlError;
 pub use media_types::MediaTypesError;
 pub use memory::{FileBytes, FileNameError};
@@ -169,6 +172,27 @@ impl Files {
         Ok(self)
     }
 
+    /// Sets the bounds of what is remembered of files below a directory: see [`CacheLimits`]. It is remembered by each loop
+    /// for itself, and told by the kernel when it changes, so that nothing is served that was changed before the request was
+    /// sent; where the kernel can't tell, as on a network file system, every file is opened and looked at for every request.
+    #[must_use]
+    pub fn cache(mut self, limits: CacheLimits) -> Files {
+        self.tree.set_cache(Some(limits));
+        self
+    }
+
+    /// Remembers nothing: every file is opened and looked at for every request.
+    #[must_use]
+    pub fn without_cache(mut self) -> Files {
+        self.tree.set_cache(None);
+        self
+    }
+
+    /// What the cache has come to on this loop. `None`: there is none, or nothing was asked for yet.
+    pub fn cache_stats(&self, local: &Local) -> Option<CacheStats> {
+        self.tree.cache_stats(local, &self.settings)
+    }
+
     /// Answers with the file at `path`, still percent-encoded: for handlers that serve files below a prefix, which they
     /// cut off, with its slash or without.
     ///
@@ -213,10 +237,14 @@ impl Files {
     /// Answers with what has the very name that `self.path` is.
     fn name(&mut self, head: &Head<'_>, res: ResponseWriter<'_>) -> Reply {
         let accepted = Accepted::read(head.fields());
-        match self.tree.look_up(&self.path, &accepted, &self.settings) {
+        let asker = Asker::of(&res, Waiting::Allowed);
+        let found = self
+            .tree
+            .look_up(&self.path, &accepted, &self.settings, &asker);
+        match found {
             Ok(Found::File(file)) => answer::send(head, file, &accepted, &mut self.clock, res),
             Ok(Found::Directory) => answer::redirect_to_slash(head, res),
-            Ok(Found::Other) => answer::not_found(res),
+            Ok(Found::Other | Found::Cold) => answer::not_found(res),
             Err(failure) => answer::fail(failure, res),
         }
     }
@@ -228,11 +256,15 @@ impl Files {
         for name in &self.settings.index {
             self.path.truncate(directory);
             path::join(&mut self.path, name.as_bytes());
-            match self.tree.look_up(&self.path, &accepted, &self.settings) {
+            let asker = Asker::of(&res, Waiting::Allowed);
+            let found = self
+                .tree
+                .look_up(&self.path, &accepted, &self.settings, &asker);
+            match found {
                 Ok(Found::File(file)) => {
                     return answer::send(head, file, &accepted, &mut self.clock, res);
                 }
-                Ok(Found::Directory | Found::Other) | Err(Failure::Missing) => {}
+                Ok(Found::Directory | Found::Other | Found::Cold) | Err(Failure::Missing) => {}
                 Err(failure) => return answer::fail(failure, res),
             }
         }
