@@ -2,6 +2,7 @@
 
 mod changes;
 mod conditions;
+mod fresh;
 mod paths;
 mod ranges;
 mod safety;

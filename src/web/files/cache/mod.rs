@@ -71,7 +71,8 @@ pub(super) struct Cache {
     settings: Arc<Settings>,
     limits: CacheLimits,
     queue: Rc<Inotify>,
-    notices: Notices,
+    /// Out of here while they are obeyed.
+    notices: Option<Notices>,
     /// The queue was empty after this.
     looked: Option<Moment>,
     table: Table,
@@ -211,7 +212,7 @@ impl Cache {
             settings: Arc::clone(settings),
             limits,
             queue: Rc::clone(&queue),
-            notices: Notices::new(),
+            notices: None,
             looked: None,
             table: Table::default(),
             watches: Watches::default(),
@@ -258,7 +259,7 @@ impl Cache {
 
     /// Reads the queue to its end. Whether that was possible; if not, everything is forgotten.
     fn hear(&mut self) -> bool {
-        let mut notices = std::mem::take(&mut self.notices);
+        let mut notices = self.notices.take().unwrap_or_default();
         let mut heard = false;
         for _ in 0..READS_MAX {
             match self.queue.read(&mut notices) {
@@ -271,7 +272,7 @@ impl Cache {
                 Err(_) => break,
             }
         }
-        self.notices = notices;
+        self.notices = Some(notices);
         if !heard {
             self.lose();
         }
