@@ -6,6 +6,7 @@ mod fresh;
 mod paths;
 mod ranges;
 mod safety;
+mod turns;
 mod whole;
 
 use std::fs::{self, File};
