@@ -15,8 +15,10 @@ const RESOLVE_CACHED: ResolveFlag = ResolveFlag::from_bits_retain(libc::RESOLVE_
 /// What is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {
-    /// Something to be read, as [`open_beneath`](super::file::open_beneath) opens it.
+    /// Something to be read, as [`open_beneath`](super::file::open_beneath) opens it, with no symbolic link on the way.
     File,
+    /// The same, over symbolic links that stay below the root.
+    Linked,
     /// A directory, only as a place (`O_PATH`).
     Directory,
 }
@@ -30,8 +32,8 @@ pub enum Waiting {
     Refused,
 }
 
-/// Opens what lies at `path` below `root` without following any symbolic link: one on the way is an error (`ELOOP`). The
-/// empty path is the root. Otherwise as [`open_beneath`](super::file::open_beneath).
+/// Opens what lies at `path` below `root`. A symbolic link on the way is an error (`ELOOP`), but for what is
+/// [`Linked`](Wanted::Linked). The empty path is the root. Otherwise as [`open_beneath`](super::file::open_beneath).
 ///
 /// Errors: those of openat2(2); `Unsupported` where there is none.
 pub fn open_plain(root: &Fd, path: &[u8], wanted: Wanted, waiting: Waiting) -> io::Result<Fd> {
@@ -53,10 +55,14 @@ pub fn open_plain(root: &Fd, path: &[u8], wanted: Wanted, waiting: Waiting) -> i
 fn open(root: &Fd, path: &[u8], wanted: Wanted, waiting: Waiting) -> nix::Result<Fd> {
     simulated!(open_plain(root, path, wanted, waiting));
     let flags = match wanted {
-        Wanted::File => OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY,
+        Wanted::File | Wanted::Linked => OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY,
         Wanted::Directory => OFlag::O_PATH | OFlag::O_DIRECTORY,
     };
-    let mut resolve = ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS;
+    let mut resolve = ResolveFlag::RESOLVE_BENEATH
+        | match wanted {
+            Wanted::File | Wanted::Directory => ResolveFlag::RESOLVE_NO_SYMLINKS,
+            Wanted::Linked => ResolveFlag::RESOLVE_NO_MAGICLINKS,
+        };
     if waiting == Waiting::Refused {
         resolve |= RESOLVE_CACHED;
     }

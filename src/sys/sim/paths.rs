@@ -84,7 +84,7 @@ impl World {
         };
         match (&object, wanted) {
             (Object::File(_), Wanted::Directory) => return Err(Errno::ENOTDIR),
-            (Object::File(file), Wanted::File) => {
+            (Object::File(file), Wanted::File | Wanted::Linked) => {
                 let cold = &mut self.kernel().files[*file].name_is_cold;
                 match waiting {
                     Waiting::Refused if *cold => return Err(Errno::EAGAIN),

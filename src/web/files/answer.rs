@@ -43,6 +43,7 @@ pub(super) fn send(
     head: &Head<'_>,
     found: Representation<'_>,
     accepted: &Accepted,
+    mut varies: Varies,
     clock: &mut Clock,
     res: ResponseWriter<'_>,
 ) -> Reply {
@@ -50,11 +51,15 @@ pub(super) fn send(
         entry,
         content,
         prepared,
-        varies,
+        ..
     } = found;
+    varies.coding = found.varies;
+    // What is prepared is for who has asked for this very path.
+    let prepared = prepared.filter(|_| !varies.media_type);
     if entry.coding.is_none() && !accepted.takes_identity() {
         // RFC 9110 §12.5.3: it says of all forms that there are that they will not do.
-        let answer = vary(res.status(406), true);
+        varies.coding = true;
+        let answer = vary(res.status(406), varies);
         return explain(answer, "it is to be had in no coding that is accepted\n");
     }
     let made;
@@ -162,11 +167,21 @@ fn with_cache_control<'a>(answer: HeadWriter<'a>, entry: &Entry) -> HeadWriter<'
     }
 }
 
-fn vary(answer: HeadWriter<'_>, varies: bool) -> HeadWriter<'_> {
-    if varies {
-        answer.line(field_line!("Vary", "Accept-Encoding"))
-    } else {
-        answer
+/// What of the request another one could differ in and get another answer (RFC 9110 §12.5.5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Varies {
+    /// Accept-Encoding: there are coded siblings.
+    pub(super) coding: bool,
+    /// Accept: who wants a page gets one.
+    pub(super) media_type: bool,
+}
+
+fn vary(answer: HeadWriter<'_>, varies: Varies) -> HeadWriter<'_> {
+    match (varies.media_type, varies.coding) {
+        (false, false) => answer,
+        (false, true) => answer.line(field_line!("Vary", "Accept-Encoding")),
+        (true, false) => answer.line(field_line!("Vary", "Accept")),
+        (true, true) => answer.line(field_line!("Vary", "Accept, Accept-Encoding")),
     }
 }
 
@@ -176,7 +191,7 @@ pub(super) fn redirect_to_slash(head: &Head<'_>, res: ResponseWriter<'_>) -> Rep
     let name = head.path().rsplit('/').next().unwrap_or_default();
     if name.is_empty() {
         // Another path was served than was asked for: there is no telling where its slash would be.
-        return not_found(res);
+        return Refusal::Missing.explain(Varies::default(), res);
     }
     // RFC 3986 §4.2: what stands before a colon in the first segment would be a scheme.
     let here = if name.contains(':') { "./" } else { "" };
@@ -189,17 +204,94 @@ pub(super) fn redirect_to_slash(head: &Head<'_>, res: ResponseWriter<'_>) -> Rep
         .empty()
 }
 
-pub(super) fn fail(failure: Failure, res: ResponseWriter<'_>) -> Reply {
-    match failure {
-        Failure::Missing => not_found(res),
-        Failure::Denied => explain(res.status(403), "that file may not be read\n"),
-        Failure::Exhausted | Failure::Again => {
-            explain(res.status(503), "files can't be opened at the moment\n")
+/// Why there is no file to answer with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// The path is none of a file.
+    Malformed,
+    /// It may not be read.
+    Denied,
+    /// It is not there, or not to be seen.
+    Missing,
+    /// Files are not asked that way.
+    Method,
+    /// The file system is in trouble.
+    Broken,
+    /// Descriptors or memory have run out.
+    Exhausted,
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Refusal {
+        match failure {
+            Failure::Missing => Refusal::Missing,
+            Failure::Denied => Refusal::Denied,
+            Failure::Exhausted | Failure::Again => Refusal::Exhausted,
+            Failure::Broken => Refusal::Broken,
         }
-        Failure::Broken => explain(res.status(500), "the file can't be read\n"),
     }
 }
 
-pub(super) fn not_found(res: ResponseWriter<'_>) -> Reply {
-    explain(res.status(404), "not found\n")
+impl Refusal {
+    /// What refusals can have for a status.
+    pub(super) const STATUSES: [u16; 6] = [400, 403, 404, 405, 500, 503];
+
+    pub(super) fn status(self) -> u16 {
+        match self {
+            Refusal::Malformed => 400,
+            Refusal::Denied => 403,
+            Refusal::Missing => 404,
+            Refusal::Method => 405,
+            Refusal::Broken => 500,
+            Refusal::Exhausted => 503,
+        }
+    }
+
+    /// Refuses in a sentence.
+    pub(super) fn explain(self, varies: Varies, res: ResponseWriter<'_>) -> Reply {
+        let text = match self {
+            Refusal::Malformed => "that is no path of a file\n",
+            Refusal::Denied => "that file may not be read\n",
+            Refusal::Missing => "not found\n",
+            Refusal::Method => "files can be had by GET and HEAD only\n",
+            Refusal::Broken => "the file can't be read\n",
+            Refusal::Exhausted => "files can't be opened at the moment\n",
+        };
+        explain(self.begin(varies, res), text)
+    }
+
+    /// Refuses with a page: the whole of it, whatever is known of what was asked for.
+    pub(super) fn send(
+        self,
+        page: Representation<'_>,
+        varies: Varies,
+        res: ResponseWriter<'_>,
+    ) -> Reply {
+        let Representation { entry, content, .. } = page;
+        let varies = Varies {
+            coding: page.varies,
+            ..varies
+        };
+        let mut answer = self
+            .begin(varies, res)
+            .line(field_line!("X-Content-Type-Options", "nosniff"))
+            .field_fmt("Content-Type", format_args!("{}", entry.media_type));
+        if let Some(coding) = entry.coding {
+            answer = answer.field("Content-Encoding", coding.name());
+        }
+        content.send(answer, 0..entry.length)
+    }
+
+    fn begin(self, varies: Varies, res: ResponseWriter<'_>) -> HeadWriter<'_> {
+        let answer = vary(res.status(self.status()), varies);
+        match self {
+            // RFC 9110 §15.5.6.
+            Refusal::Method => answer.line(field_line!("Allow", "GET, HEAD")),
+            Refusal::Malformed
+            | Refusal::Denied
+            | Refusal::Missing
+            | Refusal::Broken
+            | Refusal::Exhausted => answer,
+        }
+    }
 }

@@ -163,7 +163,7 @@ fn member_of(member: &[u8]) -> Option<(&[u8], Weight)> {
 }
 
 /// RFC 9110 §12.4.2: `0` or `1` and up to three digits.
-fn weight(value: &[u8]) -> Option<Weight> {
+pub(super) fn weight(value: &[u8]) -> Option<Weight> {
     let (whole, digits) = match value {
         [whole @ (b'0' | b'1')] => (whole, &[] as &[u8]),
         [whole @ (b'0' | b'1'), b'.', digits @ ..] => (whole, digits),

@@ -11,6 +11,7 @@ use super::settings::Settings;
 use super::tree::{Asker, Found, Representation};
 use crate::server::Local;
 use crate::sys::Fd;
+use crate::sys::at_hand::{self, Waiting, Wanted};
 use crate::sys::file::{self, Failure, Kind, Metadata};
 
 /// How often a path is looked up that changes while it is looked up, or while signals come.
@@ -83,7 +84,7 @@ impl Disk {
             Answer::Other => Ok(Found::Other),
             Answer::Cold => Ok(Found::Cold),
             Answer::Failed(failure) => Err(failure),
-            Answer::Unknown => self.look(path, accepted, settings),
+            Answer::Unknown => self.look(path, accepted, settings, asker.waiting),
         }
     }
 
@@ -93,7 +94,11 @@ impl Disk {
         path: &[u8],
         accepted: &Accepted,
         settings: &Settings,
+        waiting: Waiting,
     ) -> Result<Found<'_>, Failure> {
+        if waiting == Waiting::Refused && self.is_cold(path) {
+            return Ok(Found::Cold);
+        }
         let (file, metadata) = open(&self.root, path)?;
         match metadata.kind {
             Kind::File => {}
@@ -123,6 +128,33 @@ impl Disk {
         }))
     }
 
+    /// Whether a disk would have to be waited for, to open what is at the path or to send the beginning of it.
+    fn is_cold(&mut self, path: &[u8]) -> bool {
+        let opened = at_hand::open_plain(&self.root, path, Wanted::Linked, Waiting::Refused);
+        let would_wait = |error: &io::Error| error.kind() == io::ErrorKind::WouldBlock;
+        match opened {
+            Ok(file) => {
+                let read = at_hand::read_at_hand(&file, &mut [0], 0);
+                read.is_err_and(|error| would_wait(&error))
+            }
+            Err(error) => would_wait(&error),
+        }
+    }
+
+    /// What has whatever is at a path in memory when it has run: its name, the beginning of its content, and those of its
+    /// siblings.
+    pub(super) fn warming(&self, path: Vec<u8>) -> impl FnOnce() + Send + use<> {
+        let root = Arc::clone(&self.root);
+        move || {
+            let mut sibling = Vec::new();
+            read_first(&root, &path);
+            for coding in Coding::ALL {
+                coding.sibling_of(&path, &mut sibling);
+                read_first(&root, &sibling);
+            }
+        }
+    }
+
     /// A sibling that can't be had, for whatever reason, is none: the file itself is there.
     fn open_sibling(&mut self, path: &[u8], coding: Coding) -> Option<(Fd, Metadata)> {
         coding.sibling_of(path, &mut self.sibling);
@@ -147,4 +179,25 @@ fn open(root: &Fd, path: &[u8]) -> Result<(Fd, Metadata), Failure> {
     };
     let metadata = file::metadata(&file).map_err(|error| file::failure(&error))?;
     Ok((file, metadata))
+}
+
+/// How much of a file is read ahead: whatever is kept in memory or sent at once.
+const FIRST_BYTES: usize = 256 << 10;
+
+/// Reads the beginning of a file, for nothing but to have it in memory.
+fn read_first(root: &Fd, path: &[u8]) {
+    let Ok((file, metadata)) = open(root, path) else {
+        return;
+    };
+    if metadata.kind != Kind::File {
+        return;
+    }
+    let mut piece = vec![0; 64 << 10];
+    let mut at = 0;
+    while at < FIRST_BYTES {
+        match file::read_at(&file, &mut piece, at as u64) {
+            Ok(0) | Err(_) => return,
+            Ok(read) => at += read,
+        }
+    }
 }

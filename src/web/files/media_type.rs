@@ -84,6 +84,11 @@ pub(super) fn extension(path: &[u8]) -> &[u8] {
     }
 }
 
+/// Whether the name has an extension.
+pub(super) fn has_extension(path: &[u8]) -> bool {
+    !extension(path).is_empty()
+}
+
 #[inline]
 fn common(extension: &[u8]) -> Option<&'static str> {
     Some(match extension {

@@ -1,5 +1,6 @@
 //! Static files.
 
+mod accept;
 mod answer;
 mod cache;
 mod cache_control;
@@ -18,13 +19,12 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::content::explain;
-use crate::field_line;
-use crate::http::Head;
+use crate::http::{Head, Slots, reparse};
+use crate::server::pool::Pool;
 use crate::server::{Handler, Intake, Local, Reply, Request, ResponseWriter};
 use crate::sys::at_hand::Waiting;
 use crate::sys::file::Failure;
-use answer::Clock;
+use answer::{Clock, Refusal, Varies};
 use coding::Accepted;
 use disk::Disk;
 use memory::Memory;
@@ -36,6 +36,7 @@ pub use cache::{CacheLimits, CacheStats};
 pub use cache_control::CacheControlError;
 pub use media_types::MediaTypesError;
 pub use memory::{FileBytes, FileNameError};
+pub use settings::PageError;
 
 /// A handler that serves what lies below a directory.
 ///
@@ -74,7 +75,14 @@ pub struct Files {
     clock: Clock,
     /// Where paths are resolved: its memory is used again.
     path: Vec<u8>,
+    /// Who waits for disks.
+    pool: Option<Pool>,
+    /// How often it has waited for the request that is answered.
+    warmed: u8,
 }
+
+/// What is cold again after so many times is waited for on the loop.
+const WARMED_MAX: u8 = 4;
 
 impl Files {
     /// Serves what lies below `root`, which is opened now: renaming it changes nothing. Errors: those of open(2), also
@@ -113,6 +121,8 @@ impl Files {
             tree,
             clock: Clock::new(),
             path: Vec::new(),
+            pool: None,
+            warmed: 0,
         }
     }
 
@@ -188,9 +198,46 @@ impl Files {
         self
     }
 
+    /// Has threads of this pool wait for disks, so that the loop does not: files that the system has not in its memory are
+    /// opened and read there before they are sent from here. When the pool has no room the client gets 503.
+    #[must_use]
+    pub fn with_pool(mut self, pool: Pool) -> Files {
+        self.pool = Some(pool);
+        self
+    }
+
     /// What the cache has come to on this loop. `None`: there is none, or nothing was asked for yet.
     pub fn cache_stats(&self, local: &Local) -> Option<CacheStats> {
         self.tree.cache_stats(local, &self.settings)
+    }
+
+    /// Sends what refuses a file with this status as the page at `path` below the root, rather than in a sentence. Where that
+    /// is not there, a sentence it is. Of several pages for a status the last one counts. Errors: a status that no file is
+    /// refused with (400, 403, 404, 405, 500 and 503 are), a path that no file can have.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let files = edgeloop::web::Files::new("site")?.with_error_page(404, "/404.html")?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn with_error_page(mut self, status: u16, path: &str) -> Result<Files, PageError> {
+        let page = (
+            PageError::check_status(status)?,
+            PageError::check_path(path)?,
+        );
+        Arc::make_mut(&mut self.settings).error_pages.push(page);
+        Ok(self)
+    }
+
+    /// Sends the page at `path` below the root, with 200, to who wants a page where nothing is: for an application of one
+    /// page, which reads the rest of the path itself. Only a request whose Accept names `text/html` gets it, as browsers do
+    /// that open a page, and only where the last name of its path has no extension: a script or an image that is missing
+    /// is 404, and so is what a script asks for. Errors: a path that no file can have.
+    pub fn with_fallback(mut self, path: &str) -> Result<Files, PageError> {
+        let page = PageError::check_path(path)?;
+        Arc::make_mut(&mut self.settings).fallback = Some(page);
+        Ok(self)
     }
 
     /// Answers with the file at `path`, still percent-encoded: for handlers that serve files below a prefix, which they
@@ -214,61 +261,150 @@ impl Files {
     /// ```
     pub fn serve(&mut self, head: &Head<'_>, path: &str, res: ResponseWriter<'_>) -> Reply {
         if !matches!(head.method(), "GET" | "HEAD") {
-            let head = res.status(405).line(field_line!("Allow", "GET, HEAD"));
-            return explain(head, "files can be had by GET and HEAD only\n");
+            return self.refuse(head, Refusal::Method, res);
         }
         let path = match path {
             "" if head.path().ends_with('/') => "/",
             path => path,
         };
         let asked = match path::resolve(path, self.settings.dotfiles, &mut self.path) {
-            Ok(asked) => asked,
-            Err(Refused::Malformed) => {
-                return explain(res.status(400), "that is no path of a file\n");
-            }
-            Err(Refused::Hidden) => return answer::not_found(res),
+            Ok(asked) => Ok(asked),
+            Err(Refused::Malformed) => Err(Refusal::Malformed),
+            Err(Refused::Hidden) => Err(Refusal::Missing),
         };
+        self.answer(asked, head, res)
+    }
+
+    /// Answers with what is asked for at `self.path`, or refuses it.
+    fn answer(
+        &mut self,
+        asked: Result<Asked, Refusal>,
+        head: &Head<'_>,
+        res: ResponseWriter<'_>,
+    ) -> Reply {
         match asked {
-            Asked::Name => self.name(head, res),
-            Asked::Directory => self.directory(head, res),
+            Ok(Asked::Name) => self.name(head, res),
+            Ok(Asked::Directory) => self.directory(head, res),
+            Err(refusal) => self.refuse(head, refusal, res),
         }
     }
 
     /// Answers with what has the very name that `self.path` is.
     fn name(&mut self, head: &Head<'_>, res: ResponseWriter<'_>) -> Reply {
-        let accepted = Accepted::read(head.fields());
-        let asker = Asker::of(&res, Waiting::Allowed);
-        let found = self
-            .tree
-            .look_up(&self.path, &accepted, &self.settings, &asker);
-        match found {
-            Ok(Found::File(file)) => answer::send(head, file, &accepted, &mut self.clock, res),
+        let (accepted, varies) = (Accepted::read(head.fields()), Varies::default());
+        let asker = Asker::of(&res, self.waiting());
+        let (tree, settings) = (&mut self.tree, &self.settings);
+        match tree.look_up(&self.path, &accepted, settings, &asker) {
+            Ok(Found::File(file)) => {
+                answer::send(head, file, &accepted, varies, &mut self.clock, res)
+            }
             Ok(Found::Directory) => answer::redirect_to_slash(head, res),
-            Ok(Found::Other | Found::Cold) => answer::not_found(res),
-            Err(failure) => answer::fail(failure, res),
+            Ok(Found::Other) => self.refuse(head, Refusal::Missing, res),
+            Ok(Found::Cold) => {
+                let cold = self.path.clone();
+                self.warm(Ok(Asked::Name), cold, head, res)
+            }
+            Err(failure) => self.refuse(head, failure.into(), res),
         }
     }
 
     /// Answers with what is in the directory that `self.path` is the path of: the first of its index files that is there.
     fn directory(&mut self, head: &Head<'_>, res: ResponseWriter<'_>) -> Reply {
-        let accepted = Accepted::read(head.fields());
-        let directory = self.path.len();
+        let (accepted, varies) = (Accepted::read(head.fields()), Varies::default());
+        let (directory, waiting) = (self.path.len(), self.waiting());
         for name in &self.settings.index {
             self.path.truncate(directory);
             path::join(&mut self.path, name.as_bytes());
-            let asker = Asker::of(&res, Waiting::Allowed);
-            let found = self
-                .tree
-                .look_up(&self.path, &accepted, &self.settings, &asker);
-            match found {
+            let asker = Asker::of(&res, waiting);
+            let (tree, settings) = (&mut self.tree, &self.settings);
+            match tree.look_up(&self.path, &accepted, settings, &asker) {
                 Ok(Found::File(file)) => {
-                    return answer::send(head, file, &accepted, &mut self.clock, res);
+                    return answer::send(head, file, &accepted, varies, &mut self.clock, res);
                 }
-                Ok(Found::Directory | Found::Other | Found::Cold) | Err(Failure::Missing) => {}
-                Err(failure) => return answer::fail(failure, res),
+                Ok(Found::Directory | Found::Other) | Err(Failure::Missing) => {}
+                Ok(Found::Cold) => {
+                    let cold = self.path.clone();
+                    self.path.truncate(directory);
+                    return self.warm(Ok(Asked::Directory), cold, head, res);
+                }
+                Err(failure) => return self.refuse(head, failure.into(), res),
             }
         }
-        answer::not_found(res)
+        self.path.truncate(directory);
+        self.refuse(head, Refusal::Missing, res)
+    }
+
+    /// Answers that there is no file, with whatever page is set for that.
+    fn refuse(&mut self, head: &Head<'_>, refusal: Refusal, res: ResponseWriter<'_>) -> Reply {
+        let (accepted, waiting) = (Accepted::read(head.fields()), self.waiting());
+        let mut varies = Varies::default();
+        let (tree, settings) = (&mut self.tree, &self.settings);
+        if refusal == Refusal::Missing
+            && let Some(page) = &settings.fallback
+            && !media_type::has_extension(&self.path)
+        {
+            varies.media_type = true;
+            if accept::wants_html(head.fields()) {
+                let asker = Asker::of(&res, waiting);
+                match tree.look_up(page, &accepted, settings, &asker) {
+                    Ok(Found::File(page)) => {
+                        return answer::send(head, page, &accepted, varies, &mut self.clock, res);
+                    }
+                    Ok(Found::Cold) => {
+                        let cold = page.clone();
+                        return self.warm(Err(refusal), cold, head, res);
+                    }
+                    Ok(Found::Directory | Found::Other) | Err(_) => {}
+                }
+            }
+        }
+        if let Some(page) = settings.error_page(refusal) {
+            let asker = Asker::of(&res, waiting);
+            match tree.look_up(page, &accepted, settings, &asker) {
+                Ok(Found::File(page)) => return refusal.send(page, varies, res),
+                Ok(Found::Cold) => {
+                    let cold = page.to_vec();
+                    return self.warm(Err(refusal), cold, head, res);
+                }
+                Ok(Found::Directory | Found::Other) | Err(_) => {}
+            }
+        }
+        refusal.explain(varies, res)
+    }
+
+    /// Whether a look may wait for a disk: not where there are threads to wait, unless they have waited in vain.
+    fn waiting(&self) -> Waiting {
+        if self.pool.is_some() && self.warmed < WARMED_MAX {
+            Waiting::Refused
+        } else {
+            Waiting::Allowed
+        }
+    }
+
+    /// Has what is at the path `cold` read by a thread of the pool, and then answers as was asked for.
+    #[cold]
+    fn warm(
+        &mut self,
+        asked: Result<Asked, Refusal>,
+        cold: Vec<u8>,
+        head: &Head<'_>,
+        res: ResponseWriter<'_>,
+    ) -> Reply {
+        let (Some(pool), Some(job)) = (&self.pool, self.tree.warming(cold)) else {
+            return self.refuse(head, Refusal::Broken, res); // what is cold is on a disk, and there is a pool
+        };
+        let head = head.bytes().to_vec();
+        let mut files = Files {
+            warmed: self.warmed + 1,
+            ..self.clone()
+        };
+        pool.run(res, job, move |(), res| {
+            let limits = res.limits().http.clone();
+            match reparse(&limits, &head, &mut Slots::new()) {
+                Some(head) => files.answer(asked, &head, res),
+                None => res.status(500).empty(), // a head that was sound is sound
+            }
+        })
     }
 }
 
@@ -277,7 +413,7 @@ impl Handler for Files {
     fn on_request(&mut self, req: &Request<'_>, res: ResponseWriter<'_>) -> Reply {
         // What the router has let stand must not lead past other routes, whose middleware would not see it.
         if req.pattern().is_some() && path::is_unclean(req.path()) {
-            return answer::not_found(res);
+            return Refusal::Missing.explain(Varies::default(), res);
         }
         self.serve(req, req.path_below(), res)
     }

@@ -86,6 +86,14 @@ impl Tree {
         }
     }
 
+    /// What has whatever is at a path in memory when it has run, and its coded siblings; nothing if that is where they are.
+    pub(super) fn warming(&self, path: Vec<u8>) -> Option<impl FnOnce() + Send + use<>> {
+        match self {
+            Tree::Disk(disk) => Some(disk.warming(path)),
+            Tree::Memory(_) => None,
+        }
+    }
+
     /// Looks for a file. The path is one of [`resolve`](super::path::resolve): names with a slash between each two, or
     /// nothing for the root. Of a file that has coded siblings it is the one that the client prefers.
     pub(super) fn look_up(

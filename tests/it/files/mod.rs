@@ -1,11 +1,14 @@
 //! Static files, end to end: requests as bytes over a socket, files in a directory of the test's own.
 
 mod changes;
+mod codings;
 mod conditions;
 mod fresh;
+mod memory;
 mod paths;
 mod ranges;
 mod safety;
+mod settings;
 mod turns;
 mod whole;
 
