@@ -70,6 +70,6 @@ pub use route::{Attachment, RouteMatch};
 pub use sender::Sender;
 pub use serving::{Handle, Report, Serving};
 pub use start::{Server, StartError};
-pub use stream::{BodyWriter, Duplex, Pull, Sink, Source, Taken};
+pub use stream::{BodyWriter, Duplex, Pull, ReadAhead, Sink, Source, Taken};
 pub use take_out::TakenOut;
 pub use waker::Waker;

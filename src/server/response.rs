@@ -15,7 +15,7 @@ use super::moment::Moment;
 use super::output::{Tail, read_all_onto};
 use super::shared::Shared;
 use super::states::States;
-use super::stream::{Duplex, Source};
+use super::stream::{Duplex, ReadAhead, Source};
 use super::take_out::{TakenOut, Taker};
 use super::waker::{Waker, Wakes};
 use crate::http::{Conn, Content, FieldError, FieldLine, FieldLines, Head, Length, encode};
@@ -530,12 +530,25 @@ impl HeadWriter<'_> {
     /// others send from as well. A file that turns out shorter is 500 if nothing of it was sent, and else breaks the
     /// connection rather than be padded.
     pub fn file(self, file: impl Borrow<Fd> + Into<Arc<Fd>>, offset: u64, length: u64) -> Reply {
+        self.file_ahead(file, offset, length, None)
+    }
+
+    /// The same with somebody who sees to it that no piece of it has to be waited for; a file that is so small that it goes with
+    /// its head is not asked for.
+    pub fn file_ahead(
+        self,
+        file: impl Borrow<Fd> + Into<Arc<Fd>>,
+        offset: u64,
+        length: u64,
+        ahead: Option<Box<dyn ReadAhead>>,
+    ) -> Reply {
         self.followed_by(Length::Known(length), |conn, shared| {
             if length > SMALL_FILE_BYTES {
                 return Kind::Tail(Tail::File {
                     file: file.into(),
                     at: offset,
                     left: length,
+                    ahead,
                 });
             }
             if read_all_onto(file.borrow(), &mut shared.out, length as usize, offset) {

@@ -1,6 +1,7 @@
 //! Static files.
 
 mod accept;
+mod ahead;
 mod answer;
 mod cache;
 mod cache_control;
@@ -290,12 +291,13 @@ impl Files {
     }
 
     /// Answers with what has the very name that `self.path` is.
-    fn name(&mut self, head: &Head<'_>, res: ResponseWriter<'_>) -> Reply {
+    fn name(&mut self, head: &Head<'_>, mut res: ResponseWriter<'_>) -> Reply {
         let (accepted, varies) = (Accepted::read(head.fields()), Varies::default());
         let asker = Asker::of(&res, self.waiting());
         let (tree, settings) = (&mut self.tree, &self.settings);
         match tree.look_up(&self.path, &accepted, settings, &asker) {
             Ok(Found::File(file)) => {
+                let file = file.read_ahead(self.pool.as_ref(), &mut res);
                 answer::send(head, file, &accepted, varies, &mut self.clock, res)
             }
             Ok(Found::Directory) => answer::redirect_to_slash(head, res),
@@ -309,7 +311,7 @@ impl Files {
     }
 
     /// Answers with what is in the directory that `self.path` is the path of: the first of its index files that is there.
-    fn directory(&mut self, head: &Head<'_>, res: ResponseWriter<'_>) -> Reply {
+    fn directory(&mut self, head: &Head<'_>, mut res: ResponseWriter<'_>) -> Reply {
         let (accepted, varies) = (Accepted::read(head.fields()), Varies::default());
         let (directory, waiting) = (self.path.len(), self.waiting());
         for name in &self.settings.index {
@@ -319,6 +321,7 @@ impl Files {
             let (tree, settings) = (&mut self.tree, &self.settings);
             match tree.look_up(&self.path, &accepted, settings, &asker) {
                 Ok(Found::File(file)) => {
+                    let file = file.read_ahead(self.pool.as_ref(), &mut res);
                     return answer::send(head, file, &accepted, varies, &mut self.clock, res);
                 }
                 Ok(Found::Directory | Found::Other) | Err(Failure::Missing) => {}

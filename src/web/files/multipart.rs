@@ -32,6 +32,7 @@ pub(super) fn send(
     );
     let held = match content {
         Content::Opened(file) => Held::File(Arc::new(file)),
+        Content::Ahead(file, _) => Held::File(file),
         Content::Shared(file) => Held::File(Arc::clone(file)),
         Content::Bytes(bytes) => Held::Bytes(bytes.clone()),
     };

@@ -9,6 +9,7 @@ use super::disk::Disk;
 use super::entry::{Content, Entry};
 use super::memory::Memory;
 use super::settings::Settings;
+use crate::server::pool::Pool;
 use crate::server::{Local, Moment, ResponseWriter};
 use crate::sys::at_hand::Waiting;
 use crate::sys::file::Failure;
@@ -34,6 +35,9 @@ pub(super) enum Found<'t> {
     /// What would have to be waited for.
     Cold,
 }
+
+/// What is no longer than this goes with its head, and was seen to be in memory when it was looked up.
+const SENT_WITH_HEAD_BYTES: u64 = 32 << 10;
 
 /// For whom something is looked up.
 #[derive(Debug)]
@@ -64,6 +68,19 @@ pub(super) struct Representation<'t> {
     pub(super) prepared: Option<&'t OnceLock<Prepared>>,
     /// Others may get another one, because there are coded siblings.
     pub(super) varies: bool,
+}
+
+impl Representation<'_> {
+    /// With threads of a pool that see to it that what is sent is in memory.
+    pub(super) fn read_ahead(self, pool: Option<&Pool>, res: &mut ResponseWriter<'_>) -> Self {
+        match pool {
+            Some(pool) if self.entry.length > SENT_WITH_HEAD_BYTES => Representation {
+                content: self.content.read_ahead(pool, res),
+                ..self
+            },
+            Some(_) | None => self,
+        }
+    }
 }
 
 impl Tree {
