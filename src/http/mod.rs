@@ -74,7 +74,7 @@ pub use error::Reject;
 pub use field::{Fields, is_token, is_value};
 pub use framing::{Body, Framing, Persist};
 pub use limits::Limits;
-pub use line::FieldLine;
+pub use line::{FieldLine, FieldLines};
 pub use request::{Head, Slots, Version, reparse};
 pub use stage::{CloseReason, Content, Exchange, Reading, Stage, Writing};
 pub use status::reason;

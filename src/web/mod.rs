@@ -41,7 +41,10 @@ mod validator;
 pub use content::Content;
 pub use cookies::{Cookies, cookies};
 pub use event_stream::{ServerEvent, ServerEventError, event_stream, event_stream_comment};
-pub use files::{CacheControlError, FileBytes, FileNameError, Files, MediaTypesError, PageError};
+pub use files::{
+    CacheControlError, CacheLimits, CacheStats, FileBytes, FileNameError, Files, MediaTypesError,
+    PageError,
+};
 #[cfg(feature = "json")]
 pub use json::json;
 pub use middleware::{

@@ -4,6 +4,7 @@ use std::fmt::{Display, Write};
 use std::fs;
 
 use edgeloop::server::StartError;
+use edgeloop::server::pool::{Pool, PoolLimits};
 use edgeloop::sys::process;
 use edgeloop::web::Files;
 use edgeloop::{Server, Signals};
@@ -75,8 +76,14 @@ fn files(settings: &Settings) -> Result<Files, Failure> {
     if let Some(path) = &settings.spa {
         files = files.with_fallback(path).map_err(unfit)?;
     }
-    Ok(files)
+    Ok(files.with_pool(Pool::new(PoolLimits {
+        threads_max: FILE_THREADS,
+        ..PoolLimits::default()
+    })))
 }
+
+/// Threads that wait for disks, for all cores together. None is started before something is not in memory.
+const FILE_THREADS: usize = 4;
 
 /// A value that can be read, but not be meant.
 fn unfit(error: impl Display) -> Failure {

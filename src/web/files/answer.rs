@@ -1,5 +1,7 @@
 //! From what was found to the answer.
 
+use std::sync::OnceLock;
+
 use super::super::content::{self, explain, with_validators};
 use super::super::range::Selection;
 use super::super::validator::{self, EntityTag, Modified, Validators};
@@ -8,7 +10,7 @@ use super::entry::{Entry, State};
 use super::multipart;
 use super::tree::Representation;
 use crate::field_line;
-use crate::http::Head;
+use crate::http::{FieldLines, Head};
 use crate::server::{HeadWriter, Reply, ResponseWriter};
 use crate::sys::UnixTime;
 use crate::sys::file::Failure;
@@ -45,24 +47,34 @@ pub(super) fn send(
     clock: &mut Clock,
     res: ResponseWriter<'_>,
 ) -> Reply {
-    let Representation { entry, content, .. } = found;
+    let Representation {
+        entry,
+        content,
+        prepared,
+        ..
+    } = found;
     varies.coding = found.varies;
+    // What is prepared is for who has asked for this very path.
+    let prepared = prepared.filter(|_| !varies.media_type);
     if entry.coding.is_none() && !accepted.takes_identity() {
         // RFC 9110 §12.5.3: it says of all forms that there are that they will not do.
         varies.coding = true;
         let answer = vary(res.status(406), varies);
         return explain(answer, "it is to be had in no coding that is accepted\n");
     }
-    let coding = entry.coding.map(Coding::name);
-    let (number, modified) = match entry.state {
-        State::Modified(at) => (validator::nanos(at), Some(Modified::of(at, clock.now(at)))),
-        State::Digest(digest) => (digest, None),
+    let made;
+    let said = prepared.and_then(OnceLock::get);
+    let known = match said {
+        Some(said) => &said.known,
+        None => {
+            made = Known::of(entry, clock);
+            &made
+        }
     };
-    let is_weak = modified.is_some_and(|modified| !modified.has_settled);
-    let tag = EntityTag::of(entry.length, number, coding, is_weak);
+    let tag = known.tag.tag();
     let current = Validators {
-        tag: Some(tag.tag()),
-        modified,
+        tag: Some(tag),
+        modified: known.modified,
     };
     let described = |answer| vary(with_cache_control(answer, entry), varies);
     let res = match content::admit(head, &current, res, described) {
@@ -71,30 +83,81 @@ pub(super) fn send(
     };
     let length = entry.length;
     let selection = content::select(head, &current, length);
+    if let (Selection::Whole, Some(said)) = (&selection, said) {
+        return content.send(res.status(200).lines(&said.lines), 0..length);
+    }
     let answer = match &selection {
         Selection::Whole => res.status(200),
         Selection::Part(part) => content::begin_part(res, *part, length),
         Selection::Parts(_) => res.status(206),
         Selection::Unsatisfiable => return content::unsatisfiable(res, length),
     };
-    let mut answer = with_validators(described(answer), &current)
-        .line(field_line!("Accept-Ranges", "bytes"))
-        .line(field_line!("X-Content-Type-Options", "nosniff"));
-    if let Some(coding) = coding {
-        answer = answer.field("Content-Encoding", coding);
-    }
     let media_type = &entry.media_type;
-    let part = match selection {
-        Selection::Whole | Selection::Unsatisfiable => 0..length,
-        Selection::Part(part) => part.first..part.last + 1,
-        Selection::Parts(parts) => {
-            return multipart::send(answer, content, &parts, length, media_type, &tag.tag());
+    let say = |answer| {
+        let answer = with_validators(described(answer), &current)
+            .line(field_line!("Accept-Ranges", "bytes"))
+            .line(field_line!("X-Content-Type-Options", "nosniff"));
+        match entry.coding {
+            Some(coding) => answer.field("Content-Encoding", coding.name()),
+            None => answer,
         }
     };
-    content.send(
-        answer.field_fmt("Content-Type", format_args!("{media_type}")),
-        part,
-    )
+    let say_all = |answer| say(answer).field_fmt("Content-Type", format_args!("{media_type}"));
+    let (answer, part) = match selection {
+        Selection::Whole | Selection::Unsatisfiable => match prepared {
+            // What is said once is said again, but for the tag of what has not settled.
+            Some(prepared) if known.has_settled() => {
+                let (answer, lines) = answer.record(say_all);
+                if let Some(lines) = lines {
+                    let known = known.clone();
+                    let _ = prepared.set(Prepared { known, lines }); // nobody else has
+                }
+                (answer, 0..length)
+            }
+            Some(_) | None => (say_all(answer), 0..length),
+        },
+        Selection::Part(part) => (say_all(answer), part.first..part.last + 1),
+        Selection::Parts(parts) => {
+            return multipart::send(say(answer), content, &parts, length, media_type, &tag);
+        }
+    };
+    content.send(answer, part)
+}
+
+/// What tells the state of a file from another.
+#[derive(Clone, Debug)]
+pub(super) struct Known {
+    tag: EntityTag,
+    /// `None`: nobody knows.
+    modified: Option<Modified>,
+}
+
+impl Known {
+    fn of(entry: &Entry, clock: &mut Clock) -> Known {
+        let (number, modified) = match entry.state {
+            State::Modified(at) => (validator::nanos(at), Some(Modified::of(at, clock.now(at)))),
+            State::Digest(digest) => (digest, None),
+        };
+        let is_weak = modified.is_some_and(|modified| !modified.has_settled);
+        let coding = entry.coding.map(Coding::name);
+        Known {
+            tag: EntityTag::of(entry.length, number, coding, is_weak),
+            modified,
+        }
+    }
+
+    /// Whether it will be the same at any time.
+    fn has_settled(&self) -> bool {
+        self.modified.is_none_or(|modified| modified.has_settled)
+    }
+}
+
+/// What is said of content in every answer that has the whole of it, encoded once.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    known: Known,
+    /// All fields but Date and those that frame it.
+    lines: FieldLines,
 }
 
 fn with_cache_control<'a>(answer: HeadWriter<'a>, entry: &Entry) -> HeadWriter<'a> {

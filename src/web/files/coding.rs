@@ -26,16 +26,34 @@ impl Coding {
         }
     }
 
-    /// Writes the path of the sibling that a file has in this coding into `into`, instead of what was there.
-    pub(super) fn sibling_of(self, path: &[u8], into: &mut Vec<u8>) {
-        let suffix: &[u8] = match self {
+    /// Where it stands in [`ALL`](Self::ALL).
+    pub(super) const fn place(self) -> usize {
+        match self {
+            Coding::Brotli => 0,
+            Coding::Zstandard => 1,
+            Coding::Gzip => 2,
+        }
+    }
+
+    const fn suffix(self) -> &'static [u8] {
+        match self {
             Coding::Brotli => b".br",
             Coding::Zstandard => b".zst",
             Coding::Gzip => b".gz",
-        };
+        }
+    }
+
+    /// The path of the file that this one would be a sibling of.
+    pub(super) fn without_suffix(path: &[u8]) -> Option<&[u8]> {
+        let mut all = Coding::ALL.iter();
+        all.find_map(|coding| path.strip_suffix(coding.suffix()))
+    }
+
+    /// Writes the path of the sibling that a file has in this coding into `into`, instead of what was there.
+    pub(super) fn sibling_of(self, path: &[u8], into: &mut Vec<u8>) {
         into.clear();
         into.extend_from_slice(path);
-        into.extend_from_slice(suffix);
+        into.extend_from_slice(self.suffix());
     }
 }
 

@@ -3,10 +3,12 @@
 use core::ops::Range;
 use std::sync::Arc;
 
+use super::ahead::Ahead;
 use super::coding::Coding;
 use super::media_type::MediaType;
 use super::settings::Settings;
-use crate::server::{HeadWriter, Reply};
+use crate::server::pool::Pool;
+use crate::server::{HeadWriter, Reply, ResponseWriter};
 use crate::sys::{Fd, UnixTime};
 
 /// What is known of a file, or of a coded sibling that is sent in its place. It holds no descriptor: what is remembered
@@ -58,6 +60,10 @@ impl Entry {
 pub(super) enum Content<'t> {
     /// In a file that was opened for this request.
     Opened(Fd),
+    /// In a file that is kept open.
+    Shared(&'t Arc<Fd>),
+    /// In a file of which somebody sees to it that what is sent is in memory.
+    Ahead(Arc<Fd>, Box<Ahead>),
     /// In memory.
     Bytes(&'t Bytes),
 }
@@ -84,11 +90,26 @@ impl AsRef<[u8]> for Bytes {
 const COPIED_BYTES: u64 = 32 << 10;
 
 impl Content<'_> {
+    /// With threads of a pool that wait for the disk.
+    pub(super) fn read_ahead(self, pool: &Pool, res: &mut ResponseWriter<'_>) -> Self {
+        let file = match self {
+            Content::Opened(file) => Arc::new(file),
+            Content::Shared(file) => Arc::clone(file),
+            Content::Ahead(..) | Content::Bytes(_) => return self,
+        };
+        let ahead = Ahead::new(Arc::clone(&file), pool.clone(), res.waker());
+        Content::Ahead(file, Box::new(ahead))
+    }
+
     /// Ends an answer with a part of it, which lies within its length.
     pub(super) fn send(self, answer: HeadWriter<'_>, part: Range<u64>) -> Reply {
         let length = part.end - part.start;
         match self {
             Content::Opened(file) => answer.file(file, part.start, length),
+            Content::Shared(file) => answer.file(Arc::clone(file), part.start, length),
+            Content::Ahead(file, ahead) => {
+                answer.file_ahead(file, part.start, length, Some(ahead))
+            }
             Content::Bytes(bytes) => {
                 let part = part.start as usize..part.end as usize;
                 match bytes {

@@ -85,6 +85,7 @@ impl Memory {
         Ok(Found::File(Representation {
             entry: self.entry.insert(entry),
             content: Content::Bytes(&file.bytes),
+            prepared: None,
             varies,
         }))
     }

@@ -1,7 +1,9 @@
 //! Static files.
 
 mod accept;
+mod ahead;
 mod answer;
+mod cache;
 mod cache_control;
 mod coding;
 mod disk;
@@ -18,8 +20,10 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::http::Head;
-use crate::server::{Handler, Intake, Reply, Request, ResponseWriter};
+use crate::http::{Head, Slots, reparse};
+use crate::server::pool::Pool;
+use crate::server::{Handler, Intake, Local, Reply, Request, ResponseWriter};
+use crate::sys::at_hand::Waiting;
 use crate::sys::file::Failure;
 use answer::{Clock, Refusal, Varies};
 use coding::Accepted;
@@ -27,8 +31,9 @@ use disk::Disk;
 use memory::Memory;
 use path::{Asked, Dotfiles, Refused};
 use settings::Settings;
-use tree::{Found, Tree};
+use tree::{Asker, Found, Tree};
 
+pub use cache::{CacheLimits, CacheStats};
 pub use cache_control::CacheControlError;
 pub use media_types::MediaTypesError;
 pub use memory::{FileBytes, FileNameError};
@@ -71,7 +76,14 @@ pub struct Files {
     clock: Clock,
     /// Where paths are resolved: its memory is used again.
     path: Vec<u8>,
+    /// Who waits for disks.
+    pool: Option<Pool>,
+    /// How often it has waited for the request that is answered.
+    warmed: u8,
 }
+
+/// What is cold again after so many times is waited for on the loop.
+const WARMED_MAX: u8 = 4;
 
 impl Files {
     /// Serves what lies below `root`, which is opened now: renaming it changes nothing. Errors: those of open(2), also
@@ -110,6 +122,8 @@ impl Files {
             tree,
             clock: Clock::new(),
             path: Vec::new(),
+            pool: None,
+            warmed: 0,
         }
     }
 
@@ -169,6 +183,35 @@ impl Files {
         Ok(self)
     }
 
+    /// Sets the bounds of what is remembered of files below a directory: see [`CacheLimits`]. It is remembered by each loop
+    /// for itself, and told by the kernel when it changes, so that nothing is served that was changed before the request was
+    /// sent; where the kernel can't tell, as on a network file system, every file is opened and looked at for every request.
+    #[must_use]
+    pub fn cache(mut self, limits: CacheLimits) -> Files {
+        self.tree.set_cache(Some(limits));
+        self
+    }
+
+    /// Remembers nothing: every file is opened and looked at for every request.
+    #[must_use]
+    pub fn without_cache(mut self) -> Files {
+        self.tree.set_cache(None);
+        self
+    }
+
+    /// Has threads of this pool wait for disks, so that the loop does not: files that the system has not in its memory are
+    /// opened and read there before they are sent from here. When the pool has no room the client gets 503.
+    #[must_use]
+    pub fn with_pool(mut self, pool: Pool) -> Files {
+        self.pool = Some(pool);
+        self
+    }
+
+    /// What the cache has come to on this loop. `None`: there is none, or nothing was asked for yet.
+    pub fn cache_stats(&self, local: &Local) -> Option<CacheStats> {
+        self.tree.cache_stats(local, &self.settings)
+    }
+
     /// Sends what refuses a file with this status as the page at `path` below the root, rather than in a sentence. Where that
     /// is not there, a sentence it is. Of several pages for a status the last one counts. Errors: a status that no file is
     /// refused with (400, 403, 404, 405, 500 and 503 are), a path that no file can have.
@@ -225,39 +268,68 @@ impl Files {
             "" if head.path().ends_with('/') => "/",
             path => path,
         };
-        match path::resolve(path, self.settings.dotfiles, &mut self.path) {
+        let asked = match path::resolve(path, self.settings.dotfiles, &mut self.path) {
+            Ok(asked) => Ok(asked),
+            Err(Refused::Malformed) => Err(Refusal::Malformed),
+            Err(Refused::Hidden) => Err(Refusal::Missing),
+        };
+        self.answer(asked, head, res)
+    }
+
+    /// Answers with what is asked for at `self.path`, or refuses it.
+    fn answer(
+        &mut self,
+        asked: Result<Asked, Refusal>,
+        head: &Head<'_>,
+        res: ResponseWriter<'_>,
+    ) -> Reply {
+        match asked {
             Ok(Asked::Name) => self.name(head, res),
             Ok(Asked::Directory) => self.directory(head, res),
-            Err(Refused::Malformed) => self.refuse(head, Refusal::Malformed, res),
-            Err(Refused::Hidden) => self.refuse(head, Refusal::Missing, res),
+            Err(refusal) => self.refuse(head, refusal, res),
         }
     }
 
     /// Answers with what has the very name that `self.path` is.
-    fn name(&mut self, head: &Head<'_>, res: ResponseWriter<'_>) -> Reply {
+    fn name(&mut self, head: &Head<'_>, mut res: ResponseWriter<'_>) -> Reply {
         let (accepted, varies) = (Accepted::read(head.fields()), Varies::default());
-        match self.tree.look_up(&self.path, &accepted, &self.settings) {
+        let asker = Asker::of(&res, self.waiting());
+        let (tree, settings) = (&mut self.tree, &self.settings);
+        match tree.look_up(&self.path, &accepted, settings, &asker) {
             Ok(Found::File(file)) => {
+                let file = file.read_ahead(self.pool.as_ref(), &mut res);
                 answer::send(head, file, &accepted, varies, &mut self.clock, res)
             }
             Ok(Found::Directory) => answer::redirect_to_slash(head, res),
             Ok(Found::Other) => self.refuse(head, Refusal::Missing, res),
+            Ok(Found::Cold) => {
+                let cold = self.path.clone();
+                self.warm(Ok(Asked::Name), cold, head, res)
+            }
             Err(failure) => self.refuse(head, failure.into(), res),
         }
     }
 
     /// Answers with what is in the directory that `self.path` is the path of: the first of its index files that is there.
-    fn directory(&mut self, head: &Head<'_>, res: ResponseWriter<'_>) -> Reply {
+    fn directory(&mut self, head: &Head<'_>, mut res: ResponseWriter<'_>) -> Reply {
         let (accepted, varies) = (Accepted::read(head.fields()), Varies::default());
-        let directory = self.path.len();
+        let (directory, waiting) = (self.path.len(), self.waiting());
         for name in &self.settings.index {
             self.path.truncate(directory);
             path::join(&mut self.path, name.as_bytes());
-            match self.tree.look_up(&self.path, &accepted, &self.settings) {
+            let asker = Asker::of(&res, waiting);
+            let (tree, settings) = (&mut self.tree, &self.settings);
+            match tree.look_up(&self.path, &accepted, settings, &asker) {
                 Ok(Found::File(file)) => {
+                    let file = file.read_ahead(self.pool.as_ref(), &mut res);
                     return answer::send(head, file, &accepted, varies, &mut self.clock, res);
                 }
                 Ok(Found::Directory | Found::Other) | Err(Failure::Missing) => {}
+                Ok(Found::Cold) => {
+                    let cold = self.path.clone();
+                    self.path.truncate(directory);
+                    return self.warm(Ok(Asked::Directory), cold, head, res);
+                }
                 Err(failure) => return self.refuse(head, failure.into(), res),
             }
         }
@@ -267,25 +339,75 @@ impl Files {
 
     /// Answers that there is no file, with whatever page is set for that.
     fn refuse(&mut self, head: &Head<'_>, refusal: Refusal, res: ResponseWriter<'_>) -> Reply {
-        let accepted = Accepted::read(head.fields());
+        let (accepted, waiting) = (Accepted::read(head.fields()), self.waiting());
         let mut varies = Varies::default();
+        let (tree, settings) = (&mut self.tree, &self.settings);
         if refusal == Refusal::Missing
-            && let Some(page) = &self.settings.fallback
+            && let Some(page) = &settings.fallback
             && !media_type::has_extension(&self.path)
         {
             varies.media_type = true;
-            if accept::wants_html(head.fields())
-                && let Ok(Found::File(page)) = self.tree.look_up(page, &accepted, &self.settings)
-            {
-                return answer::send(head, page, &accepted, varies, &mut self.clock, res);
+            if accept::wants_html(head.fields()) {
+                let asker = Asker::of(&res, waiting);
+                match tree.look_up(page, &accepted, settings, &asker) {
+                    Ok(Found::File(page)) => {
+                        return answer::send(head, page, &accepted, varies, &mut self.clock, res);
+                    }
+                    Ok(Found::Cold) => {
+                        let cold = page.clone();
+                        return self.warm(Err(refusal), cold, head, res);
+                    }
+                    Ok(Found::Directory | Found::Other) | Err(_) => {}
+                }
             }
         }
-        if let Some(page) = self.settings.error_page(refusal)
-            && let Ok(Found::File(page)) = self.tree.look_up(page, &accepted, &self.settings)
-        {
-            return refusal.send(page, varies, res);
+        if let Some(page) = settings.error_page(refusal) {
+            let asker = Asker::of(&res, waiting);
+            match tree.look_up(page, &accepted, settings, &asker) {
+                Ok(Found::File(page)) => return refusal.send(page, varies, res),
+                Ok(Found::Cold) => {
+                    let cold = page.to_vec();
+                    return self.warm(Err(refusal), cold, head, res);
+                }
+                Ok(Found::Directory | Found::Other) | Err(_) => {}
+            }
         }
         refusal.explain(varies, res)
+    }
+
+    /// Whether a look may wait for a disk: not where there are threads to wait, unless they have waited in vain.
+    fn waiting(&self) -> Waiting {
+        if self.pool.is_some() && self.warmed < WARMED_MAX {
+            Waiting::Refused
+        } else {
+            Waiting::Allowed
+        }
+    }
+
+    /// Has what is at the path `cold` read by a thread of the pool, and then answers as was asked for.
+    #[cold]
+    fn warm(
+        &mut self,
+        asked: Result<Asked, Refusal>,
+        cold: Vec<u8>,
+        head: &Head<'_>,
+        res: ResponseWriter<'_>,
+    ) -> Reply {
+        let (Some(pool), Some(job)) = (&self.pool, self.tree.warming(cold)) else {
+            return self.refuse(head, Refusal::Broken, res); // what is cold is on a disk, and there is a pool
+        };
+        let head = head.bytes().to_vec();
+        let mut files = Files {
+            warmed: self.warmed + 1,
+            ..self.clone()
+        };
+        pool.run(res, job, move |(), res| {
+            let limits = res.limits().http.clone();
+            match reparse(&limits, &head, &mut Slots::new()) {
+                Some(head) => files.answer(asked, &head, res),
+                None => res.status(500).empty(), // a head that was sound is sound
+            }
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 use core::ops::Range;
 use std::collections::VecDeque;
 use std::io;
+use std::sync::Arc;
 
 use super::super::range::Part;
 use super::super::validator::Tag;
@@ -30,7 +31,9 @@ pub(super) fn send(
         format_args!("multipart/byteranges; boundary={boundary}"),
     );
     let held = match content {
-        Content::Opened(file) => Held::File(file),
+        Content::Opened(file) => Held::File(Arc::new(file)),
+        Content::Ahead(file, _) => Held::File(file),
+        Content::Shared(file) => Held::File(Arc::clone(file)),
         Content::Bytes(bytes) => Held::Bytes(bytes.clone()),
     };
     answer.stream(Length::Known(total), Multipart { pieces, held })
@@ -51,7 +54,7 @@ enum Piece {
 }
 
 enum Held {
-    File(Fd),
+    File(Arc<Fd>),
     Bytes(Bytes),
 }
 

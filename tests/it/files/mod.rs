@@ -3,12 +3,14 @@
 mod changes;
 mod codings;
 mod conditions;
+mod fresh;
 mod memory;
 mod paths;
 mod races;
 mod ranges;
 mod safety;
 mod settings;
+mod turns;
 mod whole;
 
 use std::fs::{self, File};
