@@ -4,6 +4,7 @@ mod changes;
 mod codings;
 mod conditions;
 mod fresh;
+mod listing;
 mod memory;
 mod paths;
 mod races;
