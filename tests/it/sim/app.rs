@@ -122,7 +122,7 @@ impl App {
         Ok(App {
             world: world.clone(),
             root: file::open_root(ROOT.as_ref())?,
-            files: Files::new(ROOT)?,
+            files: Files::new(ROOT)?.with_listings(),
             kept: Vec::new(),
             jobs: Jobs {
                 lane: pool.lane(lane_limits),

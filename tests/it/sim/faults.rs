@@ -20,6 +20,7 @@ const EXCUSES: &[(&[Call], &[i32], Excuse, &str)] = &[
             Call::OpenResolved,
             Call::OpenIn,
             Call::Metadata,
+            Call::Names,
             Call::ReadAt,
             Call::SendFile,
         ],
