@@ -107,9 +107,7 @@ impl Content<'_> {
         match self {
             Content::Opened(file) => answer.file(file, part.start, length),
             Content::Shared(file) => answer.file(Arc::clone(file), part.start, length),
-            Content::Ahead(file, ahead) => {
-                answer.file_ahead(file, part.start, length, Some(ahead))
-            }
+            Content::Ahead(file, ahead) => answer.file_ahead(file, part.start, length, Some(ahead)),
             Content::Bytes(bytes) => {
                 let part = part.start as usize..part.end as usize;
                 match bytes {

@@ -18,9 +18,11 @@ const EXCUSES: &[(&[Call], &[i32], Excuse, &str)] = &[
     (
         &[
             Call::OpenResolved,
+            Call::OpenPlain,
             Call::OpenIn,
             Call::Metadata,
             Call::ReadAt,
+            Call::ReadAtHand,
             Call::SendFile,
         ],
         &[],
