@@ -21,6 +21,8 @@ pub enum Wanted {
     Linked,
     /// A directory, only as a place (`O_PATH`).
     Directory,
+    /// Whatever it is, only as a place, over symbolic links that stay below the root: nothing happens to it.
+    Place,
 }
 
 /// Whether opening may wait for a disk.
@@ -57,11 +59,12 @@ fn open(root: &Fd, path: &[u8], wanted: Wanted, waiting: Waiting) -> nix::Result
     let flags = match wanted {
         Wanted::File | Wanted::Linked => OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY,
         Wanted::Directory => OFlag::O_PATH | OFlag::O_DIRECTORY,
+        Wanted::Place => OFlag::O_PATH,
     };
     let mut resolve = ResolveFlag::RESOLVE_BENEATH
         | match wanted {
             Wanted::File | Wanted::Directory => ResolveFlag::RESOLVE_NO_SYMLINKS,
-            Wanted::Linked => ResolveFlag::RESOLVE_NO_MAGICLINKS,
+            Wanted::Linked | Wanted::Place => ResolveFlag::RESOLVE_NO_MAGICLINKS,
         };
     if waiting == Waiting::Refused {
         resolve |= RESOLVE_CACHED;
@@ -123,6 +126,8 @@ mod tests {
                 ("", Wanted::Directory, 0),
                 ("d", Wanted::Directory, 0),
                 ("d/f", Wanted::Directory, libc::ENOTDIR),
+                ("d/link", Wanted::Place, 0),
+                ("link", Wanted::Place, 0),
                 ("d/f/x", Wanted::File, libc::ENOTDIR),
                 ("link/f", Wanted::File, libc::ELOOP),
                 ("d/link", Wanted::File, libc::ELOOP),

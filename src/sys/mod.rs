@@ -23,6 +23,7 @@ macro_rules! simulated {
 mod address;
 pub mod at_hand;
 mod clock;
+pub mod directory;
 pub mod epoll;
 mod eventfd;
 mod fd;

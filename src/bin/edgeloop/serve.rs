@@ -57,6 +57,9 @@ fn files(settings: &Settings) -> Result<Files, Failure> {
     if settings.dotfiles {
         files = files.with_dotfiles();
     }
+    if settings.list {
+        files = files.with_listings();
+    }
     for path in &settings.mime_types {
         let told = |why: &dyn Display| {
             let path = path.display();

@@ -17,6 +17,7 @@ pub(crate) struct Settings {
     pub(crate) cores: usize,
     pub(crate) index: Vec<String>,
     pub(crate) dotfiles: bool,
+    pub(crate) list: bool,
     pub(crate) mime_types: Vec<PathBuf>,
     /// Patterns and values.
     pub(crate) cache_control: Vec<(String, String)>,
@@ -126,6 +127,18 @@ const TABLE: &[Setting] = &[
         help: "Whether names are served that begin with a dot. '.well-known' always is.",
         take: |settings, value| {
             settings.dotfiles = yes(value)?;
+            Ok(())
+        },
+    },
+    Setting {
+        name: "list",
+        form: Form::Switch("yes"),
+        value: "yes|no",
+        default: Some("no"),
+        help: "Whether what is in a directory without an index is listed, as a page or in\n\
+               JSON, which Accept decides.",
+        take: |settings, value| {
+            settings.list = yes(value)?;
             Ok(())
         },
     },
@@ -357,6 +370,7 @@ mod tests {
             "*.css=max-age=1",
             "--error-page=404=/404.html",
             "--dotfiles",
+            "--list",
             "--spa",
             "site",
         ]);
@@ -365,7 +379,7 @@ mod tests {
         let rule = ("*.css".to_owned(), "max-age=1".to_owned());
         assert_eq!(settings.cache_control, [rule]);
         assert_eq!(settings.error_pages, [(404, "/404.html".to_owned())]);
-        assert!(settings.dotfiles);
+        assert!(settings.dotfiles && settings.list);
         assert_eq!(settings.spa.as_deref(), Some("/index.html"));
         assert!(!given(&["--dotfiles=no"]).dotfiles);
         assert_eq!(given(&["--spa=/a.html"]).spa.as_deref(), Some("/a.html"));

@@ -13,6 +13,7 @@ use super::Call;
 use super::kernel::Object;
 use super::world::{World, said};
 use crate::sys::at_hand::{Waiting, Wanted};
+use crate::sys::directory::Names;
 use crate::sys::file::{Identity, Kind, Metadata};
 use crate::sys::socket_file::Looked;
 use crate::sys::{Fd, UnixTime};
@@ -84,7 +85,7 @@ impl World {
         };
         match (&object, wanted) {
             (Object::File(_), Wanted::Directory) => return Err(Errno::ENOTDIR),
-            (Object::File(file), Wanted::File | Wanted::Linked) => {
+            (Object::File(file), Wanted::File | Wanted::Linked | Wanted::Place) => {
                 let cold = &mut self.kernel().files[*file].name_is_cold;
                 match waiting {
                     Waiting::Refused if *cold => return Err(Errno::EAGAIN),
@@ -208,6 +209,31 @@ impl World {
         }
         let most = self.cut(Call::ReadAtHand, offset, into.len());
         self.read_file(file.raw(), &mut into[..most], offset)
+    }
+
+    pub(in crate::sys) fn names(&self, directory: &Fd, most: usize) -> io::Result<Names> {
+        said(self.begin(Call::Names).and_then(|()| {
+            let path = match self.kernel().object(directory.raw())? {
+                Object::Directory(path) => path.clone(),
+                _ => return Err(Errno::ENOTDIR),
+            };
+            let kernel = self.kernel();
+            let begin = (Bound::Excluded(path.as_path()), Bound::Unbounded);
+            let mut names = Names::default();
+            let mut last = None;
+            for (file, _) in kernel.paths.range::<Path, _>(begin) {
+                let Ok(below) = file.strip_prefix(&path) else {
+                    break;
+                };
+                // All that is below one name comes together.
+                let name = below.iter().next();
+                if name != last && !name.is_none_or(|name| names.take(name.as_bytes(), most)) {
+                    break;
+                }
+                last = name;
+            }
+            Ok(names)
+        }))
     }
 
     pub(super) fn read_file(

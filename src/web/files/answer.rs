@@ -7,6 +7,7 @@ use super::super::range::Selection;
 use super::super::validator::{self, EntityTag, Modified, Validators};
 use super::coding::{Accepted, Coding};
 use super::entry::{Entry, State};
+use super::listing::{Form, Listing};
 use super::multipart;
 use super::tree::Representation;
 use crate::field_line;
@@ -202,6 +203,20 @@ pub(super) fn redirect_to_slash(head: &Head<'_>, res: ResponseWriter<'_>) -> Rep
     res.status(308)
         .field_fmt("Location", format_args!("{here}{name}/{mark}{query}"))
         .empty()
+}
+
+/// Answers with what is in the directory at a path.
+pub(super) fn list(listing: &Listing, path: &[u8], form: Form, res: ResponseWriter<'_>) -> Reply {
+    res.status(200)
+        .field("Content-Type", form.media_type())
+        .line(field_line!("Vary", "Accept"))
+        .line(field_line!("Cache-Control", "no-cache"))
+        .line(field_line!("X-Content-Type-Options", "nosniff"))
+        .line(field_line!(
+            "Content-Security-Policy",
+            "default-src 'none'; style-src 'unsafe-inline'"
+        ))
+        .body(listing.write(path, form))
 }
 
 /// Why there is no file to answer with.

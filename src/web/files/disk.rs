@@ -7,6 +7,8 @@ use std::sync::Arc;
 use super::cache::{self, Answer, CacheLimits, CacheStats, Kept};
 use super::coding::{Accepted, Coding};
 use super::entry::{Content, Entry, State};
+use super::listing::Listing;
+use super::path::Dotfiles;
 use super::settings::Settings;
 use super::tree::{Asker, Found, Representation};
 use crate::server::Local;
@@ -86,6 +88,16 @@ impl Disk {
             Answer::Failed(failure) => Err(failure),
             Answer::Unknown => self.look(path, accepted, settings, asker.waiting),
         }
+    }
+
+    /// What reads the names in the directory at a path.
+    pub(super) fn listing(
+        &self,
+        path: Vec<u8>,
+        dotfiles: Dotfiles,
+    ) -> impl FnOnce() -> Result<Listing, Failure> + Send + use<> {
+        let root = Arc::clone(&self.root);
+        move || Listing::read(&root, &path, dotfiles)
     }
 
     /// Looks at the files themselves.

@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use super::coding::Accepted;
 use super::entry::{Bytes, Content, Entry, State};
+use super::listing::{self, EntryKind, Listing};
+use super::path::{self, Dotfiles};
 use super::settings::Settings;
 use super::tree::{Found, Representation};
 use crate::sys::file::Failure;
@@ -88,6 +90,39 @@ impl Memory {
             prepared: None,
             varies,
         }))
+    }
+
+    /// What is in the directory at a path.
+    pub(super) fn list(&self, path: &[u8], dotfiles: Dotfiles) -> Result<Listing, Failure> {
+        if !is_directory(&self.files, path) {
+            return Err(Failure::Missing);
+        }
+        let mut directory = path.to_vec();
+        if !path.is_empty() {
+            directory.push(b'/');
+        }
+        let mut entries: Vec<listing::Entry> = Vec::new();
+        let from = (Bound::Included(&*directory), Bound::Unbounded);
+        for (name, file) in self.files.range::<[u8], _>(from) {
+            let Some(below) = name.strip_prefix(&*directory) else {
+                break;
+            };
+            let mut names = below.splitn(2, |byte| *byte == b'/');
+            let name = names.next().unwrap_or_default();
+            let kind = match names.next() {
+                Some(_) => EntryKind::Directory,
+                None => EntryKind::File(file.bytes.as_ref().len() as u64, None),
+            };
+            let entry = listing::Entry {
+                name: name.to_vec(),
+                kind,
+            };
+            // All that is below one name comes together.
+            if path::is_shown(name, dotfiles) && entries.last() != Some(&entry) {
+                entries.push(entry);
+            }
+        }
+        Ok(Listing::of(entries, false))
     }
 }
 

@@ -8,6 +8,7 @@ mod cache_control;
 mod coding;
 mod disk;
 mod entry;
+mod listing;
 mod media_type;
 mod media_types;
 mod memory;
@@ -28,9 +29,10 @@ use crate::sys::file::Failure;
 use answer::{Clock, Refusal, Varies};
 use coding::Accepted;
 use disk::Disk;
+use listing::{Form, Listing};
 use memory::Memory;
 use path::{Asked, Dotfiles, Refused};
-use settings::Settings;
+use settings::{Listings, Settings};
 use tree::{Asker, Found, Tree};
 
 pub use cache::{CacheLimits, CacheStats};
@@ -46,7 +48,7 @@ pub use settings::PageError;
 /// | another method than GET and HEAD | 405 |
 /// | a file, `/index.html` too | 200, or what its conditions and its Range make of it: 206, 304, 412, 416 |
 /// | a file with a slash behind it | 404 |
-/// | a directory with a slash behind it | its `index.html`, else 404: that it is there is nobody's business |
+/// | a directory with a slash behind it | its [index](Files::with_index), or a [listing](Files::with_listings) if it is to have one, else 404: that it is there is nobody's business |
 /// | a directory without | 308 to the same with a slash, relative |
 /// | a dotfile, but for `.well-known` | 404, unless [they are served](Files::with_dotfiles) |
 /// | a FIFO, a device, a socket | 404 |
@@ -212,6 +214,14 @@ impl Files {
         self.tree.cache_stats(local, &self.settings)
     }
 
+    /// Lists what is in a directory that has no index: as a page, or in JSON for who likes `application/json` better than
+    /// `text/html`. Of each file it has the size and the date, and of all at most 1000 names, which is said. What would not be
+    /// served is not listed. It is read on the loop, or by a thread of the [pool](Self::with_pool).
+    #[must_use]
+    pub fn with_listings(self) -> Files {
+        self.set(|settings| settings.listings = Listings::All)
+    }
+
     /// Sends what refuses a file with this status as the page at `path` below the root, rather than in a sentence. Where that
     /// is not there, a sentence it is. Of several pages for a status the last one counts. Errors: a status that no file is
     /// refused with (400, 403, 404, 405, 500 and 503 are), a path that no file can have.
@@ -334,7 +344,56 @@ impl Files {
             }
         }
         self.path.truncate(directory);
-        self.refuse(head, Refusal::Missing, res)
+        match self.settings.listings {
+            Listings::None => self.refuse(head, Refusal::Missing, res),
+            Listings::All => self.list(head, res),
+        }
+    }
+
+    /// Answers with what is in the directory that `self.path` is the path of. Where there are threads to wait for disks, one
+    /// of them reads it.
+    fn list(&mut self, head: &Head<'_>, res: ResponseWriter<'_>) -> Reply {
+        let form = if accept::prefers_json(head.fields()) {
+            Form::Json
+        } else {
+            Form::Html
+        };
+        let dotfiles = self.settings.dotfiles;
+        match (&self.tree, &self.pool) {
+            (Tree::Disk(disk), Some(pool)) => {
+                let job = disk.listing(self.path.clone(), dotfiles);
+                let (mut files, head) = (self.clone(), head.bytes().to_vec());
+                files.path.clone_from(&self.path);
+                pool.run(res, job, move |listing, res| {
+                    let limits = res.limits().http.clone();
+                    match reparse(&limits, &head, &mut Slots::new()) {
+                        Some(head) => files.listed(listing, form, &head, res),
+                        None => res.status(500).empty(), // a head that was sound is sound
+                    }
+                })
+            }
+            (Tree::Disk(disk), None) => {
+                let listing = disk.listing(self.path.clone(), dotfiles)();
+                self.listed(listing, form, head, res)
+            }
+            (Tree::Memory(memory), _) => {
+                let listing = memory.list(&self.path, dotfiles);
+                self.listed(listing, form, head, res)
+            }
+        }
+    }
+
+    fn listed(
+        &mut self,
+        listing: Result<Listing, Failure>,
+        form: Form,
+        head: &Head<'_>,
+        res: ResponseWriter<'_>,
+    ) -> Reply {
+        match listing {
+            Ok(listing) => answer::list(&listing, &self.path, form, res),
+            Err(failure) => self.refuse(head, failure.into(), res),
+        }
     }
 
     /// Answers that there is no file, with whatever page is set for that.

@@ -84,9 +84,16 @@ fn enter(segment: &str, dotfiles: Dotfiles, into: &mut Vec<u8>) -> Result<(), Re
         // Whoever encodes a dot segment hides it from somebody: clients and proxies resolve the plain ones.
         b"." | b".." => Err(Refused::Malformed),
         name if name.iter().any(|byte| matches!(byte, 0 | b'/')) => Err(Refused::Malformed),
-        b".well-known" => Ok(()),
-        [b'.', ..] if dotfiles == Dotfiles::Hidden => Err(Refused::Hidden),
+        name if !is_shown(name, dotfiles) => Err(Refused::Hidden),
         _ => Ok(()),
+    }
+}
+
+/// Whether what has this name in a directory is served.
+pub(super) fn is_shown(name: &[u8], dotfiles: Dotfiles) -> bool {
+    match dotfiles {
+        Dotfiles::Hidden => !name.starts_with(b".") || name == b".well-known",
+        Dotfiles::Served => true,
     }
 }
 

@@ -19,8 +19,19 @@ pub(super) struct Settings {
     pub(super) cache_control: CacheControl,
     /// What refusals of a status are sent with: paths below the root.
     pub(super) error_pages: Vec<(u16, Vec<u8>)>,
+    /// Whether a directory without an index is listed.
+    pub(super) listings: Listings,
     /// What is sent to who wants a page that is not there: a path below the root.
     pub(super) fallback: Option<Vec<u8>>,
+}
+
+/// What directories without an index are answered with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Listings {
+    /// As if they were not there.
+    None,
+    /// What is in them.
+    All,
 }
 
 impl Default for Settings {
@@ -31,6 +42,7 @@ impl Default for Settings {
             media_types: MediaTypes::default(),
             cache_control: CacheControl::default(),
             error_pages: Vec::new(),
+            listings: Listings::None,
             fallback: None,
         }
     }

@@ -4,8 +4,10 @@ mod changes;
 mod codings;
 mod conditions;
 mod fresh;
+mod listing;
 mod memory;
 mod paths;
+mod races;
 mod ranges;
 mod safety;
 mod settings;
@@ -155,6 +157,19 @@ impl Answer {
         assert_eq!(values.next(), None, "{name} once");
         value
     }
+}
+
+/// Takes the answer that `bytes` begin with, once it is whole. It has a Content-Length.
+fn take_answer(bytes: &mut Vec<u8>) -> Option<Answer> {
+    let head = bytes.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
+    let mut answer = Answer::parse(&bytes[..head]);
+    let length: usize = answer.field("content-length")?.parse().expect("a length");
+    if bytes.len() < head + length {
+        return None;
+    }
+    answer.body = bytes[head..head + length].to_vec();
+    bytes.drain(..head + length);
+    Some(answer)
 }
 
 fn noise(length: usize) -> Vec<u8> {
