@@ -68,6 +68,7 @@ impl Stage {
         let files = Files::new(ROOT).map_err(|error| cannot("open the root", &error))?;
         let files = files
             .cache(limits)
+            .with_listings()
             .with_pool(Pool::new(PoolLimits::default()));
         let server = Server::bind("127.0.0.1:80").map_err(|error| error.to_string())?;
         let server = server.event_loop(files, ());
@@ -186,6 +187,12 @@ pub(super) fn files_change(world: &World, fault: &Fault) -> Said<Option<String>>
                 "step {number}, {path}: {status}, {begin:?}, not {wanted:?}"
             ));
         }
+    }
+    match stage.ask(world, "/d/") {
+        Ok(Some((200, list))) if list.windows(5).any(|it| it == b"small") => {}
+        Ok(_) if !matches!(fault.plan, Plan::Sound) => {}
+        Ok(answer) => failures.push(format!("a list: {answer:?}")),
+        Err(error) => return Ok(Some(error)),
     }
     drop(stage);
     if failures.is_empty() {
