@@ -142,7 +142,7 @@ fn siblings_lead_nowhere_either() {
     let root = directory(&[("public/a.css", b"as it is"), ("secret", b"secret")]);
     std::os::unix::fs::symlink("../secret", root.join("public/a.css.gz")).expect("a link");
     let files = Files::new(root.join("public")).expect("a directory");
-    let site = Site::serve(root, files);
+    let site = Site::serve_files(root, files);
     let answer = site.check("GET /a.css", &["Accept-Encoding: gzip"], 200);
     assert_eq!(answer.body, b"as it is");
     assert_eq!(answer.field("vary"), None);

@@ -30,7 +30,7 @@ fn site(set: impl FnOnce(Files) -> Files) -> Site {
     nix::unistd::mkfifo(&dir.join("fifo"), nix::sys::stat::Mode::S_IRWXU).expect("a new name");
     fs::create_dir(root.join("public/empty")).expect("a new directory");
     let files = Files::new(root.join("public")).expect("a directory");
-    Site::serve(root, set(files))
+    Site::serve_files(root, set(files))
 }
 
 const JSON: &str = "Accept: application/json";
@@ -136,7 +136,7 @@ fn a_directory_of_more_than_a_thousand_names_is_cut_and_says_so() {
         fs::write(root.join(at.to_string()), "").expect("a file");
     }
     let files = Files::new(&root).expect("a directory").with_listings();
-    let site = Site::serve(root, files);
+    let site = Site::serve_files(root, files);
     let answer = site.check("GET /", &[JSON], 200);
     assert_eq!(names(&answer).len(), 1000);
     let value: serde_json::Value = serde_json::from_slice(&answer.body).expect("JSON");

@@ -22,6 +22,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, UNIX_EPOCH};
 
+use edgeloop::server::pool::{Pool, PoolLimits};
 use edgeloop::sys::Address;
 use edgeloop::web::Files;
 use edgeloop::{Handle, Handler, Server};
@@ -36,13 +37,29 @@ struct Site {
     address: SocketAddr,
     handle: Handle,
     server: Option<JoinHandle<()>>,
+    /// Servers of the same files that have to answer the same: without a cache, and with a pool that waits for disks.
+    ways: Vec<Site>,
 }
 
 impl Site {
     fn new(files: &[(&str, &[u8])]) -> Site {
         let root = directory(files);
         let handler = Files::new(&root).expect("a directory");
-        Site::serve(root, handler)
+        Site::serve_files(root, handler)
+    }
+
+    /// Serves files in every way: whoever [asks](Site::ask) asks all of them.
+    fn serve_files(root: PathBuf, files: Files) -> Site {
+        let pool = Pool::new(PoolLimits::default());
+        let ways = [
+            files.clone().without_cache(),
+            files.clone().with_pool(pool.clone()),
+            files.clone().without_cache().with_pool(pool),
+        ];
+        let ways = ways.map(|files| Site::serve(directory(&[]), files));
+        let mut site = Site::serve(root, files);
+        site.ways = ways.into();
+        site
     }
 
     fn serve(root: PathBuf, handler: impl Handler + Clone + Send + Sync + 'static) -> Site {
@@ -60,6 +77,7 @@ impl Site {
             address,
             handle,
             server: Some(server),
+            ways: Vec::new(),
         }
     }
 
@@ -70,7 +88,20 @@ impl Site {
         stream
     }
 
+    /// Asks twice, so that the second answer is of what is remembered, and in every other way: all answers are the same.
     fn ask(&self, line: &str, fields: &[&str]) -> Answer {
+        let answer = self.ask_once(line, fields);
+        if !self.ways.is_empty() {
+            let again = std::iter::once(self).chain(&self.ways);
+            for (way, site) in again.enumerate() {
+                let other = site.ask_once(line, fields);
+                assert_eq!(other.but_for_date(), answer.but_for_date(), "{line} {way}");
+            }
+        }
+        answer
+    }
+
+    fn ask_once(&self, line: &str, fields: &[&str]) -> Answer {
         let mut stream = self.connect();
         let head = head(line, &[fields, &["Connection: close"]].concat());
         stream.write_all(head.as_bytes()).expect("connected");
@@ -149,6 +180,17 @@ impl Answer {
                 .collect(),
             body: bytes[used..].to_vec(),
         }
+    }
+
+    fn but_for_date(&self) -> (u16, Vec<&(String, String)>, String) {
+        let fields = self.fields.iter().filter(|(name, _)| name != "date");
+        let body = self.body.escape_ascii().take(2000).collect::<Vec<_>>();
+        let body = format!(
+            "{} bytes, {}",
+            self.body.len(),
+            String::from_utf8_lossy(&body)
+        );
+        (self.status, fields.collect(), body)
     }
 
     fn field(&self, name: &str) -> Option<&str> {

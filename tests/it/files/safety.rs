@@ -66,7 +66,7 @@ fn dotfiles_are_hidden_unless_they_are_served() {
     site.check("GET /.well-known/security.txt", &[], 200);
     let root = directory(&files);
     let handler = Files::new(&root).expect("a directory").with_dotfiles();
-    let site = Site::serve(root, handler);
+    let site = Site::serve_files(root, handler);
     site.check("GET /.env", &[], 200);
     site.check("GET /.git/config", &[], 200);
 }

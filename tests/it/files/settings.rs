@@ -7,7 +7,7 @@ use super::{Answer, Site, directory};
 fn site(files: &[(&str, &[u8])], set: impl FnOnce(Files) -> Files) -> Site {
     let root = directory(files);
     let handler = set(Files::new(&root).expect("a directory"));
-    Site::serve(root, handler)
+    Site::serve_files(root, handler)
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::super::coding::{Accepted, Coding};
 use super::super::entry::{Entry, State};
 use super::kept::{Group, Kept};
-use super::table::Cost;
+use super::table::{Cost, Table};
 use super::{Answer, Cache, Place, REST};
 use crate::sys::Fd;
 use crate::sys::at_hand::{self, Waiting, Wanted};
@@ -260,6 +260,7 @@ impl Cache {
             cost.bytes += takes.bytes + HEAD_BYTES;
             cost.files += takes.files;
         }
+        let cost = Table::cost_of(path, cost);
         self.make_room(cost);
         let place = self
             .table
@@ -271,10 +272,11 @@ impl Cache {
 
     /// Remembers what takes nothing but its name.
     fn remember(&mut self, path: &[u8], place: Place) -> &Place {
-        self.make_room(Cost::default());
+        let cost = Table::cost_of(path, Cost::default());
+        self.make_room(cost);
         let at = match self.table.place_of(path) {
             Some(at) => at,
-            None => self.table.insert(path, place, Vec::new(), Cost::default()),
+            None => self.table.insert(path, place, Vec::new(), cost),
         };
         self.table.at(at)
     }

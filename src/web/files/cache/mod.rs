@@ -79,6 +79,8 @@ pub(super) struct Cache {
     watches: Watches,
     /// Lookups that are to do without.
     rest: u32,
+    /// The queue can't be read: what happens is not known any more.
+    deaf: bool,
     stats: CacheStats,
     /// Where paths are made: its memory is used again.
     path: Vec<u8>,
@@ -217,14 +219,17 @@ impl Cache {
             table: Table::default(),
             watches: Watches::default(),
             rest: 0,
+            deaf: false,
             stats: CacheStats::default(),
             path: Vec::new(),
         }));
         let weak = Rc::downgrade(&cache);
         local.watch(queue, Interest::READ, move |_, _| match weak.upgrade() {
             Some(cache) => {
-                cache.borrow_mut().hear();
-                Watch::Keep
+                let mut cache = cache.borrow_mut();
+                cache.hear();
+                // A queue that can't be read would be told of for ever.
+                if cache.deaf { Watch::End } else { Watch::Keep }
             }
             None => Watch::End,
         })?;
@@ -239,6 +244,9 @@ impl Cache {
         moment: Moment,
         waiting: Waiting,
     ) -> Answer {
+        if self.deaf {
+            return Answer::Unknown;
+        }
         if self.looked < Some(moment) {
             if !self.hear() {
                 return Answer::Unknown;
@@ -269,7 +277,10 @@ impl Cache {
                     break;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => break,
+                Err(_) => {
+                    self.deaf = true;
+                    break;
+                }
             }
         }
         self.notices = Some(notices);

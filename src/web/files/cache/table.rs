@@ -69,6 +69,14 @@ impl Table {
         self.places.contains(place)
     }
 
+    /// What a place takes whose content takes so much.
+    pub(super) fn cost_of(path: &[u8], content: Cost) -> Cost {
+        Cost {
+            bytes: content.bytes + path.len() + PLACE_BYTES,
+            files: content.files,
+        }
+    }
+
     /// Puts something at a path where nothing is.
     pub(super) fn insert(
         &mut self,
@@ -78,10 +86,6 @@ impl Table {
         cost: Cost,
     ) -> usize {
         let path: Arc<[u8]> = Arc::from(path);
-        let cost = Cost {
-            bytes: cost.bytes + path.len() + PLACE_BYTES,
-            ..cost
-        };
         self.cost.bytes += cost.bytes;
         self.cost.files += cost.files;
         let at = self.places.insert(Entry {
