@@ -7,6 +7,7 @@ mod cache;
 mod cache_control;
 mod coding;
 mod disk;
+mod embed;
 mod entry;
 mod listing;
 mod media_type;
@@ -37,6 +38,7 @@ use tree::{Asker, Found, Tree};
 
 pub use cache::{CacheLimits, CacheStats};
 pub use cache_control::CacheControlError;
+pub use embed::embed_directory;
 pub use media_types::MediaTypesError;
 pub use memory::{FileBytes, FileNameError};
 pub use settings::PageError;
@@ -96,7 +98,7 @@ impl Files {
 
     /// Serves files that are in memory, by path: what is part of the program, or was made. Directories are where files are.
     /// All else is as for those below a directory, but for Last-Modified: nobody knows when they were changed, and the
-    /// ETag is a digest. The later one of two with the same path counts. Errors: a path that nobody can ask for, one that is a
+    /// ETag is a digest. A build script makes such files of a directory ([`embed_directory`]). The later one of two with the same path counts. Errors: a path that nobody can ask for, one that is a
     /// directory too.
     ///
     /// ```
