@@ -21,7 +21,7 @@ ONLY = "//! The rules of edge-triggered epoll.\n\nmod edge;\n"
 
 SESSION, WORKER, ACCEPT = "src/server/session.rs", "src/server/worker.rs", "src/server/accept.rs"
 ADVANCE = "            match self.parse_held(cx, budget) {\n"
-NOTE = "        self.note(ready);\n        let limits = &cx.shared.limits;\n"
+NOTE = "        self.note(ready);\n        let arrival = "
 
 # Rule, what is broken, file, text, what stands in its place, tests of which one at least has to fail.
 MUTATIONS = [

@@ -32,7 +32,7 @@ DEADLINES, PATIENCE, CLOSING = "src/reactor/deadlines.rs", "src/server/patience.
 SESSION, ANSWER, FLUSH = "src/server/session.rs", "src/server/answer.rs", "src/server/flush.rs"
 INFLOW, OUTPUT, DRAIN, CONN = "src/server/inflow.rs", "src/server/output.rs", "src/server/drain.rs", "src/http/conn.rs"
 DECODE, ENCODE = "src/http/decode.rs", "src/http/encode.rs"
-FILES, CONTENT = "src/web/files.rs", "src/web/content.rs"
+FILES, RANGES = "src/web/files/disk.rs", "src/web/files/answer.rs"
 POOL, QUEUE = "src/server/pool.rs", "src/server/pool/queue.rs"
 
 # What is broken, file, text, what stands in its place; further texts of the same file may follow.
@@ -275,11 +275,11 @@ MUTATIONS = [
     ("a body that goes wrong ends its duplex in order", SESSION,
      "                Event::Closed if self.awaits.inflow().is_some() => return (at, Parsed::Broken),\n", ""),
     # Files.
-    ("a range ends one byte early", CONTENT, "(answer, first..last + 1)", "(answer, first..last)"),
-    ("a range begins at the beginning", CONTENT, "(answer, first..last + 1)", "(answer, 0..last + 1)"),
+    ("a range ends one byte early", RANGES, "part.first..part.last + 1", "part.first..part.last"),
+    ("a range begins at the beginning", RANGES, "part.first..part.last + 1", "0..part.last + 1"),
     ("a file of the very date counts as newer", "src/web/precondition.rs",
      "modified.secs <= since", "modified.secs < since"),
-    ("a lookup that was disturbed is not repeated", FILES, "== Failure::Again && tries < TRIES", "== Failure::Again && tries > TRIES"),
+    ("a lookup that was disturbed is not repeated", FILES, "Err(Failure::Again) if tries < TRIES", "Err(Failure::Again) if tries > TRIES"),
 ]
 
 

@@ -62,7 +62,7 @@ pub(super) const fn is_value_byte(byte: u8) -> bool {
 
 /// Whether the bytes may be a field value.
 #[inline]
-pub(super) fn is_value(bytes: &[u8]) -> bool {
+pub fn is_value(bytes: &[u8]) -> bool {
     all_are(VALUE, bytes)
 }
 

@@ -1,6 +1,6 @@
-//! Field lines that never change, checked when the program is compiled.
+//! Field lines that are made before they are sent: when the program is compiled, or once for many answers.
 
-use super::encode::is_reserved;
+use super::encode::{self, FieldError, is_reserved};
 use super::field::{is_token_byte, is_value_byte};
 
 /// A field whose name and value are constants. Made by [`field_line!`](crate::field_line): one that can't be sent does
@@ -41,6 +41,49 @@ impl FieldLine {
     #[inline]
     pub const fn as_str(self) -> &'static str {
         self.0
+    }
+}
+
+/// Field lines that are encoded once and sent in many answers, as one copy.
+///
+/// ```
+/// use edgeloop::{Reply, ResponseWriter};
+/// use edgeloop::http::{FieldError, FieldLines};
+///
+/// fn of_version(version: &str) -> Result<FieldLines, FieldError> {
+///     let mut lines = FieldLines::default();
+///     lines.field("X-Version", version)?;
+///     lines.field("Cache-Control", "no-cache")?;
+///     Ok(lines)
+/// }
+///
+/// fn page(lines: &FieldLines, res: ResponseWriter) -> Reply {
+///     res.status(200).lines(lines).text("Hello, world!\n")
+/// }
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FieldLines(Vec<u8>);
+
+impl FieldLines {
+    /// Adds a field. Errors: one that can't be sent, and is not added.
+    pub fn field(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), FieldError> {
+        encode::field(&mut self.0, name, value.as_ref())
+    }
+
+    /// Adds a field that was checked when the program was compiled.
+    pub fn line(&mut self, line: FieldLine) {
+        self.0.extend_from_slice(line.as_str().as_bytes());
+    }
+
+    /// Takes lines that were written by [`field`](encode::field), and so can be sent.
+    pub(crate) fn encoded(lines: &[u8]) -> FieldLines {
+        FieldLines(lines.to_vec())
+    }
+
+    /// The lines as they are sent.
+    #[inline]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
     }
 }
 

@@ -19,6 +19,7 @@ use super::contain::{Contained, contain};
 use super::defer::Message;
 use super::observer::{Observer, Trouble};
 use super::sender::{Letter, Sender, Waiting};
+use super::states::States;
 use crate::reactor::{Mailbox, Registry, Table, Token};
 use crate::sys::{Fd, Instant, Interest, Ready};
 
@@ -65,6 +66,8 @@ struct Inner {
     messages_max: usize,
     /// Borrowed for a moment at a time: never while a function of others runs or is dropped.
     tasks: RefCell<Tasks>,
+    /// What handlers share: an `Rc` of each type.
+    kept: RefCell<States>,
     /// The earliest timer, and what the reactor was last told of it.
     next: Cell<Instant>,
     told: Cell<Instant>,
@@ -133,6 +136,31 @@ impl Local {
     /// The number of its core, from 0: which of a server's loops it is.
     pub fn core(&self) -> usize {
         self.0.core.get()
+    }
+
+    /// What the handlers of this loop share of this type, made now if there is none: one value of each type, which lives as
+    /// long as the loop. It is for what is not `Send`, or is of no use on other loops, and is needed by handlers that are
+    /// cloned for each core.
+    ///
+    /// # Panics
+    /// When `make` asks for something shared itself.
+    ///
+    /// ```
+    /// use core::cell::Cell;
+    /// use edgeloop::{Reply, Request, ResponseWriter};
+    ///
+    /// #[derive(Default)]
+    /// struct Answered(Cell<u64>);
+    ///
+    /// fn count(_: &Request, res: ResponseWriter) -> Reply {
+    ///     let answered = res.local().share(Answered::default);
+    ///     answered.0.set(answered.0.get() + 1);
+    ///     res.status(200).text(format!("{} of this loop\n", answered.0.get()))
+    /// }
+    /// ```
+    pub fn share<T: 'static>(&self, make: impl FnOnce() -> T) -> Rc<T> {
+        let mut kept = self.0.kept.borrow_mut();
+        Rc::clone(kept.get_or(|| Rc::new(make())))
     }
 
     /// Watches a descriptor, or whatever owns one: `on_ready` is called with it when it is ready.
@@ -240,6 +268,7 @@ impl Local {
                 timers: BTreeMap::new(),
                 timers_set: 0,
             }),
+            kept: RefCell::default(),
             next: Cell::new(Instant::NEVER),
             told: Cell::new(Instant::NEVER),
         }))
@@ -259,8 +288,9 @@ impl Local {
             let table = std::mem::replace(&mut tasks.table, Table::apart());
             (table, tasks.registry.take())
         };
+        let kept = self.0.kept.take();
         self.0.next.set(Instant::NEVER);
-        drop((table, registry));
+        drop((table, registry, kept));
     }
 
     /// When the earliest timer is due.

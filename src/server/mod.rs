@@ -16,7 +16,8 @@
 //! `transport`; `patience` is its deadline; `handler`, `route`, `response`, `added`, `helpers`, `output`, `stream`, `waker`,
 //! `defer` and [`pool`] are what applications see, `limits` and `observer` what operators do; `local` and `sender` are what
 //! else a program has on the loop; `inflow` is a body on its way to handlers; `states` is what they keep with a
-//! connection; `contain` is where their panics end; `buffers`, `preamble` and `shared` are what all sessions of a worker use.
+//! connection; `moment` is what is known of when they have come; `contain` is where their panics end; `buffers`, `preamble`
+//! and `shared` are what all sessions of a worker use.
 
 mod accept;
 mod added;
@@ -35,6 +36,7 @@ mod helpers;
 mod inflow;
 mod limits;
 mod local;
+mod moment;
 mod observer;
 mod output;
 mod patience;
@@ -62,12 +64,13 @@ pub use handler::{Handler, Intake, Request};
 pub use helpers::Redirect;
 pub use limits::{Limits, Linger, Progress};
 pub use local::{Local, LocalId, Watch};
+pub use moment::Moment;
 pub use observer::{CloseReason, Observer, Summary, Trouble};
 pub use response::{HeadWriter, Reply, ResponseWriter, Upgrade};
 pub use route::{Attachment, RouteMatch};
 pub use sender::{NotSent, Sender};
 pub use serving::{Handle, Report, Serving};
 pub use start::{Server, StartError};
-pub use stream::{BodyWriter, Duplex, Pull, Sink, Source, Taken};
+pub use stream::{BodyWriter, Duplex, Pull, ReadAhead, Sink, Source, Taken};
 pub use take_out::TakenOut;
 pub use waker::Waker;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::buffers::Pool;
 use super::contain::{Contained, contain};
 use super::shared::Shared;
-use super::stream::{BodyWriter, Duplex, Pull, Source, owed};
+use super::stream::{BodyWriter, Duplex, Pull, ReadAhead, Source, owed};
 use super::transport::Transport;
 use super::waker::Wakes;
 use crate::http::{Conn, Limits};
@@ -88,7 +88,13 @@ pub(super) enum Tail {
         end: usize,
     },
     /// Part of a file.
-    File { file: Fd, at: u64, left: u64 },
+    File {
+        file: Arc<Fd>,
+        at: u64,
+        left: u64,
+        /// Who sees to it that what is sent next is in memory.
+        ahead: Option<Contained<Box<dyn ReadAhead>>>,
+    },
     /// Whatever it gives.
     Source(Contained<Box<dyn Source>>),
     /// Whatever it gives, while it takes what comes.
@@ -155,6 +161,16 @@ impl Tail {
         shared: &mut Shared,
         allowance: usize,
     ) -> Result<Step, Failed> {
+        if let Tail::File {
+            ahead: Some(ahead),
+            at,
+            left,
+            ..
+        } = self
+            && !is_at_hand(ahead, *at, (*left).min(allowance as u64))
+        {
+            return Ok(Step::Waits);
+        }
         let limits = &shared.limits.http;
         match self {
             Tail::Static(rest) => {
@@ -170,7 +186,7 @@ impl Tail {
                 *at += sent;
                 Ok(Step::sent(sent, part.len()))
             }
-            Tail::File { file, at, left } if shared.sendfile => {
+            Tail::File { file, at, left, .. } if shared.sendfile => {
                 let part = usize::try_from(*left).map_or(allowance, |left| left.min(allowance));
                 let sent = match transport.send_file(file, *at, part) {
                     Ok(0) => return Err(Failed::Content),
@@ -186,7 +202,7 @@ impl Tail {
                 let room = Room::Left;
                 Ok(Step::Sent { bytes: sent, room })
             }
-            Tail::File { file, at, left } => {
+            Tail::File { file, at, left, .. } => {
                 let part = usize::try_from(*left).map_or(PIECE_BYTES, |left| left.min(PIECE_BYTES));
                 let read = match read_onto(file, &mut shared.out, part, *at) {
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {
@@ -204,6 +220,11 @@ impl Tail {
             Tail::Duplex(duplex) => pull(conn, shared, |body| duplex.borrow_mut().pull(body)),
         }
     }
+}
+
+/// One that panics is not asked again: the file is sent, whoever waits for it.
+fn is_at_hand(ahead: &mut Contained<Box<dyn ReadAhead>>, at: u64, length: u64) -> bool {
+    contain(|| ahead.is_at_hand(at..at + length)).unwrap_or(true)
 }
 
 /// Has a piece encoded.
@@ -330,9 +351,10 @@ mod tests {
     #[test]
     fn nothing_is_said_to_follow_the_last_piece() {
         let file = |left| Tail::File {
-            file: socket::pair().expect("two sockets").0,
+            file: Arc::new(socket::pair().expect("two sockets").0),
             at: 0,
             left,
+            ahead: None,
         };
         let shared = |at| Tail::Shared {
             bytes: Arc::from(*b"abc"),

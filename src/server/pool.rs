@@ -190,6 +190,12 @@ impl Pool {
         self.0.run(res, job, continuation)
     }
 
+    /// Runs `job` on a thread of the pool for nobody in particular. Whether there was room; if not, it is dropped. It is dropped
+    /// too when the pool ends before it has begun, or has no thread at all. A panic in it costs nothing.
+    pub fn spawn(&self, job: impl FnOnce() + Send + 'static) -> bool {
+        self.0.spawn(job)
+    }
+
     /// A new lane, for a route that must not have all threads.
     pub fn lane(&self, limits: LaneLimits) -> Lane {
         let running_max = limits.running_max.max(1);
@@ -262,12 +268,32 @@ impl Lane {
         let need = queue.push(self.number, asked, client, task);
         drop(queue);
         drop(gone);
+        self.tell(need);
+        reply
+    }
+
+    /// Runs a job as [`Pool::spawn`] does.
+    pub fn spawn(&self, job: impl FnOnce() + Send + 'static) -> bool {
+        let (shared, asked) = (self.shared(), Instant::now());
+        let mut queue = shared.lock();
+        if !queue.has_room(self.number) {
+            queue.refuse(self.number);
+            drop(queue);
+            drop(job);
+            return false;
+        }
+        let need = queue.push(self.number, asked, Arc::default(), Box::new(Untold(job)));
+        drop(queue);
+        self.tell(need);
+        true
+    }
+
+    fn tell(&self, need: Need) {
         match need {
             Need::Nobody => {}
-            Need::Sleeper => shared.news.notify_one(),
+            Need::Sleeper => self.shared().news.notify_one(),
             Need::Thread => self.owner.start_thread(),
         }
-        reply
     }
 
     /// What has become of its jobs.
@@ -414,4 +440,15 @@ impl<T: Send + 'static, J: FnOnce() -> T + Send> Task for Typed<J, T> {
     fn refuse(self: Box<Self>) {
         self.promise.fail(Finish::Refused);
     }
+}
+
+/// A job that nobody is told of.
+struct Untold<J>(J);
+
+impl<J: FnOnce() + Send> Task for Untold<J> {
+    fn run(self: Box<Self>, end: &dyn Fn(bool)) {
+        end(contain(self.0).is_none());
+    }
+
+    fn refuse(self: Box<Self>) {}
 }

@@ -1,5 +1,6 @@
 //! Writing answers. What a handler returns can only be made here, so it has answered.
 
+use core::borrow::Borrow;
 use core::cell::RefCell;
 use core::fmt::Write as _;
 use core::ops::Range;
@@ -11,13 +12,16 @@ use super::contain::Contained;
 use super::defer::{self, BeginBy, Completer, Deferred, Promise};
 use super::limits::Limits;
 use super::local::Local;
+use super::moment::Moment;
 use super::output::{Tail, read_all_onto};
 use super::shared::Shared;
 use super::states::States;
-use super::stream::{Duplex, Source};
+use super::stream::{Duplex, ReadAhead, Source};
 use super::take_out::{TakenOut, Taker};
 use super::waker::{Waker, Wakes};
-use crate::http::{Conn, Content, FieldError, FieldLine, FieldName, Head, Length, encode};
+use crate::http::{
+    Conn, Content, FieldError, FieldLine, FieldLines, FieldName, Head, Length, encode,
+};
 use crate::reactor::Token;
 use crate::sys::{Fd, PeerAddress};
 
@@ -93,6 +97,7 @@ pub struct ResponseWriter<'a> {
     pub(super) shared: &'a mut Shared,
     connection: Token,
     peer: PeerAddress,
+    moment: Moment,
     /// Of an interim answer.
     pub(super) fault: Option<FieldError>,
 }
@@ -107,12 +112,14 @@ impl<'a> ResponseWriter<'a> {
     ) -> Self {
         shared.outcome = None;
         shared.wakes = Wakes::default();
+        let moment = shared.moments.of_request();
         ResponseWriter {
             conn,
             states,
             shared,
             connection,
             peer,
+            moment,
             fault: None,
         }
     }
@@ -299,6 +306,12 @@ impl<'a> ResponseWriter<'a> {
         self.peer
     }
 
+    /// A moment by which the first byte of the request had come: for handlers that answer with what they remember.
+    #[inline]
+    pub fn moment(&self) -> Moment {
+        self.moment
+    }
+
     /// What was kept with the connection of this type, if anything was.
     pub fn connection_state<T: 'static>(&mut self) -> Option<&mut T> {
         self.states.get()
@@ -396,6 +409,27 @@ impl HeadWriter<'_> {
     pub fn line(self, line: FieldLine) -> Self {
         self.shared.out.extend_from_slice(line.as_str().as_bytes());
         self
+    }
+
+    /// Adds fields that were encoded before. Costs one copy.
+    #[inline]
+    #[must_use]
+    pub fn lines(self, lines: &FieldLines) -> Self {
+        self.shared.out.extend_from_slice(lines.as_bytes());
+        self
+    }
+
+    /// Adds what `add` adds, and gives the lines that it has come to, for other answers that are to have the same. `None`: a
+    /// field can't be sent, and the answer is a 500.
+    pub fn record(mut self, add: impl FnOnce(Self) -> Self) -> (Self, Option<FieldLines>) {
+        let (begin, fault) = (self.shared.out.len(), self.fault.take());
+        let mut answer = add(self);
+        let lines = match answer.fault {
+            None => Some(FieldLines::encoded(&answer.shared.out[begin..])),
+            Some(_) => None,
+        };
+        answer.fault = fault.or(answer.fault);
+        (answer, lines)
     }
 
     /// Adds a field whose value is formatted, without allocating.
@@ -502,18 +536,32 @@ impl HeadWriter<'_> {
         })
     }
 
-    /// Ends the answer with `length` bytes of a regular file from `offset` on. A file that turns out shorter is 500 if
-    /// nothing of it was sent, and else breaks the connection rather than be padded.
-    pub fn file(self, file: Fd, offset: u64, length: u64) -> Reply {
+    /// Ends the answer with `length` bytes of a regular file from `offset` on: an [`Fd`] of its own, or an `Arc` of one that
+    /// others send from as well. A file that turns out shorter is 500 if nothing of it was sent, and else breaks the
+    /// connection rather than be padded.
+    pub fn file(self, file: impl Borrow<Fd> + Into<Arc<Fd>>, offset: u64, length: u64) -> Reply {
+        self.file_ahead(file, offset, length, None)
+    }
+
+    /// The same with somebody who sees to it that no piece of it has to be waited for; a file that is so small that it goes with
+    /// its head is not asked for.
+    pub fn file_ahead(
+        self,
+        file: impl Borrow<Fd> + Into<Arc<Fd>>,
+        offset: u64,
+        length: u64,
+        ahead: Option<Box<dyn ReadAhead>>,
+    ) -> Reply {
         self.followed_by(Length::Known(length), |conn, shared| {
             if length > SMALL_FILE_BYTES {
                 return Kind::Tail(Tail::File {
-                    file,
+                    file: file.into(),
                     at: offset,
                     left: length,
+                    ahead: ahead.map(Contained::new),
                 });
             }
-            if read_all_onto(&file, &mut shared.out, length as usize, offset) {
+            if read_all_onto(file.borrow(), &mut shared.out, length as usize, offset) {
                 conn.sent_body(&shared.limits.http, length);
                 Kind::Whole
             } else {

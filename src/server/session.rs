@@ -20,6 +20,7 @@ use super::defer::Client;
 use super::handler::Handler;
 use super::inflow::{Broken, Inflow};
 use super::limits::Limits;
+use super::moment::Driven;
 use super::observer::{CloseReason, Observer, Trouble};
 use super::output::Output;
 use super::patience::{Patience, Waiting};
@@ -180,6 +181,12 @@ impl<T: Transport> Session<T> {
         ready: Ready,
     ) -> Next {
         self.note(ready);
+        let arrival = ready.contains(Ready::READ) && matches!(self.held, Held::Nothing);
+        cx.shared.moments.drive(if arrival {
+            Driven::ByArrival
+        } else {
+            Driven::Otherwise
+        });
         let limits = &cx.shared.limits;
         let mut budget = Budget {
             receive: limits.receive_budget,
@@ -287,6 +294,7 @@ impl<T: Transport> Session<T> {
                 return Ok(Next::Again);
             } else {
                 let received = self.receive(input, &mut budget.receive)?;
+                cx.shared.moments.receive();
                 self.parse_received(cx, &input[..received], budget)
                     .map_err(|broken| self.broken(broken))?;
             }
@@ -431,6 +439,7 @@ impl<T: Transport> Session<T> {
                 .conn
                 .next(&cx.shared.limits.http, &input[at..], &mut slots);
             at += used;
+            let moment = cx.shared.moments.pass(used);
             match event {
                 Event::NeedInput => return (at, Parsed::NeedInput),
                 // An answer that goes on while its body comes can't end well when that does not.
@@ -438,6 +447,7 @@ impl<T: Transport> Session<T> {
                 Event::Paused | Event::Closed => return (at, Parsed::Paused),
                 Event::Request(head) => {
                     budget.requests -= 1;
+                    cx.shared.moments.begin_request(moment);
                     at += self.begin(cx, &head, &input[at..]);
                 }
                 Event::Data(data) if self.awaits.inflow().is_some() => {

@@ -6,6 +6,7 @@ use super::defer::Message;
 use super::drain::Phase;
 use super::limits::Limits;
 use super::local::Local;
+use super::moment::Moments;
 use super::preamble::{Preamble, Settings};
 use super::response::Outcome;
 use super::waker::Wakes;
@@ -43,6 +44,7 @@ pub(super) struct Shared {
     /// For values that are formatted.
     pub(super) scratch: String,
     pub(super) now: Instant,
+    pub(super) moments: Moments,
     /// What all sessions together may still send in this turn.
     pub(super) send_budget: usize,
     /// How much mail may still be taken in this turn.
@@ -67,6 +69,7 @@ impl Shared {
             added: Added::default(),
             scratch: String::new(),
             now: Instant::from_nanos(0),
+            moments: Moments::new(),
             send_budget: limits.turn_send_budget,
             message_budget: limits.message_budget,
             phase: Phase::Serving,
@@ -93,6 +96,7 @@ impl Shared {
     /// A new turn of the loop: its time, its Date, its budgets.
     pub(super) fn begin_turn(&mut self, now: Instant) {
         self.now = now;
+        self.moments.begin_turn();
         self.preamble.refresh(now);
         self.send_budget = self.limits.turn_send_budget;
         self.message_budget = self.limits.message_budget;

@@ -5,6 +5,7 @@
 //! so, and a [`Waker`](super::Waker) of the exchange has it asked again.
 
 use core::fmt;
+use core::ops::Range;
 
 use super::response::{Reply, ResponseWriter};
 use crate::http::{Conn, Encoder, Exchange, FieldError, Fields, Limits, Stage, Writing, encode};
@@ -37,6 +38,15 @@ pub enum Pull {
     End,
     /// It can't go on. The client sees a broken connection, never an end.
     Failed,
+}
+
+/// Sees to it that what is sent of a file is in memory, so that the loop does not wait for a disk. It is asked before each
+/// piece. A panic in it is taken for a yes.
+pub trait ReadAhead {
+    /// Whether these bytes of the file can be sent without waiting. If not, it has begun to have them read, and a
+    /// [`Waker`](super::Waker) of this exchange, taken before the answer began, has it asked again; where nobody has one, the
+    /// answer fails.
+    fn is_at_hand(&mut self, bytes: Range<u64>) -> bool;
 }
 
 /// Takes the body of a request as it comes, and answers when all of it has come.

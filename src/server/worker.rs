@@ -222,6 +222,7 @@ impl<H: Handler, O: Observer> Driver for Worker<H, O> {
     }
 
     fn on_resume(&mut self, reactor: &mut Reactor<Message>, token: Token) {
+        self.shared.moments.resume();
         self.with_session(reactor, token, |session, cx| {
             session.queued = false;
             Some(session.drive(cx, Ready::EMPTY))

@@ -33,6 +33,18 @@ pub struct Metadata {
     pub modified: UnixTime,
 }
 
+/// Which file it is, and when anything of it was changed: two looks that say the same have seen the same content, unless it
+/// was changed within the clock's resolution of the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Of its file system.
+    pub device: u64,
+    /// Of itself.
+    pub inode: u64,
+    /// When its content or what is known of it was changed (`st_ctime`), which nobody can set.
+    pub changed: UnixTime,
+}
+
 /// Opens a directory as a root for [`open_beneath`]. Errors: those of open(2).
 pub fn open_root(path: &Path) -> io::Result<Fd> {
     simulated!(open_root(path));
@@ -146,6 +158,11 @@ pub fn failure(error: &io::Error) -> Failure {
 
 /// What an open file is. Errors: those of fstat(2).
 pub fn metadata(file: &Fd) -> io::Result<Metadata> {
+    identify(file).map(|(metadata, _)| metadata)
+}
+
+/// [`metadata`], and which file it is. Errors: those of fstat(2).
+pub fn identify(file: &Fd) -> io::Result<(Metadata, Identity)> {
     simulated!(metadata(file));
     let stat = fstat(file)?;
     let kind = match SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT {
@@ -153,11 +170,17 @@ pub fn metadata(file: &Fd) -> io::Result<Metadata> {
         SFlag::S_IFDIR => Kind::Directory,
         _ => Kind::Other,
     };
-    Ok(Metadata {
+    let metadata = Metadata {
         kind,
         length: u64::try_from(stat.st_size).unwrap_or(0),
         modified: UnixTime::new(stat.st_mtime, stat.st_mtime_nsec),
-    })
+    };
+    let identity = Identity {
+        device: stat.st_dev,
+        inode: stat.st_ino,
+        changed: UnixTime::new(stat.st_ctime, stat.st_ctime_nsec),
+    };
+    Ok((metadata, identity))
 }
 
 /// Reads into `into` from `offset` on: how many bytes, 0 at the end. Errors: those of pread(2).

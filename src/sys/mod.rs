@@ -21,11 +21,14 @@ macro_rules! simulated {
 }
 
 mod address;
+pub mod at_hand;
 mod clock;
+pub mod directory;
 pub mod epoll;
 mod eventfd;
 mod fd;
 pub mod file;
+pub mod inotify;
 mod peer_address;
 pub mod process;
 pub mod signal;
@@ -40,5 +43,6 @@ pub use clock::{Instant, UnixTime};
 pub use epoll::{Epoll, Events, Interest, Ready};
 pub use eventfd::EventFd;
 pub use fd::Fd;
+pub use inotify::Inotify;
 pub use peer_address::PeerAddress;
 pub use socket_file::SocketFile;

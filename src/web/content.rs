@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::precondition::{self, Verdict};
-use super::range::{self, Selection};
+use super::range::{self, Part, Selection};
 use super::validator::{Modified, Tag, Validators};
 use crate::field_line;
 use crate::http::{Head, Length};
@@ -20,7 +20,7 @@ use crate::sys::{Fd, UnixTime};
 /// | a client that has it, by If-None-Match or If-Modified-Since | 304 |
 /// | one that takes it for something else, by If-Match or If-Unmodified-Since | 412 |
 /// | GET with one Range, whose If-Range holds if it has one | 206, or 416 beyond the end |
-/// | GET with several ranges, or one that is not understood | 200 |
+/// | GET with several ranges, or with what is not understood | 200 |
 /// | another method | 200, whatever the conditions |
 ///
 /// ```
@@ -115,14 +115,20 @@ impl<'c, S: FnOnce(HeadWriter<'_>, Range<u64>) -> Reply> Content<'c, S> {
             tag,
             modified: modified.map(|modified| Modified::of(unix_time(modified), UnixTime::now())),
         };
-        match begin(head, &current, size, fields, res) {
-            Ok((answer, part)) => {
-                let answer = with_fields(answer.field("Content-Type", media_type), fields);
-                let answer = with_validators(answer, &current);
-                send(answer.line(field_line!("Accept-Ranges", "bytes")), part)
-            }
-            Err(reply) => reply,
-        }
+        let described =
+            |answer| with_fields(answer, fields.iter().filter(|field| !describes(field.0)));
+        let res = match admit(head, &current, res, described) {
+            Ok(res) => res,
+            Err(reply) => return reply,
+        };
+        let (answer, part) = match select(head, &current, size) {
+            Selection::Whole | Selection::Parts(_) => (res.status(200), 0..size),
+            Selection::Part(part) => (begin_part(res, part, size), part.first..part.last + 1),
+            Selection::Unsatisfiable => return unsatisfiable(res, size),
+        };
+        let answer = with_fields(answer.field("Content-Type", media_type), fields);
+        let answer = with_validators(answer, &current);
+        send(answer.line(field_line!("Accept-Ranges", "bytes")), part)
     }
 }
 
@@ -195,60 +201,62 @@ fn indices(part: &Range<u64>) -> Range<usize> {
     part.start as usize..part.end as usize
 }
 
-/// Begins the answer to a request for content in this state: status and Content-Range. The part that is asked for is what
-/// is to be sent. Or it is answered: 304, 412 or 416.
-pub(super) fn begin<'a>(
+/// Judges the conditions of a request for content in this state. It is to be answered, or that is done: 304, with what
+/// `with` adds to that, or 412.
+pub(super) fn admit<'a>(
     head: &Head<'_>,
     current: &Validators<'_>,
-    size: u64,
-    fields: &[(&str, &str)],
     res: ResponseWriter<'a>,
-) -> Result<(HeadWriter<'a>, Range<u64>), Reply> {
+    with: impl FnOnce(HeadWriter<'a>) -> HeadWriter<'a>,
+) -> Result<ResponseWriter<'a>, Reply> {
     if !matches!(head.method(), "GET" | "HEAD") {
-        return Ok((res.status(200), 0..size));
+        return Ok(res);
     }
     match precondition::evaluate(head.fields(), current) {
-        Verdict::Proceed => {}
-        Verdict::NotModified => {
-            // RFC 9110 §15.4.5: what describes the content itself is not repeated.
-            let describes = |name: &str| {
-                let begin = name.as_bytes().get(..8);
-                begin.is_some_and(|begin| begin.eq_ignore_ascii_case(b"content-"))
-            };
-            let mut answer = res.status(304);
-            for (name, value) in fields.iter().filter(|(name, _)| !describes(name)) {
-                answer = answer.field(name, value);
-            }
-            return Err(with_validators(answer, current).empty());
-        }
+        Verdict::Proceed => Ok(res),
+        Verdict::NotModified => Err(with_validators(with(res.status(304)), current).empty()),
         Verdict::Failed => {
             let answer = with_validators(res.status(412), current);
-            return Err(explain(answer, "it has changed\n"));
-        }
-    }
-    // RFC 9110 §14.2: only GET has ranges.
-    let range = match head.method() {
-        "GET" => precondition::range(head.fields(), current),
-        _ => None,
-    };
-    match range.map_or(Selection::Whole, |range| range::select(range, size)) {
-        Selection::Whole => Ok((res.status(200), 0..size)),
-        Selection::Part { first, last } => {
-            let range = format_args!("bytes {first}-{last}/{size}");
-            let answer = res.status(206).field_fmt("Content-Range", range);
-            Ok((answer, first..last + 1))
-        }
-        Selection::Unsatisfiable => {
-            let range = format_args!("bytes */{size}");
-            let answer = res.status(416).field_fmt("Content-Range", range);
-            Err(explain(answer, "it ends before that range\n"))
+            Err(explain(answer, "it has changed\n"))
         }
     }
 }
 
-fn with_fields<'a>(answer: HeadWriter<'a>, fields: &[(&str, &str)]) -> HeadWriter<'a> {
+/// What of so many bytes in this state is asked for. Only GET has ranges (RFC 9110 §14.2).
+pub(super) fn select(head: &Head<'_>, current: &Validators<'_>, size: u64) -> Selection {
+    let range = match head.method() {
+        "GET" => precondition::range(head.fields(), current),
+        _ => None,
+    };
+    range.map_or(Selection::Whole, |range| range::select(range, size))
+}
+
+/// Begins an answer that has one part of so many bytes.
+pub(super) fn begin_part(res: ResponseWriter<'_>, part: Part, size: u64) -> HeadWriter<'_> {
+    let Part { first, last } = part;
+    let range = format_args!("bytes {first}-{last}/{size}");
+    res.status(206).field_fmt("Content-Range", range)
+}
+
+/// Answers who asks for what lies beyond so many bytes.
+pub(super) fn unsatisfiable(res: ResponseWriter<'_>, size: u64) -> Reply {
+    let range = format_args!("bytes */{size}");
+    let answer = res.status(416).field_fmt("Content-Range", range);
+    explain(answer, "it ends before that range\n")
+}
+
+/// Whether a field describes the content itself, so that a 304 does not repeat it (RFC 9110 §15.4.5).
+fn describes(name: &str) -> bool {
+    let begin = name.as_bytes().get(..8);
+    begin.is_some_and(|begin| begin.eq_ignore_ascii_case(b"content-"))
+}
+
+fn with_fields<'a, 'f>(
+    answer: HeadWriter<'a>,
+    fields: impl IntoIterator<Item = &'f (&'f str, &'f str)>,
+) -> HeadWriter<'a> {
     fields
-        .iter()
+        .into_iter()
         .fold(answer, |answer, (name, value)| answer.field(name, value))
 }
 

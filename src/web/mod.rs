@@ -13,7 +13,7 @@
 //!
 //! Of answers: [`Respond`] is what a head can have more, `set_cookie` what is told to be remembered, `event_stream` what is told by and by. [`Content`] in `content`
 //! is judged by `precondition` and `range`, and `validator` says what state it is in. [`Files`] in `files` is such content from
-//! below a directory: `path` turns the path of a target into the path of a file, `media_type` says what it is.
+//! a tree of files.
 
 #![forbid(unsafe_code)]
 
@@ -24,11 +24,11 @@ mod event_stream;
 mod files;
 #[cfg(feature = "json")]
 mod json;
-mod media_type;
+
 mod middleware;
 mod multipart;
 mod params;
-mod path;
+
 mod precondition;
 mod proxies;
 mod range;
@@ -41,7 +41,10 @@ mod validator;
 pub use content::Content;
 pub use cookies::{Cookies, cookies};
 pub use event_stream::{ServerEvent, ServerEventError, event_stream, event_stream_comment};
-pub use files::Files;
+pub use files::{
+    CacheControlError, CacheLimits, CacheStats, FileBytes, FileNameError, Files, MediaTypesError,
+    PageError, embed_directory,
+};
 #[cfg(feature = "json")]
 pub use json::json;
 pub use middleware::{

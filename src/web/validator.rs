@@ -2,14 +2,13 @@
 
 use crate::http::date;
 use crate::sys::UnixTime;
-use crate::sys::file::Metadata;
 
 /// A file may change again within the second in which it did, and some file systems keep time no finer than by two: a
 /// younger one is only weakly told apart.
 const SETTLED_SECS: u64 = 2;
 
-/// A length and a time of 16 hexadecimal digits each with `-` between.
-const TAG_BYTES: usize = 33;
+/// A length and a state of 16 hexadecimal digits each with `-` between, and `-` with the name of a coding.
+const TAG_BYTES: usize = 33 + 8;
 
 /// The validators of content in its present state.
 #[derive(Clone, Copy, Debug)]
@@ -80,7 +79,7 @@ pub(super) fn has_settled(modified: UnixTime, now: UnixTime) -> bool {
     settled <= now
 }
 
-/// An entity tag of ours: of size and time of change, and of nothing that differs between copies of a file.
+/// An entity tag of ours: of size, state and coding, and of nothing that differs between copies of a file.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct EntityTag {
     text: [u8; TAG_BYTES],
@@ -89,24 +88,23 @@ pub(super) struct EntityTag {
 }
 
 impl EntityTag {
-    /// That of a file with this metadata. One that may change without getting another has a weak one.
-    pub(super) fn of(metadata: &Metadata, modified: Modified) -> EntityTag {
-        // Beyond the year 2554 the nanoseconds wrap: still another number for another time.
-        let nanos = metadata
-            .modified
-            .secs
-            .wrapping_mul(1_000_000_000)
-            .wrapping_add(u64::from(metadata.modified.nanos));
+    /// That of content of this length in the state that `number` stands for, in a coding of at most seven letters.
+    pub(super) fn of(length: u64, number: u64, coding: Option<&str>, is_weak: bool) -> EntityTag {
         let mut text = [0; TAG_BYTES];
         let mut end = 0;
-        hexadecimal(&mut text, &mut end, metadata.length);
+        hexadecimal(&mut text, &mut end, length);
         text[end] = b'-';
         end += 1;
-        hexadecimal(&mut text, &mut end, nanos);
+        hexadecimal(&mut text, &mut end, number);
+        if let Some(coding) = coding {
+            text[end] = b'-';
+            text[end + 1..end + 1 + coding.len()].copy_from_slice(coding.as_bytes());
+            end += 1 + coding.len();
+        }
         EntityTag {
             text,
             end: end as u8,
-            weak: !modified.has_settled,
+            weak: is_weak,
         }
     }
 
@@ -116,6 +114,12 @@ impl EntityTag {
             opaque: &self.text[..usize::from(self.end)],
         }
     }
+}
+
+/// A number that is another one for another time: beyond the year 2554 it wraps.
+pub(super) fn nanos(at: UnixTime) -> u64 {
+    let nanos = at.secs.wrapping_mul(1_000_000_000);
+    nanos.wrapping_add(u64::from(at.nanos))
 }
 
 fn hexadecimal(text: &mut [u8; TAG_BYTES], end: &mut usize, number: u64) {
@@ -129,20 +133,21 @@ fn hexadecimal(text: &mut [u8; TAG_BYTES], end: &mut usize, number: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::file::Kind;
 
     fn at(secs: u64, nanos: u32) -> UnixTime {
         UnixTime { secs, nanos }
     }
 
     fn check(length: u64, modified: UnixTime, now: UnixTime, tag: &str, last_modified: u64) {
-        let metadata = Metadata {
-            kind: Kind::File,
-            length,
-            modified,
-        };
         let of = Modified::of(modified, now);
-        let ours = EntityTag::of(&metadata, of);
+        let (nanos, is_weak) = (nanos(modified), !of.has_settled);
+        let coded = EntityTag::of(length, nanos, Some("zstd"), is_weak);
+        let ours = EntityTag::of(length, nanos, None, is_weak);
+        assert_eq!(
+            coded.tag().opaque,
+            [ours.tag().opaque, b"-zstd"].concat(),
+            "{modified:?}"
+        );
         let weak = if ours.tag().weak { "W/" } else { "" };
         let opaque = core::str::from_utf8(ours.tag().opaque).expect("ASCII");
         assert_eq!(format!("{weak}\"{opaque}\""), tag, "{modified:?} {now:?}");

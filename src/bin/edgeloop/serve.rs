@@ -1,8 +1,10 @@
 //! `edgeloop serve`: from settings to a server that has stopped.
 
-use std::fmt::Write;
+use std::fmt::{Display, Write};
+use std::fs;
 
 use edgeloop::server::StartError;
+use edgeloop::server::pool::{Pool, PoolLimits};
 use edgeloop::sys::process;
 use edgeloop::web::Files;
 use edgeloop::{Server, Signals};
@@ -17,10 +19,7 @@ pub(crate) fn serve(settings: &Settings, signals: Signals) -> Result<(), Failure
         // It serves with those that it has.
         complain::say(&format!("cannot raise the limit of open files: {error}"));
     }
-    let files = Files::new(&settings.dir).map_err(|error| {
-        let dir = settings.dir.display();
-        Failure::Running(format!("cannot serve '{dir}': {error}; name a directory"))
-    })?;
+    let files = files(settings)?;
     let complaints = Complaints::default();
     let observer = complaints.clone();
     let serving = bind(&settings.listen)?
@@ -46,6 +45,52 @@ pub(crate) fn serve(settings: &Settings, signals: Signals) -> Result<(), Failure
         cut => complain::say(&format!("stopped; {cut} connections were cut")),
     }
     Ok(())
+}
+
+/// What is served, as it is set.
+fn files(settings: &Settings) -> Result<Files, Failure> {
+    let mut files = Files::new(&settings.dir).map_err(|error| {
+        let dir = settings.dir.display();
+        Failure::Running(format!("cannot serve '{dir}': {error}; name a directory"))
+    })?;
+    files = files.with_index(settings.index.clone());
+    if settings.dotfiles {
+        files = files.with_dotfiles();
+    }
+    if settings.list {
+        files = files.with_listings();
+    }
+    for path in &settings.mime_types {
+        let told = |why: &dyn Display| {
+            let path = path.display();
+            Failure::Running(format!("cannot take the media types of '{path}': {why}"))
+        };
+        let table = fs::read_to_string(path).map_err(|error| told(&error))?;
+        files = files
+            .with_media_types(&table)
+            .map_err(|error| told(&error))?;
+    }
+    for (glob, value) in &settings.cache_control {
+        files = files.with_cache_control(glob, value).map_err(unfit)?;
+    }
+    for (status, path) in &settings.error_pages {
+        files = files.with_error_page(*status, path).map_err(unfit)?;
+    }
+    if let Some(path) = &settings.spa {
+        files = files.with_fallback(path).map_err(unfit)?;
+    }
+    Ok(files.with_pool(Pool::new(PoolLimits {
+        threads_max: FILE_THREADS,
+        ..PoolLimits::default()
+    })))
+}
+
+/// Threads that wait for disks, for all cores together. None is started before something is not in memory.
+const FILE_THREADS: usize = 4;
+
+/// A value that can be read, but not be meant.
+fn unfit(error: impl Display) -> Failure {
+    see_help(&error, " serve")
 }
 
 fn bind(addresses: &[String]) -> Result<Server, Failure> {

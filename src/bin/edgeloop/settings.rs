@@ -15,6 +15,15 @@ pub(crate) struct Settings {
     pub(crate) dir: PathBuf,
     pub(crate) listen: Vec<String>,
     pub(crate) cores: usize,
+    pub(crate) index: Vec<String>,
+    pub(crate) dotfiles: bool,
+    pub(crate) list: bool,
+    pub(crate) mime_types: Vec<PathBuf>,
+    /// Patterns and values.
+    pub(crate) cache_control: Vec<(String, String)>,
+    /// Statuses and paths.
+    pub(crate) error_pages: Vec<(u16, String)>,
+    pub(crate) spa: Option<String>,
 }
 
 /// A row of the table.
@@ -24,8 +33,8 @@ struct Setting {
     form: Form,
     /// What its value is called in the help.
     value: &'static str,
-    /// In the form in which a value is given.
-    default: &'static str,
+    /// In the form in which a value is given. Without one it is not set unless it is given.
+    default: Option<&'static str>,
     help: &'static str,
     /// Takes one value. The error says what is wrong with it and what would be right.
     take: fn(&mut Settings, &OsStr) -> Result<(), String>,
@@ -38,6 +47,8 @@ enum Form {
     Word,
     /// Behind its name.
     Flag,
+    /// Behind its name and an equals sign; the name alone stands for this value.
+    Switch(&'static str),
 }
 
 const TABLE: &[Setting] = &[
@@ -45,7 +56,7 @@ const TABLE: &[Setting] = &[
         name: "dir",
         form: Form::Word,
         value: "DIR",
-        default: ".",
+        default: Some("."),
         help: "The directory whose files are served.",
         take: |settings, value| {
             if value.is_empty() {
@@ -59,7 +70,7 @@ const TABLE: &[Setting] = &[
         name: "listen",
         form: Form::Flag,
         value: "ADDR",
-        default: "127.0.0.1:8080",
+        default: Some("127.0.0.1:8080"),
         help: "Where to listen; may be given more than once.\n\
                host:port    a name or an IP address; port 0 is any free one\n\
                :port        all addresses of the machine, IPv6 and IPv4\n\
@@ -78,7 +89,7 @@ const TABLE: &[Setting] = &[
         name: "cores",
         form: Form::Flag,
         value: "N",
-        default: "1",
+        default: Some("1"),
         help: "How many threads serve, each with a loop of its own.",
         take: |settings, value| {
             let text = value.to_string_lossy();
@@ -89,7 +100,126 @@ const TABLE: &[Setting] = &[
             Ok(())
         },
     },
+    Setting {
+        name: "index",
+        form: Form::Flag,
+        value: "NAME",
+        default: Some("index.html"),
+        help: "What a directory is answered with; may be given more than once: the\n\
+               first that is there.",
+        take: |settings, value| {
+            let text = value
+                .to_str()
+                .filter(|text| !text.is_empty() && !text.contains('/'));
+            let name = text.ok_or_else(|| {
+                let text = value.to_string_lossy();
+                format!("'{text}' is no name of a file in a directory")
+            })?;
+            settings.index.push(name.to_owned());
+            Ok(())
+        },
+    },
+    Setting {
+        name: "dotfiles",
+        form: Form::Switch("yes"),
+        value: "yes|no",
+        default: Some("no"),
+        help: "Whether names are served that begin with a dot. '.well-known' always is.",
+        take: |settings, value| {
+            settings.dotfiles = yes(value)?;
+            Ok(())
+        },
+    },
+    Setting {
+        name: "list",
+        form: Form::Switch("yes"),
+        value: "yes|no",
+        default: Some("no"),
+        help: "Whether what is in a directory without an index is listed, as a page or in\n\
+               JSON, which Accept decides.",
+        take: |settings, value| {
+            settings.list = yes(value)?;
+            Ok(())
+        },
+    },
+    Setting {
+        name: "mime-types",
+        form: Form::Flag,
+        value: "FILE",
+        default: None,
+        help: "Media types of your own, as in mime.types of Apache or nginx; may be\n\
+               given more than once.",
+        take: |settings, value| {
+            settings.mime_types.push(value.into());
+            Ok(())
+        },
+    },
+    Setting {
+        name: "cache-control",
+        form: Form::Flag,
+        value: "GLOB=VALUE",
+        default: None,
+        help: "Cache-Control of the files that match, such as '*.html=no-cache' or\n\
+               '/assets/**=max-age=3600'; may be given more than once: the first\n\
+               that matches.",
+        take: |settings, value| {
+            let (glob, value) = pair(value, "/assets/**=max-age=3600")?;
+            settings.cache_control.push((glob, value));
+            Ok(())
+        },
+    },
+    Setting {
+        name: "error-page",
+        form: Form::Flag,
+        value: "STATUS=PATH",
+        default: None,
+        help: "What a refusal is sent with, such as '404=/404.html'; may be given\n\
+               more than once.",
+        take: |settings, value| {
+            let (status, path) = pair(value, "404=/404.html")?;
+            let number = status
+                .parse()
+                .map_err(|_| format!("'{status}' is no status; write '404=/404.html'"))?;
+            settings.error_pages.push((number, path));
+            Ok(())
+        },
+    },
+    Setting {
+        name: "spa",
+        form: Form::Switch("/index.html"),
+        value: "PATH",
+        default: None,
+        help: "What is sent, with 200, to a browser that opens a page where there\n\
+               is none and whose name has no extension: for applications of one\n\
+               page. Alone it stands for '/index.html'.",
+        take: |settings, value| {
+            settings.spa = Some(value.to_str().ok_or("a path is UTF-8")?.to_owned());
+            Ok(())
+        },
+    },
 ];
+
+/// Whether it is so.
+fn yes(value: &OsStr) -> Result<bool, String> {
+    match value.to_str() {
+        Some("yes") => Ok(true),
+        Some("no") => Ok(false),
+        Some(_) | None => {
+            let text = value.to_string_lossy();
+            Err(format!("'{text}' is neither 'yes' nor 'no'"))
+        }
+    }
+}
+
+/// What stands before and behind the first equals sign.
+fn pair(value: &OsStr, example: &str) -> Result<(String, String), String> {
+    let pair = value.to_str().and_then(|text| text.split_once('='));
+    let (before, behind) = pair.ok_or_else(|| {
+        let text = value.to_string_lossy();
+        format!("'{text}' has no '='; write one such as '{example}'")
+    })?;
+    Ok((before.to_owned(), behind.to_owned()))
+}
 
 /// What the arguments of `serve` ask for.
 #[derive(Debug, PartialEq, Eq)]
@@ -109,7 +239,7 @@ pub(crate) fn parse(words: &mut lexopt::Parser) -> Result<Asked, Failure> {
         let (found, value) = match word {
             Arg::Long("help") | Arg::Short('h') => return Ok(Asked::Help),
             Arg::Long(name) => {
-                let found = find(|row| row.form == Form::Flag && row.name == name)
+                let found = find(|row| row.form != Form::Word && row.name == name)
                     .ok_or_else(|| usage(&format_args!("unknown option '--{name}'")))?;
                 (found, None)
             }
@@ -125,9 +255,10 @@ pub(crate) fn parse(words: &mut lexopt::Parser) -> Result<Asked, Failure> {
             }
         };
         let row = &TABLE[found];
-        let value: OsString = match value {
-            Some(value) => value,
-            None => words
+        let value: OsString = match (value, row.form) {
+            (Some(value), _) => value,
+            (None, Form::Switch(alone)) => words.optional_value().unwrap_or(alone.into()),
+            (None, Form::Word | Form::Flag) => words
                 .value()
                 .map_err(|_| usage(&format_args!("{} lacks its value", row.usage())))?,
         };
@@ -135,8 +266,10 @@ pub(crate) fn parse(words: &mut lexopt::Parser) -> Result<Asked, Failure> {
         given[found] = true;
     }
     for (row, given) in TABLE.iter().zip(given) {
-        if !given {
-            (row.take)(&mut settings, row.default.as_ref())
+        if let Some(default) = row.default
+            && !given
+        {
+            (row.take)(&mut settings, default.as_ref())
                 .unwrap_or_else(|why| panic!("the default of {}: {why}", row.name));
         }
     }
@@ -158,6 +291,7 @@ impl Setting {
         match self.form {
             Form::Word => self.value.to_owned(),
             Form::Flag => format!("--{} {}", self.name, self.value),
+            Form::Switch(_) => format!("--{}[={}]", self.name, self.value),
         }
     }
 }
@@ -176,12 +310,18 @@ Usage:
     .to_owned();
     for row in TABLE {
         let mut lead = row.usage();
+        if lead.len() > 15 {
+            let _ = writeln!(text, "  {lead}");
+            lead.clear();
+        }
         for line in row.help.lines() {
             // Writing to a String does not fail.
             let _ = writeln!(text, "  {lead:<15} {line}");
             lead.clear();
         }
-        let _ = writeln!(text, "  {lead:<15} Default: {}", row.default);
+        if let Some(default) = row.default {
+            let _ = writeln!(text, "  {lead:<15} Default: {default}");
+        }
     }
     let _ = writeln!(text, "  {:<15} Says this.", "--help");
     text.push_str(
@@ -206,7 +346,43 @@ mod tests {
             dir: dir.into(),
             listen: listen.iter().map(ToString::to_string).collect(),
             cores,
+            ..Settings {
+                index: vec!["index.html".to_owned()],
+                ..Settings::default()
+            }
         })
+    }
+
+    fn given(words: &[&str]) -> Settings {
+        match parsed(words) {
+            Ok(Asked::Run(settings)) => settings,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn how_files_are_served_is_said_by_flags() {
+        let settings = given(&[
+            "--index=a.html",
+            "--index",
+            "b.html",
+            "--cache-control",
+            "*.css=max-age=1",
+            "--error-page=404=/404.html",
+            "--dotfiles",
+            "--list",
+            "--spa",
+            "site",
+        ]);
+        assert_eq!(settings.dir, PathBuf::from("site"));
+        assert_eq!(settings.index, ["a.html", "b.html"]);
+        let rule = ("*.css".to_owned(), "max-age=1".to_owned());
+        assert_eq!(settings.cache_control, [rule]);
+        assert_eq!(settings.error_pages, [(404, "/404.html".to_owned())]);
+        assert!(settings.dotfiles && settings.list);
+        assert_eq!(settings.spa.as_deref(), Some("/index.html"));
+        assert!(!given(&["--dotfiles=no"]).dotfiles);
+        assert_eq!(given(&["--spa=/a.html"]).spa.as_deref(), Some("/a.html"));
     }
 
     #[test]
@@ -251,6 +427,10 @@ mod tests {
             ),
             (&["--cores", "-1"], "'-1' is no number of cores"),
             (&["--cores", "1025"], "'1025' is no"),
+            (&["--index", "a/b"], "'a/b' is no name of a file"),
+            (&["--dotfiles=maybe"], "'maybe' is neither 'yes' nor 'no'"),
+            (&["--cache-control", "no-cache"], "'no-cache' has no '='"),
+            (&["--error-page", "x=/a"], "'x' is no status"),
         ] {
             let said = parsed(words).expect_err(why);
             assert!(said.contains(why), "{words:?}: {said}");
@@ -263,7 +443,8 @@ mod tests {
         let help = help();
         for row in TABLE {
             assert!(help.contains(&row.usage()), "{}", row.name);
-            assert!(help.contains(&format!("Default: {}\n", row.default)));
+            let default = row.default.map(|it| format!("Default: {it}\n"));
+            assert!(help.contains(&default.unwrap_or_default()), "{}", row.name);
         }
         assert!(help.lines().all(|line| line.len() <= 90), "{help}");
         assert_eq!(parsed(&["--help", "--foo"]), Ok(Asked::Help));

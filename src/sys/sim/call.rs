@@ -40,7 +40,12 @@ macro_rules! calls {
             pub const fn is_about_files(self) -> bool {
                 matches!(
                     self,
-                    Call::OpenResolved | Call::Metadata | Call::ReadAt | Call::SendFile
+                    Call::OpenResolved
+                        | Call::OpenPlain
+                        | Call::Metadata
+                        | Call::ReadAt
+                        | Call::ReadAtHand
+                        | Call::SendFile
                 )
             }
 
@@ -96,6 +101,17 @@ calls! {
     OpenIn open_in "openat(2)": EACCES EBADF EINTR EINVAL EISDIR ELOOP EMFILE ENAMETOOLONG ENFILE ENODEV ENOENT ENOMEM ENOTDIR
         ENXIO EOVERFLOW EPERM EAGAIN EIO;
     Metadata metadata "fstat(2)": EBADF EFAULT ENOMEM EOVERFLOW EIO;
+    OpenPlain open_plain "openat2(2), RESOLVE_NO_SYMLINKS and RESOLVE_CACHED": EACCES EBADF EBUSY EFBIG EINTR EINVAL EISDIR ELOOP
+        EMFILE ENAMETOOLONG ENFILE ENODEV ENOENT ENOMEM ENOSPC ENOTDIR ENXIO EOPNOTSUPP EOVERFLOW EPERM EROFS ETXTBSY EAGAIN
+        E2BIG EXDEV EIO EILSEQ ENOSYS;
+    ReadAtHand read_at_hand "preadv2(2), RWF_NOWAIT": EAGAIN EBADF EFAULT EINTR EINVAL EIO EISDIR ENOSYS ENXIO EOPNOTSUPP EOVERFLOW
+        ESPIPE;
+    Names names "getdents64(2)": EBADF EFAULT EINVAL ENOENT ENOTDIR EIO;
+    FileSystem file_system "fstatfs(2)": EBADF EFAULT EINTR EIO ENOMEM ENOSYS EOVERFLOW;
+    InotifyInit inotify_init "inotify_init1(2)": EINVAL EMFILE ENFILE ENOMEM;
+    InotifyAdd inotify_add "inotify_add_watch(2)": EACCES EBADF EEXIST EFAULT EINVAL ENAMETOOLONG ENOENT ENOMEM ENOSPC ENOTDIR;
+    InotifyRemove inotify_remove "inotify_rm_watch(2)": EBADF EINVAL;
+    ReadNotices read_notices "inotify(7), read(2)": EAGAIN EBADF EFAULT EINTR EINVAL EIO EISDIR;
     ReadAt read_at "pread(2)": EAGAIN EBADF EFAULT EINTR EINVAL EIO EISDIR ENXIO EOVERFLOW ESPIPE;
     EpollCreate epoll_create "epoll_create1(2)": EINVAL EMFILE ENFILE ENOMEM;
     EpollControl epoll_control "epoll_ctl(2)": EBADF EEXIST EINVAL ELOOP ENOENT ENOMEM ENOSPC EPERM;

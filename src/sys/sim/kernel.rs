@@ -9,6 +9,7 @@ use std::rc::Rc;
 use nix::errno::Errno;
 
 use super::link::{Link, OURS, THEIRS, Wakes};
+use super::notices::Queue;
 use super::poll::EpollState;
 use super::{Call, FIRST};
 
@@ -32,6 +33,7 @@ pub(super) enum Object {
     Stream(LinkId, usize),
     File(usize),
     Directory(PathBuf),
+    Inotify(Queue),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +62,14 @@ pub(super) struct Description {
 pub(super) struct FileNode {
     pub(super) content: Rc<[u8]>,
     pub(super) length: u64,
+    /// When its content was changed, in seconds of the wall clock.
     pub(super) modified: i64,
+    /// When anything of it was, in nanoseconds.
+    pub(super) changed: i64,
+    /// Whoever looks its name up waits for a disk.
+    pub(super) name_is_cold: bool,
+    /// Whoever reads it does.
+    pub(super) content_is_cold: bool,
 }
 
 #[derive(Default)]
@@ -80,6 +89,8 @@ pub(super) struct Kernel {
     pub(super) inodes: u64,
     /// Those that wait: read in the order of their numbers.
     pub(super) signals: BTreeSet<u32>,
+    /// More notices than these are lost.
+    pub(super) notices_max: usize,
     pub(super) sigpipe_is_default: bool,
     pub(super) lacks_openat2: bool,
     /// Clients whose ends something has happened at.
@@ -178,7 +189,8 @@ impl Kernel {
             | Object::Event(_)
             | Object::Signals
             | Object::File(_)
-            | Object::Directory(_) => Err(Errno::ENOTSOCK),
+            | Object::Directory(_)
+            | Object::Inotify(_) => Err(Errno::ENOTSOCK),
         }
     }
 
@@ -220,11 +232,12 @@ impl Kernel {
                     }
                 }
             }
+            Object::File(file) => self.closed_file(file),
             Object::Event(_)
             | Object::Signals
             | Object::Socket(_)
-            | Object::File(_)
-            | Object::Directory(_) => {}
+            | Object::Directory(_)
+            | Object::Inotify(_) => {}
         }
     }
 

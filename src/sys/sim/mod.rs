@@ -38,7 +38,7 @@
 //! | `kernel` | descriptors and what they stand for |
 //! | `poll` | epoll: who is woken by what |
 //! | `link`, `net` | two ends of a stream: buffers, FIN, RST; how connections begin and go on |
-//! | `face`, `paths`, `waits` | the calls of `sys`, one function each: sockets, files, readiness and clocks |
+//! | `face`, `paths`, `notices`, `waits` | the calls of `sys`, one function each: sockets, files, what becomes of them, readiness and clocks |
 //! | `peer` | a client's end, in the hands of a test |
 
 mod call;
@@ -46,6 +46,7 @@ mod face;
 mod kernel;
 mod link;
 mod net;
+mod notices;
 mod paths;
 mod peer;
 mod plan;

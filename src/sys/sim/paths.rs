@@ -12,7 +12,9 @@ use nix::errno::Errno;
 use super::Call;
 use super::kernel::Object;
 use super::world::{World, said};
-use crate::sys::file::{Kind, Metadata};
+use crate::sys::at_hand::{Waiting, Wanted};
+use crate::sys::directory::Names;
+use crate::sys::file::{Identity, Kind, Metadata};
 use crate::sys::socket_file::Looked;
 use crate::sys::{Fd, UnixTime};
 
@@ -48,7 +50,7 @@ impl World {
         }))
     }
 
-    fn is_directory(&self, path: &Path) -> bool {
+    pub(super) fn is_directory(&self, path: &Path) -> bool {
         let kernel = self.kernel();
         let begin = (Bound::Excluded(path), Bound::Unbounded);
         // What is below a path comes next to it.
@@ -61,17 +63,56 @@ impl World {
         if self.kernel().lacks_openat2 {
             return Err(Errno::ENOSYS);
         }
-        self.open_below(root, path)
+        self.open_waiting(root, path)
+    }
+
+    /// There are no symbolic links, so none is in the way.
+    pub(in crate::sys) fn open_plain(
+        &self,
+        root: &Fd,
+        path: &[u8],
+        wanted: Wanted,
+        waiting: Waiting,
+    ) -> nix::Result<Fd> {
+        self.begin(Call::OpenPlain)?;
+        if self.kernel().lacks_openat2 {
+            return Err(Errno::ENOSYS);
+        }
+        let object = match self.resolve_below(root, path) {
+            // That a file is no directory is only found out on the way that may wait.
+            Err(Errno::ENOTDIR) if waiting == Waiting::Refused => return Err(Errno::EAGAIN),
+            resolved => resolved?,
+        };
+        match (&object, wanted) {
+            (Object::File(_), Wanted::Directory) => return Err(Errno::ENOTDIR),
+            (Object::File(file), Wanted::File | Wanted::Linked | Wanted::Place) => {
+                let cold = &mut self.kernel().files[*file].name_is_cold;
+                match waiting {
+                    Waiting::Refused if *cold => return Err(Errno::EAGAIN),
+                    Waiting::Refused | Waiting::Allowed => *cold = false,
+                }
+            }
+            _ => {}
+        }
+        self.open(object)
     }
 
     pub(in crate::sys) fn open_in(&self, directory: &Fd, name: &[u8]) -> io::Result<Fd> {
         said(
             self.begin(Call::OpenIn)
-                .and_then(|()| self.open_below(directory, name)),
+                .and_then(|()| self.open_waiting(directory, name)),
         )
     }
 
-    fn open_below(&self, root: &Fd, path: &[u8]) -> nix::Result<Fd> {
+    fn open_waiting(&self, root: &Fd, path: &[u8]) -> nix::Result<Fd> {
+        let object = self.resolve_below(root, path)?;
+        if let Object::File(file) = object {
+            self.kernel().files[file].name_is_cold = false;
+        }
+        self.open(object)
+    }
+
+    fn resolve_below(&self, root: &Fd, path: &[u8]) -> nix::Result<Object> {
         let mut at: PathBuf = match self.kernel().object(root.raw())? {
             Object::Directory(path) => path.clone(),
             _ => return Err(Errno::ENOTDIR),
@@ -102,13 +143,13 @@ impl World {
                 return Err(Errno::ENOENT);
             }
         }
-        self.open(match file {
+        Ok(match file {
             Some(file) => Object::File(file),
             None => Object::Directory(at),
         })
     }
 
-    pub(in crate::sys) fn metadata(&self, file: &Fd) -> io::Result<Metadata> {
+    pub(in crate::sys) fn metadata(&self, file: &Fd) -> io::Result<(Metadata, Identity)> {
         said(self.begin(Call::Metadata).and_then(|()| {
             let mut kernel = self.kernel();
             let file = match kernel.object(file.raw())? {
@@ -118,19 +159,22 @@ impl World {
                         Object::Directory(_) => Kind::Directory,
                         _ => Kind::Other,
                     };
-                    return Ok(Metadata {
+                    let metadata = Metadata {
                         kind,
                         length: 0,
                         modified: UnixTime::new(0, 0),
-                    });
+                    };
+                    return Ok((metadata, identity(0, 0)));
                 }
             };
             let node = &kernel.files[file];
-            Ok(Metadata {
+            let metadata = Metadata {
                 kind: Kind::File,
                 length: node.length,
                 modified: UnixTime::new(node.modified, 0),
-            })
+            };
+            // Zero is that of everything that is no file.
+            Ok((metadata, identity(file as u64 + 1, node.changed)))
         }))
     }
 
@@ -146,6 +190,52 @@ impl World {
         }))
     }
 
+    pub(in crate::sys) fn read_at_hand(
+        &self,
+        file: &Fd,
+        into: &mut [u8],
+        offset: i64,
+    ) -> nix::Result<usize> {
+        self.begin(Call::ReadAtHand)?;
+        let offset = offset.unsigned_abs();
+        {
+            let mut kernel = self.kernel();
+            if let Object::File(file) = *kernel.object(file.raw())? {
+                let node = &kernel.files[file];
+                if node.content_is_cold && offset < node.length {
+                    return Err(Errno::EAGAIN);
+                }
+            }
+        }
+        let most = self.cut(Call::ReadAtHand, offset, into.len());
+        self.read_file(file.raw(), &mut into[..most], offset)
+    }
+
+    pub(in crate::sys) fn names(&self, directory: &Fd, most: usize) -> io::Result<Names> {
+        said(self.begin(Call::Names).and_then(|()| {
+            let path = match self.kernel().object(directory.raw())? {
+                Object::Directory(path) => path.clone(),
+                _ => return Err(Errno::ENOTDIR),
+            };
+            let kernel = self.kernel();
+            let begin = (Bound::Excluded(path.as_path()), Bound::Unbounded);
+            let mut names = Names::default();
+            let mut last = None;
+            for (file, _) in kernel.paths.range::<Path, _>(begin) {
+                let Ok(below) = file.strip_prefix(&path) else {
+                    break;
+                };
+                // All that is below one name comes together.
+                let name = below.iter().next();
+                if name != last && !name.is_none_or(|name| names.take(name.as_bytes(), most)) {
+                    break;
+                }
+                last = name;
+            }
+            Ok(names)
+        }))
+    }
+
     pub(super) fn read_file(
         &self,
         number: RawFd,
@@ -158,12 +248,21 @@ impl World {
             Object::Directory(_) => return Err(Errno::EISDIR),
             _ => return Err(Errno::ESPIPE),
         };
-        let node = &kernel.files[file];
+        let node = &mut kernel.files[file];
+        node.content_is_cold = false;
         let left = node.length.saturating_sub(offset).min(into.len() as u64) as usize;
         let begin = (offset as usize).min(node.content.len());
         let end = (begin + left).min(node.content.len());
         into[..end - begin].copy_from_slice(&node.content[begin..end]);
         into[end - begin..left].fill(0);
         Ok(left)
+    }
+}
+
+fn identity(inode: u64, changed: i64) -> Identity {
+    Identity {
+        device: 1,
+        inode,
+        changed: UnixTime::new(changed / 1_000_000_000, changed % 1_000_000_000),
     }
 }

@@ -55,6 +55,7 @@ impl Kernel {
             Some(Object::Epoll(_)) => return self.poll_epoll(description),
             Some(Object::Event(count)) => return OUT | if *count > 0 { IN } else { 0 },
             Some(Object::Signals) => return if self.signals.is_empty() { 0 } else { IN },
+            Some(Object::Inotify(queue)) => return if queue.is_empty() { 0 } else { IN },
             Some(Object::Listener(it)) => return if it.queue.is_empty() { 0 } else { IN },
             Some(Object::Socket(_)) => return OUT | HUP,
             Some(Object::File(_) | Object::Directory(_)) => return IN | OUT,

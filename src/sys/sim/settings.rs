@@ -1,9 +1,8 @@
 //! What a test sets and sees of a world.
 
 use std::path::Path;
-use std::rc::Rc;
 
-use super::kernel::{FileNode, LinkId, Object};
+use super::kernel::{LinkId, Object};
 use super::link::{IN, Notice, THEIRS};
 use super::world::{BEGIN, Net, World};
 use super::{Call, Plan};
@@ -79,19 +78,6 @@ impl World {
             .collect()
     }
 
-    /// Puts a file into the world, or another one in its place: its directories are there as well.
-    pub fn add_file(&self, path: impl AsRef<Path>, content: Rc<[u8]>) {
-        let mut kernel = self.kernel();
-        let file = kernel.files.len();
-        let modified = self.wall_nanos() / 1_000_000_000;
-        kernel.files.push(FileNode {
-            length: content.len() as u64,
-            content,
-            modified,
-        });
-        kernel.paths.insert(path.as_ref().to_owned(), file);
-    }
-
     /// Puts the file of a Unix socket into the world whose server is dead.
     pub fn add_stale_socket(&self, path: impl AsRef<Path>) {
         let mut kernel = self.kernel();
@@ -103,19 +89,6 @@ impl World {
     /// The number of the socket file at a path, if there is one: another one has another number.
     pub fn socket_file(&self, path: impl AsRef<Path>) -> Option<u64> {
         self.kernel().socket_files.get(path.as_ref()).copied()
-    }
-
-    /// Makes a file shorter, or longer by zeros, whoever has it open.
-    pub fn resize_file(&self, path: impl AsRef<Path>, length: u64) {
-        let mut kernel = self.kernel();
-        if let Some(file) = kernel.paths.get(path.as_ref()).copied() {
-            let node = &mut kernel.files[file];
-            if length < node.content.len() as u64 {
-                // What is cut off does not come back.
-                node.content = Rc::from(&node.content[..length as usize]);
-            }
-            node.length = length;
-        }
     }
 
     /// Sends the program a signal, which it reads if it has asked to.

@@ -22,6 +22,8 @@ const WALL_BEGIN: i64 = 1_767_225_600_000_000_000;
 const CALL_NANOS: u64 = 1_000;
 /// Descriptors, unless the test says otherwise.
 const DESCRIPTORS: usize = 1024;
+/// What an inotify queue holds (`max_queued_events`), unless the test says otherwise.
+const NOTICES: usize = 16_384;
 
 thread_local! {
     static CURRENT: RefCell<Option<World>> = const { RefCell::new(None) };
@@ -126,6 +128,7 @@ impl World {
     pub fn new(seed: u64) -> World {
         let mut kernel = Kernel::default();
         kernel.descriptors_max = DESCRIPTORS;
+        kernel.notices_max = NOTICES;
         World(Rc::new(Inner {
             kernel: RefCell::new(kernel),
             random: RefCell::new(Random::new(seed)),

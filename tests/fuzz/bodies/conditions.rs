@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -207,11 +208,17 @@ impl Asked<'_> {
             }
             Some(positions) => {
                 assert_eq!(status, 206, "{request}");
-                let part: Vec<u8> = positions.iter().map(|at| content[*at]).collect();
-                assert!(answer.body == part, "{request}");
-                let (first, last) = (positions[0], positions[positions.len() - 1]);
-                let range = format!("bytes {first}-{last}/{}", self.length);
-                assert_eq!(answer.field("content-range"), Some(range.as_bytes()));
+                let runs = runs(&positions);
+                let got = match answer.field("content-range") {
+                    Some(range) => vec![(range.to_vec(), answer.body.clone())],
+                    None => parts(answer),
+                };
+                assert_eq!(got.len(), runs.len(), "{request}");
+                for (first, last) in runs {
+                    let range = format!("bytes {first}-{last}/{}", self.length);
+                    let part = (range.into_bytes(), content[first..=last].to_vec());
+                    assert!(got.contains(&part), "{request}");
+                }
             }
         }
         self.check_validators(answer);
@@ -297,15 +304,21 @@ fn tags(list: &str) -> Vec<(bool, &str)> {
     }
 }
 
-/// The positions that the value names, found one by one. `None`: it is to be ignored, being none, or more than one.
-fn positions(value: &str, length: usize) -> Option<Vec<usize>> {
+/// The positions that the value names, found one by one. `None`: it is to be ignored, being none, or too many ranges.
+fn positions(value: &str, length: usize) -> Option<BTreeSet<usize>> {
     let (unit, set) = value.split_once('=')?;
-    let mut specs = set.split(',').map(|it| it.trim_matches([' ', '\t']));
-    let mut specs: Vec<_> = specs.by_ref().filter(|spec| !spec.is_empty()).collect();
-    let (first, last) = specs.pop()?.split_once('-')?;
-    if !unit.eq_ignore_ascii_case("bytes") || !specs.is_empty() {
+    let specs = set.split(',').map(|it| it.trim_matches([' ', '\t']));
+    let specs: Vec<_> = specs.filter(|spec| !spec.is_empty()).collect();
+    if !unit.eq_ignore_ascii_case("bytes") || specs.is_empty() || specs.len() > 16 {
         return None;
     }
+    let each: Option<Vec<_>> = specs.iter().map(|spec| range(spec, length)).collect();
+    Some(each?.into_iter().flatten().collect())
+}
+
+/// The positions that one range names.
+fn range(spec: &str, length: usize) -> Option<Vec<usize>> {
+    let (first, last) = spec.split_once('-')?;
     let all = 0..length;
     match (first, last) {
         ("", count) => {
@@ -326,6 +339,47 @@ fn positions(value: &str, length: usize) -> Option<Vec<usize>> {
             (first <= last).then(|| all.filter(within).collect())
         }
     }
+}
+
+/// The first and the last of each run of positions.
+fn runs(positions: &BTreeSet<usize>) -> Vec<(usize, usize)> {
+    let mut runs: Vec<(usize, usize)> = Vec::new();
+    for at in positions {
+        match runs.last_mut() {
+            Some((_, last)) if *last + 1 == *at => *last = *at,
+            _ => runs.push((*at, *at)),
+        }
+    }
+    runs
+}
+
+/// The range and the content of each part of a multipart answer. No content here has a line break in it.
+fn parts(answer: &Answer) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let kind = answer.field("content-type").expect("a type");
+    let kind = core::str::from_utf8(kind).expect("ASCII");
+    let boundary = kind.strip_prefix("multipart/byteranges; boundary=");
+    let delimiter = format!("\r\n--{}", boundary.expect("several parts"));
+    let mut texts = split(&answer.body, delimiter.as_bytes());
+    assert_eq!(texts.remove(0), b"");
+    assert_eq!(texts.pop(), Some(b"--\r\n" as &[u8]));
+    let part = |text: &&[u8]| {
+        let [head, content] = split(text, b"\r\n\r\n")[..] else {
+            panic!("a head and content");
+        };
+        let range = split(head, b"Content-Range: ")[1];
+        (range.to_vec(), content.to_vec())
+    };
+    texts.iter().map(part).collect()
+}
+
+fn split<'a>(mut text: &'a [u8], by: &[u8]) -> Vec<&'a [u8]> {
+    let mut pieces = Vec::new();
+    while let Some(at) = text.windows(by.len()).position(|it| it == by) {
+        pieces.push(&text[..at]);
+        text = &text[at + by.len()..];
+    }
+    pieces.push(text);
+    pieces
 }
 
 /// Digits only. What has no room is the most.

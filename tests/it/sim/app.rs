@@ -13,7 +13,7 @@ use edgeloop::server::{BodyWriter, Client, EventLoop, Pull, Source};
 use edgeloop::sys::Fd;
 use edgeloop::sys::file::{self, Failure};
 use edgeloop::sys::sim::World;
-use edgeloop::web::Files;
+use edgeloop::web::{CacheLimits, Files};
 use edgeloop::{Completer, Handler, Intake, Limits, Reply, Request, ResponseWriter, Server};
 
 use super::streams;
@@ -122,7 +122,11 @@ impl App {
         Ok(App {
             world: world.clone(),
             root: file::open_root(ROOT.as_ref())?,
-            files: Files::new(ROOT)?,
+            // What is not tiny goes by sendfile.
+            files: Files::new(ROOT)?.with_listings().cache(CacheLimits {
+                content_bytes_max: 32 << 10,
+                ..CacheLimits::default()
+            }),
             kept: Vec::new(),
             jobs: Jobs {
                 lane: pool.lane(lane_limits),

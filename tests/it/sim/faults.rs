@@ -18,9 +18,12 @@ const EXCUSES: &[(&[Call], &[i32], Excuse, &str)] = &[
     (
         &[
             Call::OpenResolved,
+            Call::OpenPlain,
             Call::OpenIn,
             Call::Metadata,
+            Call::Names,
             Call::ReadAt,
+            Call::ReadAtHand,
             Call::SendFile,
         ],
         &[],

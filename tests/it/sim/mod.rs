@@ -12,6 +12,7 @@ mod crowds;
 mod cuts;
 mod faults;
 mod finds;
+mod fresh;
 mod judge;
 mod later;
 mod library;

@@ -5,6 +5,7 @@
 //! arrives before the script goes on. What depends on the sizes of buffers is not looked at.
 
 mod exhausted;
+mod notices;
 mod ops;
 mod peers;
 mod pieces;

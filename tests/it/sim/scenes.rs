@@ -8,6 +8,7 @@ use edgeloop::sys::sim::{Net, Plan, World};
 
 use super::alone;
 use super::app::{self, FILES};
+use super::fresh;
 use super::local;
 use super::plot::{ANY_END_BY_CLIENT, ASKED, Act, Body, Expected, ORDERLY, Plot, Reading, Takes};
 use super::plots::silent;
@@ -74,6 +75,11 @@ pub(super) const SCENES: &[Scene] = &[
     Scene {
         name: "a program around the server",
         play: |fault| fault.strike_at(local::program),
+        pauses: false,
+    },
+    Scene {
+        name: "files that change",
+        play: |fault| fault.strike_at(fresh::files_change),
         pauses: false,
     },
     Scene {
@@ -265,6 +271,9 @@ pub(super) fn gets_files() -> Plot {
             all_answers(&mut plot);
         }
     }
+    // What is in their directory.
+    plot.get("/www/0/", Body::Any, Takes::File);
+    all_answers(&mut plot);
     plot
 }
 

@@ -1,6 +1,7 @@
 //! The steps that scripts are made of.
 
 use edgeloop::sys::Interest;
+use edgeloop::sys::at_hand::{Waiting, Wanted};
 use nix::sys::signal::Signal;
 
 /// A script has so many connections at most.
@@ -59,6 +60,27 @@ pub(super) enum Op {
     Resize(u64),
     ReadAt(u64, usize),
     Length,
+    /// Without a link on the way.
+    OpenPlain(&'static str, Wanted, Waiting),
+    /// What is in a directory, at most so many names.
+    Names(&'static str, usize),
+    /// What is in memory.
+    ReadAtHand(u64, usize),
+    /// In place, with so many bytes.
+    Rewrite(usize),
+    /// By another one of this name.
+    Replace(&'static str),
+    Create(&'static str),
+    Remove(&'static str),
+    /// The first one's descriptor.
+    CloseFile,
+    // What becomes of them.
+    Watch(Told),
+    Forget(Told),
+    /// All notices, equal neighbours once.
+    Notices,
+    /// Whether the file system tells all.
+    TellsAll,
     // Signals.
     Block,
     Raise(Signal),
@@ -79,6 +101,20 @@ pub(super) enum What {
     File,
     Directory,
     Signals,
+    Notices,
+}
+
+/// What is told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// The names in the root.
+    Root,
+    /// The names in a directory below.
+    Directory,
+    /// What the file has in it.
+    File,
+    /// The names in a file.
+    Nonsense,
 }
 
 /// What is asked of a registration.

@@ -50,6 +50,11 @@ pub(super) trait Place {
     /// The file `name` in it has this content from now on.
     fn write(&self, name: &str, content: &[u8]);
     fn resize(&self, name: &str, length: u64);
+    /// In place, whoever has it open.
+    fn rewrite(&self, name: &str, content: &[u8]);
+    /// Another file comes to be called so.
+    fn replace(&self, name: &str, content: &[u8]);
+    fn remove(&self, name: &str);
     fn raise(&self, signal: Signal);
     /// Waits for the end of a thread.
     fn join(&self, thread: Thread);
@@ -140,6 +145,20 @@ impl Place for Real {
         let file = File::options().write(true).open(self.directory.join(name));
         file.and_then(|file| file.set_len(length))
             .expect("a regular file");
+    }
+
+    fn rewrite(&self, name: &str, content: &[u8]) {
+        self.write(name, content);
+    }
+
+    fn replace(&self, name: &str, content: &[u8]) {
+        let beside = self.directory.with_extension("new");
+        fs::write(&beside, content).expect("a place for files");
+        fs::rename(&beside, self.directory.join(name)).expect("one file system");
+    }
+
+    fn remove(&self, name: &str) {
+        fs::remove_file(self.directory.join(name)).expect("is there");
     }
 
     fn raise(&self, signal: Signal) {
@@ -346,6 +365,19 @@ impl Place for Simulated {
 
     fn resize(&self, name: &str, length: u64) {
         self.world.resize_file(self.directory().join(name), length);
+    }
+
+    fn rewrite(&self, name: &str, content: &[u8]) {
+        self.world
+            .rewrite_file(self.directory().join(name), Rc::from(content));
+    }
+
+    fn replace(&self, name: &str, content: &[u8]) {
+        self.write(name, content);
+    }
+
+    fn remove(&self, name: &str) {
+        self.world.remove_file(self.directory().join(name));
     }
 
     fn raise(&self, signal: Signal) {

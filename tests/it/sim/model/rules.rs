@@ -5,6 +5,7 @@ mod ends;
 mod full;
 mod listeners;
 mod nested;
+mod notices;
 mod others;
 mod resets;
 
@@ -28,6 +29,7 @@ fn run_all() {
         resets::RULES,
         full::RULES,
         listeners::RULES,
+        notices::RULES,
         others::RULES,
     ];
     for (name, rule) in all.concat() {

@@ -7,9 +7,10 @@ use std::os::fd::{AsFd, BorrowedFd};
 use edgeloop::sys::file::{self, Kind};
 use edgeloop::sys::signal::Signals;
 use edgeloop::sys::socket::{self, AcceptError, More};
-use edgeloop::sys::{Address, Epoll, EventFd, Events, Fd, Ready};
+use edgeloop::sys::{Address, Epoll, EventFd, Events, Fd, Ready, at_hand, directory, inotify};
 use nix::errno::Errno;
 
+use super::notices::Watching;
 use super::ops::{CONNECTIONS, Op, What};
 use super::pieces;
 use super::places::{Client, Place};
@@ -17,7 +18,7 @@ use super::places::{Client, Place};
 pub(super) const FILE: &str = "file";
 pub(super) const FILE_LENGTH: usize = 5000;
 
-const WATCHED: [What; 11] = [
+const WATCHED: [What; 12] = [
     What::Connection(0),
     What::Connection(1),
     What::Connection(2),
@@ -29,6 +30,7 @@ const WATCHED: [What; 11] = [
     What::File,
     What::Directory,
     What::Signals,
+    What::Notices,
 ];
 
 /// Everything that a script has.
@@ -56,7 +58,9 @@ pub(super) struct Cast<C> {
     pub(super) signals: Option<Signals>,
     pub(super) root: Fd,
     pub(super) directory: Fd,
-    pub(super) file: Fd,
+    /// `None`: it was closed.
+    pub(super) file: Option<Fd>,
+    pub(super) watching: Watching,
 }
 
 pub(super) const SERVER: usize = 0;
@@ -121,7 +125,8 @@ impl<C: Client> Cast<C> {
             signals: None,
             root,
             directory,
-            file,
+            file: Some(file),
+            watching: Watching::new(),
         }
     }
 
@@ -240,7 +245,7 @@ impl<C: Client> Cast<C> {
             Op::SendTooMuch(at) => self.send_too_much(place, at)?,
             Op::SendFile(at, offset, length) => {
                 let fd = self.servers[at].as_ref()?;
-                let sent = socket::send_file(fd, &self.file, offset, length);
+                let sent = socket::send_file(fd, self.file.as_ref()?, offset, length);
                 self.has_file[at] = true;
                 self.settle(place);
                 said(sent)
@@ -314,14 +319,66 @@ impl<C: Client> Cast<C> {
             }
             Op::ReadAt(offset, most) => {
                 let mut bytes = vec![0xee; most];
-                let read = file::read_at(&self.file, &mut bytes, offset);
+                let read = file::read_at(self.file.as_ref()?, &mut bytes, offset);
                 let sum: u64 = bytes.iter().map(|byte| u64::from(*byte)).sum();
                 format!("{}, sum {sum}", said(read))
             }
-            Op::Length => said(file::metadata(&self.file).map(|it| {
+            Op::Length => said(file::metadata(self.file.as_ref()?).map(|it| {
                 assert_eq!(it.kind, Kind::File);
                 it.length
             })),
+            Op::OpenPlain(path, wanted, waiting) => {
+                let opened = at_hand::open_plain(&self.root, path.as_bytes(), wanted, waiting);
+                said(opened.and_then(|fd| Ok(file::metadata(&fd)?.kind)))
+            }
+            Op::Names(path, most) => {
+                let opened = file::open_beneath(&self.root, path.as_bytes());
+                said(
+                    opened
+                        .and_then(|fd| directory::names(&fd, most))
+                        .map(|mut it| {
+                            it.names.sort();
+                            let names = it.names.iter().map(|name| String::from_utf8_lossy(name));
+                            let names = names.collect::<Vec<_>>().join(" ");
+                            // Which ones come first is the file system's business.
+                            (
+                                it.names.len(),
+                                it.is_cut,
+                                if it.is_cut { String::new() } else { names },
+                            )
+                        }),
+                )
+            }
+            Op::ReadAtHand(offset, most) => {
+                let mut bytes = vec![0xee; most];
+                let read = at_hand::read_at_hand(self.file.as_ref()?, &mut bytes, offset);
+                let sum: u64 = bytes.iter().map(|byte| u64::from(*byte)).sum();
+                format!("{}, sum {sum}", said(read))
+            }
+            Op::Rewrite(count) => {
+                place.rewrite(FILE, &pattern(8, 0, count));
+                String::new()
+            }
+            Op::Replace(name) => {
+                place.replace(name, b"another");
+                String::new()
+            }
+            Op::Create(name) => {
+                place.write(name, b"new");
+                String::new()
+            }
+            Op::Remove(name) => {
+                place.remove(name);
+                String::new()
+            }
+            Op::CloseFile => {
+                drop(self.file.take()?);
+                String::new()
+            }
+            Op::Watch(told) => self.watch(told)?,
+            Op::Forget(told) => self.watching.forget(told)?,
+            Op::Notices => self.watching.notices(),
+            Op::TellsAll => said(inotify::tells_all(&self.root)),
             Op::Block => {
                 self.signals = Some(Signals::block().expect("signalfd"));
                 String::new()
@@ -346,9 +403,10 @@ impl<C: Client> Cast<C> {
             What::Event => Some(self.event.as_fd()),
             What::Inner => Some(self.inner.as_fd()),
             What::Outer => Some(self.outer.as_fd()),
-            What::File => Some(self.file.as_fd()),
+            What::File => self.file.as_ref().map(AsFd::as_fd),
             What::Directory => Some(self.directory.as_fd()),
             What::Signals => self.signals.as_ref().map(AsFd::as_fd),
+            What::Notices => Some(self.watching.queue.as_fd()),
         }
     }
 }

@@ -114,20 +114,20 @@ impl<C: Client> Cast<C> {
     }
 
     pub(super) fn misuse(&mut self) -> Option<String> {
-        let listener = self.listener.as_ref()?;
+        let (listener, file) = (self.listener.as_ref()?, self.file.as_ref()?);
         let mut said = vec![
             said(socket::recv(listener, &mut [0; 8])),
             said(socket::send(listener, b"x", More::No)),
-            said(socket::send_file(listener, &self.file, 0, 8)),
+            said(socket::send_file(listener, file, 0, 8)),
             said(socket::shutdown_write(listener)),
             said(socket::unread(listener)),
             said(socket::unacknowledged(listener)),
-            said(socket::recv(&self.file, &mut [0; 8])),
-            said(socket::send(&self.file, b"x", More::No)),
-            said(socket::shutdown_write(&self.file)),
-            said(socket::set_linger_reset(&self.file)),
+            said(socket::recv(file, &mut [0; 8])),
+            said(socket::send(file, b"x", More::No)),
+            said(socket::shutdown_write(file)),
+            said(socket::set_linger_reset(file)),
         ];
-        for fd in [Some(&self.file), self.servers[0].as_ref()] {
+        for fd in [Some(file), self.servers[0].as_ref()] {
             let fd = fd?;
             said.push(match socket::accept(fd) {
                 Err(error) => accept_error(&error),
@@ -135,7 +135,7 @@ impl<C: Client> Cast<C> {
             });
             said.push(self::said(socket::listen(fd, 1)));
         }
-        for fd in [listener, &self.file] {
+        for fd in [listener, file] {
             said.push(self::said(socket::adopt(fd).map(drop)));
         }
         Some(said.join(", "))

@@ -5,9 +5,6 @@
 
 use percent_encoding::percent_decode_str;
 
-/// What a directory is answered with.
-pub(super) const INDEX: &[u8] = b"index.html";
-
 /// Whether files whose name begins with a dot are served, or what lies in directories of such a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dotfiles {
@@ -22,8 +19,8 @@ pub(super) enum Dotfiles {
 pub(super) enum Asked {
     /// What has this very name.
     Name,
-    /// The [`INDEX`] of a directory: the path ends in a slash, or as if in one.
-    Index,
+    /// What is in a directory: the path ends in a slash, or as if in one.
+    Directory,
 }
 
 /// Why a path is no path of a file.
@@ -35,8 +32,8 @@ pub(super) enum Refused {
     Hidden,
 }
 
-/// Writes the path of the file that `path` asks for into `into`, instead of what was there. An empty path is the name of
-/// the root: nothing is written.
+/// Writes the path of the file or directory that `path` asks for into `into`, instead of what was there. That of the root is
+/// empty.
 pub(super) fn resolve(
     path: &str,
     dotfiles: Dotfiles,
@@ -46,13 +43,13 @@ pub(super) fn resolve(
     if path.is_empty() {
         return Ok(Asked::Name);
     }
-    let mut asked = Asked::Index;
+    let mut asked = Asked::Directory;
     for segment in path.split('/') {
         asked = match segment {
-            "" | "." => Asked::Index,
+            "" | "." => Asked::Directory,
             ".." => {
                 leave(into)?;
-                Asked::Index
+                Asked::Directory
             }
             segment => {
                 enter(segment, dotfiles, into)?;
@@ -60,11 +57,13 @@ pub(super) fn resolve(
             }
         };
     }
-    if asked == Asked::Index {
-        separate(into);
-        into.extend_from_slice(INDEX);
-    }
     Ok(asked)
+}
+
+/// Goes on to a name in the directory that `into` is the path of.
+pub(super) fn join(into: &mut Vec<u8>, name: &[u8]) {
+    separate(into);
+    into.extend_from_slice(name);
 }
 
 fn separate(into: &mut Vec<u8>) {
@@ -85,9 +84,16 @@ fn enter(segment: &str, dotfiles: Dotfiles, into: &mut Vec<u8>) -> Result<(), Re
         // Whoever encodes a dot segment hides it from somebody: clients and proxies resolve the plain ones.
         b"." | b".." => Err(Refused::Malformed),
         name if name.iter().any(|byte| matches!(byte, 0 | b'/')) => Err(Refused::Malformed),
-        b".well-known" => Ok(()),
-        [b'.', ..] if dotfiles == Dotfiles::Hidden => Err(Refused::Hidden),
+        name if !is_shown(name, dotfiles) => Err(Refused::Hidden),
         _ => Ok(()),
+    }
+}
+
+/// Whether what has this name in a directory is served.
+pub(super) fn is_shown(name: &[u8], dotfiles: Dotfiles) -> bool {
+    match dotfiles {
+        Dotfiles::Hidden => !name.starts_with(b".") || name == b".well-known",
+        Dotfiles::Served => true,
     }
 }
 
@@ -131,29 +137,31 @@ mod tests {
     }
 
     #[test]
-    fn a_slash_at_the_end_asks_for_the_index() {
-        check("/", Ok(b"index.html"));
-        check("//", Ok(b"index.html"));
-        check("/a/", Ok(b"a/index.html"));
-        check("/a/.", Ok(b"a/index.html"));
-        check("/a/b/..", Ok(b"a/index.html"));
-        check("/a/..", Ok(b"index.html"));
+    fn a_slash_at_the_end_asks_for_what_is_in_a_directory() {
+        let mut into = Vec::new();
+        for (path, asked, resolved) in [
+            ("/", Asked::Directory, ""),
+            ("//", Asked::Directory, ""),
+            ("/a/", Asked::Directory, "a"),
+            ("/a/.", Asked::Directory, "a"),
+            ("/a/b/..", Asked::Directory, "a"),
+            ("/a/..", Asked::Directory, ""),
+            ("/a/index.html", Asked::Name, "a/index.html"),
+            ("/a", Asked::Name, "a"),
+            ("", Asked::Name, ""),
+        ] {
+            let found = resolve(path, Dotfiles::Hidden, &mut into);
+            assert_eq!(found, Ok(asked), "{path}");
+            assert_eq!(into, resolved.as_bytes(), "{path}");
+        }
     }
 
     #[test]
-    fn a_name_is_not_the_index_even_if_it_is_called_so() {
-        let mut into = Vec::new();
-        for (path, expected) in [
-            ("/a/", Asked::Index),
-            ("/a/.", Asked::Index),
-            ("/a/index.html", Asked::Name),
-            ("/a", Asked::Name),
-            ("", Asked::Name),
-        ] {
-            let asked = resolve(path, Dotfiles::Hidden, &mut into);
-            assert_eq!(asked, Ok(expected), "{path}");
-        }
-        check("/index.html", Ok(b"index.html"));
+    fn a_name_joins_the_directory_that_it_is_in() {
+        let mut path = Vec::new();
+        join(&mut path, b"a");
+        join(&mut path, b"b");
+        assert_eq!(path, b"a/b");
     }
 
     #[test]

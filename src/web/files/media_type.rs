@@ -1,12 +1,57 @@
 //! Media types by the extension of a file's name.
 
+use core::fmt;
+use std::sync::Arc;
+
 /// A media type, with the parameter that texts have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum MediaType {
     /// It is complete.
     Complete(&'static str),
     /// `; charset=utf-8` has still to be written behind it.
     Text(&'static str),
+    /// It is complete, and the operator's own.
+    Own(Arc<str>),
+}
+
+/// As it is sent.
+impl fmt::Display for MediaType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            MediaType::Complete(value) => f.write_str(value),
+            MediaType::Own(value) => f.write_str(value),
+            MediaType::Text(value) => write!(f, "{value}; charset=utf-8"),
+        }
+    }
+}
+
+impl MediaType {
+    /// Whether content of this type is compressed by itself, so that coding it once more gains nothing.
+    pub(super) fn is_compressed(&self) -> bool {
+        let name = match self {
+            MediaType::Complete(name) | MediaType::Text(name) => name,
+            MediaType::Own(name) => &**name,
+        };
+        let (kind, format) = name.split_once('/').unwrap_or((name, ""));
+        match kind {
+            "image" => !matches!(format, "svg+xml" | "bmp" | "x-icon" | "x-ms-bmp"),
+            "audio" => format != "wav",
+            "video" => true,
+            "font" => matches!(format, "woff" | "woff2"),
+            "application" => matches!(
+                format,
+                "gzip"
+                    | "zip"
+                    | "zstd"
+                    | "x-brotli"
+                    | "x-bzip2"
+                    | "x-xz"
+                    | "x-7z-compressed"
+                    | "vnd.rar"
+            ),
+            _ => false,
+        }
+    }
 }
 
 /// The media type of what is not known.
@@ -31,12 +76,17 @@ pub(super) fn of(path: &[u8]) -> MediaType {
 }
 
 /// What follows the last dot of the name; a dot in front makes no extension.
-fn extension(path: &[u8]) -> &[u8] {
+pub(super) fn extension(path: &[u8]) -> &[u8] {
     let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
     match name.iter().rposition(|byte| *byte == b'.') {
         None | Some(0) => b"",
         Some(dot) => &name[dot + 1..],
     }
+}
+
+/// Whether the name has an extension.
+pub(super) fn has_extension(path: &[u8]) -> bool {
+    !extension(path).is_empty()
 }
 
 #[inline]
@@ -71,11 +121,7 @@ mod tests {
     use super::*;
 
     fn check(path: &str, expected: &str) {
-        let value = match of(path.as_bytes()) {
-            MediaType::Complete(value) => value.to_owned(),
-            MediaType::Text(value) => format!("{value}; charset=utf-8"),
-        };
-        assert_eq!(value, expected, "{path}");
+        assert_eq!(of(path.as_bytes()).to_string(), expected, "{path}");
     }
 
     #[test]
@@ -96,6 +142,27 @@ mod tests {
             check(path, UNKNOWN);
         }
         assert_eq!(of(b"a.\xff"), MediaType::Complete(UNKNOWN));
+    }
+
+    #[test]
+    fn what_is_compressed_gains_nothing_by_a_coding() {
+        for (name, expected) in [
+            ("a.html", false),
+            ("a.svg", false),
+            ("a.wasm", false),
+            ("a.ttf", false),
+            ("a.pdf", false),
+            ("a", false),
+            ("a.png", true),
+            ("a.woff2", true),
+            ("a.mp4", true),
+            ("a.tar.gz", true),
+            ("a.zip", true),
+            ("a.zst", true),
+            ("a.br", true),
+        ] {
+            assert_eq!(of(name.as_bytes()).is_compressed(), expected, "{name}");
+        }
     }
 
     #[test]

@@ -1,0 +1,312 @@
+//! From what was found to the answer.
+
+use std::sync::OnceLock;
+
+use super::super::content::{self, explain, with_validators};
+use super::super::range::Selection;
+use super::super::validator::{self, EntityTag, Modified, Validators};
+use super::coding::{Accepted, Coding};
+use super::entry::{Entry, State};
+use super::listing::{Form, Listing};
+use super::multipart;
+use super::tree::Representation;
+use crate::field_line;
+use crate::http::{FieldLines, Head};
+use crate::server::{HeadWriter, Reply, ResponseWriter};
+use crate::sys::UnixTime;
+use crate::sys::file::Failure;
+
+/// The wall clock, which is read only for files that have changed just now.
+#[derive(Clone, Debug)]
+pub(super) struct Clock {
+    /// What it said at the last look.
+    seen: UnixTime,
+}
+
+impl Clock {
+    pub(super) fn new() -> Clock {
+        let seen = UnixTime { secs: 0, nanos: 0 };
+        Clock { seen }
+    }
+
+    /// The time to judge the age of a file by. An earlier reading will do once the file has settled by it.
+    fn now(&mut self, modified: UnixTime) -> UnixTime {
+        if !validator::has_settled(modified, self.seen) {
+            self.seen = UnixTime::now();
+        }
+        self.seen
+    }
+}
+
+/// Answers with a file, or says what is to be said instead: that the client has it, that it is another one, that it takes
+/// it in no form that there is.
+pub(super) fn send(
+    head: &Head<'_>,
+    found: Representation<'_>,
+    accepted: &Accepted,
+    mut varies: Varies,
+    clock: &mut Clock,
+    res: ResponseWriter<'_>,
+) -> Reply {
+    let Representation {
+        entry,
+        content,
+        prepared,
+        ..
+    } = found;
+    varies.coding = found.varies;
+    // What is prepared is for who has asked for this very path.
+    let prepared = prepared.filter(|_| !varies.media_type);
+    if entry.coding.is_none() && !accepted.takes_identity() {
+        // RFC 9110 §12.5.3: it says of all forms that there are that they will not do.
+        varies.coding = true;
+        let answer = vary(res.status(406), varies);
+        return explain(answer, "it is to be had in no coding that is accepted\n");
+    }
+    let made;
+    let said = prepared.and_then(OnceLock::get);
+    let known = match said {
+        Some(said) => &said.known,
+        None => {
+            made = Known::of(entry, clock);
+            &made
+        }
+    };
+    let tag = known.tag.tag();
+    let current = Validators {
+        tag: Some(tag),
+        modified: known.modified,
+    };
+    let described = |answer| vary(with_cache_control(answer, entry), varies);
+    let res = match content::admit(head, &current, res, described) {
+        Ok(res) => res,
+        Err(reply) => return reply,
+    };
+    let length = entry.length;
+    let selection = content::select(head, &current, length);
+    if let (Selection::Whole, Some(said)) = (&selection, said) {
+        return content.send(res.status(200).lines(&said.lines), 0..length);
+    }
+    let answer = match &selection {
+        Selection::Whole => res.status(200),
+        Selection::Part(part) => content::begin_part(res, *part, length),
+        Selection::Parts(_) => res.status(206),
+        Selection::Unsatisfiable => return content::unsatisfiable(res, length),
+    };
+    let media_type = &entry.media_type;
+    let say = |answer| {
+        let answer = with_validators(described(answer), &current)
+            .line(field_line!("Accept-Ranges", "bytes"))
+            .line(field_line!("X-Content-Type-Options", "nosniff"));
+        match entry.coding {
+            Some(coding) => answer.field("Content-Encoding", coding.name()),
+            None => answer,
+        }
+    };
+    let say_all = |answer| say(answer).field_fmt("Content-Type", format_args!("{media_type}"));
+    let (answer, part) = match selection {
+        Selection::Whole | Selection::Unsatisfiable => match prepared {
+            // What is said once is said again, but for the tag of what has not settled.
+            Some(prepared) if known.has_settled() => {
+                let (answer, lines) = answer.record(say_all);
+                if let Some(lines) = lines {
+                    let known = known.clone();
+                    let _ = prepared.set(Prepared { known, lines }); // nobody else has
+                }
+                (answer, 0..length)
+            }
+            Some(_) | None => (say_all(answer), 0..length),
+        },
+        Selection::Part(part) => (say_all(answer), part.first..part.last + 1),
+        Selection::Parts(parts) => {
+            return multipart::send(say(answer), content, &parts, length, media_type, &tag);
+        }
+    };
+    content.send(answer, part)
+}
+
+/// What tells the state of a file from another.
+#[derive(Clone, Debug)]
+pub(super) struct Known {
+    tag: EntityTag,
+    /// `None`: nobody knows.
+    modified: Option<Modified>,
+}
+
+impl Known {
+    fn of(entry: &Entry, clock: &mut Clock) -> Known {
+        let (number, modified) = match entry.state {
+            State::Modified(at) => (validator::nanos(at), Some(Modified::of(at, clock.now(at)))),
+            State::Digest(digest) => (digest, None),
+        };
+        let is_weak = modified.is_some_and(|modified| !modified.has_settled);
+        let coding = entry.coding.map(Coding::name);
+        Known {
+            tag: EntityTag::of(entry.length, number, coding, is_weak),
+            modified,
+        }
+    }
+
+    /// Whether it will be the same at any time.
+    fn has_settled(&self) -> bool {
+        self.modified.is_none_or(|modified| modified.has_settled)
+    }
+}
+
+/// What is said of content in every answer that has the whole of it, encoded once.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    known: Known,
+    /// All fields but Date and those that frame it.
+    lines: FieldLines,
+}
+
+fn with_cache_control<'a>(answer: HeadWriter<'a>, entry: &Entry) -> HeadWriter<'a> {
+    match &entry.cache_control {
+        Some(value) => answer.field("Cache-Control", &**value),
+        None => answer,
+    }
+}
+
+/// What of the request another one could differ in and get another answer (RFC 9110 §12.5.5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Varies {
+    /// Accept-Encoding: there are coded siblings.
+    pub(super) coding: bool,
+    /// Accept: who wants a page gets one.
+    pub(super) media_type: bool,
+}
+
+fn vary(answer: HeadWriter<'_>, varies: Varies) -> HeadWriter<'_> {
+    match (varies.media_type, varies.coding) {
+        (false, false) => answer,
+        (false, true) => answer.line(field_line!("Vary", "Accept-Encoding")),
+        (true, false) => answer.line(field_line!("Vary", "Accept")),
+        (true, true) => answer.line(field_line!("Vary", "Accept, Accept-Encoding")),
+    }
+}
+
+/// Sends the client to the same path with a slash behind it. Its own last segment is all that the location has: so it is
+/// right below any prefix, and can't lead to another host.
+pub(super) fn redirect_to_slash(head: &Head<'_>, res: ResponseWriter<'_>) -> Reply {
+    let name = head.path().rsplit('/').next().unwrap_or_default();
+    if name.is_empty() {
+        // Another path was served than was asked for: there is no telling where its slash would be.
+        return Refusal::Missing.explain(Varies::default(), res);
+    }
+    // RFC 3986 §4.2: what stands before a colon in the first segment would be a scheme.
+    let here = if name.contains(':') { "./" } else { "" };
+    let (mark, query) = match head.query() {
+        Some(query) => ("?", query),
+        None => ("", ""),
+    };
+    res.status(308)
+        .field_fmt("Location", format_args!("{here}{name}/{mark}{query}"))
+        .empty()
+}
+
+/// Answers with what is in the directory at a path.
+pub(super) fn list(listing: &Listing, path: &[u8], form: Form, res: ResponseWriter<'_>) -> Reply {
+    res.status(200)
+        .field("Content-Type", form.media_type())
+        .line(field_line!("Vary", "Accept"))
+        .line(field_line!("Cache-Control", "no-cache"))
+        .line(field_line!("X-Content-Type-Options", "nosniff"))
+        .line(field_line!(
+            "Content-Security-Policy",
+            "default-src 'none'; style-src 'unsafe-inline'"
+        ))
+        .body(listing.write(path, form))
+}
+
+/// Why there is no file to answer with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// The path is none of a file.
+    Malformed,
+    /// It may not be read.
+    Denied,
+    /// It is not there, or not to be seen.
+    Missing,
+    /// Files are not asked that way.
+    Method,
+    /// The file system is in trouble.
+    Broken,
+    /// Descriptors or memory have run out.
+    Exhausted,
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Refusal {
+        match failure {
+            Failure::Missing => Refusal::Missing,
+            Failure::Denied => Refusal::Denied,
+            Failure::Exhausted | Failure::Again => Refusal::Exhausted,
+            Failure::Broken => Refusal::Broken,
+        }
+    }
+}
+
+impl Refusal {
+    /// What refusals can have for a status.
+    pub(super) const STATUSES: [u16; 6] = [400, 403, 404, 405, 500, 503];
+
+    pub(super) fn status(self) -> u16 {
+        match self {
+            Refusal::Malformed => 400,
+            Refusal::Denied => 403,
+            Refusal::Missing => 404,
+            Refusal::Method => 405,
+            Refusal::Broken => 500,
+            Refusal::Exhausted => 503,
+        }
+    }
+
+    /// Refuses in a sentence.
+    pub(super) fn explain(self, varies: Varies, res: ResponseWriter<'_>) -> Reply {
+        let text = match self {
+            Refusal::Malformed => "that is no path of a file\n",
+            Refusal::Denied => "that file may not be read\n",
+            Refusal::Missing => "not found\n",
+            Refusal::Method => "files can be had by GET and HEAD only\n",
+            Refusal::Broken => "the file can't be read\n",
+            Refusal::Exhausted => "files can't be opened at the moment\n",
+        };
+        explain(self.begin(varies, res), text)
+    }
+
+    /// Refuses with a page: the whole of it, whatever is known of what was asked for.
+    pub(super) fn send(
+        self,
+        page: Representation<'_>,
+        varies: Varies,
+        res: ResponseWriter<'_>,
+    ) -> Reply {
+        let Representation { entry, content, .. } = page;
+        let varies = Varies {
+            coding: page.varies,
+            ..varies
+        };
+        let mut answer = self
+            .begin(varies, res)
+            .line(field_line!("X-Content-Type-Options", "nosniff"))
+            .field_fmt("Content-Type", format_args!("{}", entry.media_type));
+        if let Some(coding) = entry.coding {
+            answer = answer.field("Content-Encoding", coding.name());
+        }
+        content.send(answer, 0..entry.length)
+    }
+
+    fn begin(self, varies: Varies, res: ResponseWriter<'_>) -> HeadWriter<'_> {
+        let answer = vary(res.status(self.status()), varies);
+        match self {
+            // RFC 9110 §15.5.6.
+            Refusal::Method => answer.line(field_line!("Allow", "GET, HEAD")),
+            Refusal::Malformed
+            | Refusal::Denied
+            | Refusal::Missing
+            | Refusal::Broken
+            | Refusal::Exhausted => answer,
+        }
+    }
+}

@@ -1,0 +1,335 @@
+//! What is not remembered is looked up, and watched before it is.
+
+use std::io;
+use std::sync::Arc;
+
+use super::super::coding::{Accepted, Coding};
+use super::super::disk;
+use super::super::entry::{Entry, State};
+use super::kept::{Group, Kept};
+use super::table::{Cost, Table};
+use super::{Answer, Cache, Place, REST};
+use crate::sys::Fd;
+use crate::sys::at_hand::{self, Waiting, Wanted};
+use crate::sys::file::{self, Failure, Kind, Metadata};
+use crate::sys::inotify::{self, Subject, WatchId};
+
+/// How often a path is looked up that changes while it is looked up, or while signals come.
+const TRIES: usize = 4;
+/// What a file takes in memory beside its content.
+const HEAD_BYTES: usize = 512;
+
+/// Why there is nothing to be remembered.
+enum Stop {
+    /// It has to be looked up without the cache.
+    Unknown,
+    /// It would have to be waited for.
+    Cold,
+    Failed(Failure),
+}
+
+/// A file that was opened and is watched.
+struct Opened {
+    file: Fd,
+    metadata: Metadata,
+}
+
+impl Cache {
+    /// Looks up what stands at a path, and remembers it.
+    pub(super) fn fill(&mut self, path: &[u8], accepted: &Accepted, waiting: Waiting) -> Answer {
+        match self.look(path, accepted, waiting) {
+            Ok(answer) => answer,
+            Err(Stop::Unknown) => Answer::Unknown,
+            Err(Stop::Cold) => Answer::Cold,
+            Err(Stop::Failed(failure)) => Answer::Failed(failure),
+        }
+    }
+
+    fn look(&mut self, path: &[u8], accepted: &Accepted, waiting: Waiting) -> Result<Answer, Stop> {
+        if !path.is_empty() {
+            let end = path.iter().rposition(|byte| *byte == b'/');
+            self.watch_way(&path[..end.unwrap_or(0)], waiting)?;
+        }
+        let (file, metadata) = match self.open(path, waiting)? {
+            Some((file, metadata)) => (file, metadata),
+            None => return Ok(self.remember(path, Place::Missing).answer(accepted)),
+        };
+        match metadata.kind {
+            Kind::File => {}
+            // Names in the root stand for the root by themselves.
+            Kind::Directory if path.is_empty() => return Ok(Answer::Directory),
+            Kind::Directory => return Ok(self.remember(path, Place::Directory).answer(accepted)),
+            Kind::Other => return Ok(Answer::Other),
+        }
+        let mut watches = Vec::new();
+        let group = self.group(path, file, waiting, &mut watches);
+        let group = match group {
+            Ok(group) => group,
+            Err(stop) => {
+                self.take_back(&watches);
+                return Err(stop);
+            }
+        };
+        let answer = Answer::File(Arc::clone(group.choose(accepted)));
+        self.remember_file(path, group, watches);
+        Ok(answer)
+    }
+
+    /// Watches all directories on the way to what is in the last of them.
+    fn watch_way(&mut self, directory: &[u8], waiting: Waiting) -> Result<(), Stop> {
+        let mut end = 0;
+        loop {
+            self.watch_directory(&directory[..end], waiting)?;
+            if end == directory.len() {
+                return Ok(());
+            }
+            let from = if end == 0 { 0 } else { end + 1 };
+            let next = directory[from..].iter().position(|byte| *byte == b'/');
+            end = next.map_or(directory.len(), |next| from + next);
+        }
+    }
+
+    /// Watches the names of a directory. Those on the way to it are watched.
+    fn watch_directory(&mut self, path: &[u8], waiting: Waiting) -> Result<(), Stop> {
+        if self.watches.has_directory(path) {
+            return Ok(());
+        }
+        match self.table.find(path) {
+            Some(Place::Missing) => return Err(Stop::Failed(Failure::Missing)),
+            Some(Place::Untold) => return Err(Stop::Unknown),
+            Some(Place::File(_) | Place::Directory) | None => {}
+        }
+        if self.watches.directories() >= self.limits.directories_max {
+            self.forget_below(b"");
+            return Err(Stop::Unknown);
+        }
+        let directory = match self.open_at(path, Wanted::Directory, waiting)? {
+            Some(directory) => directory,
+            None => {
+                self.remember(path, Place::Missing);
+                return Err(Stop::Failed(Failure::Missing));
+            }
+        };
+        if !inotify::tells_all(&directory).unwrap_or(false) {
+            if path.is_empty() {
+                self.rest = u32::MAX;
+            } else {
+                self.remember(path, Place::Untold);
+            }
+            return Err(Stop::Unknown);
+        }
+        let watch = self.watch(&directory, Subject::Names)?;
+        if self.watches.add_directory(path, watch) {
+            Ok(())
+        } else {
+            Err(Stop::Unknown)
+        }
+    }
+
+    fn watch(&mut self, fd: &Fd, subject: Subject) -> Result<WatchId, Stop> {
+        self.queue.watch(fd, subject).map_err(|_| {
+            self.rest = REST;
+            Stop::Unknown
+        })
+    }
+
+    /// Opens what stands at a path whose directory is watched. `None`: nothing does.
+    fn open(&mut self, path: &[u8], waiting: Waiting) -> Result<Option<(Fd, Metadata)>, Stop> {
+        if !disk::may_be_opened(&self.root, path, waiting) {
+            return Err(Stop::Failed(Failure::Missing));
+        }
+        let Some(file) = self.open_at(path, Wanted::File, waiting)? else {
+            return Ok(None);
+        };
+        let metadata = file::metadata(&file).map_err(|error| failed(&error))?;
+        Ok(Some((file, metadata)))
+    }
+
+    fn open_at(
+        &mut self,
+        path: &[u8],
+        wanted: Wanted,
+        waiting: Waiting,
+    ) -> Result<Option<Fd>, Stop> {
+        let mut tries = 1;
+        loop {
+            let error = match at_hand::open_plain(&self.root, path, wanted, waiting) {
+                Ok(file) => return Ok(Some(file)),
+                Err(error) => error,
+            };
+            match error.kind() {
+                io::ErrorKind::NotFound if !path.is_empty() => return Ok(None),
+                io::ErrorKind::WouldBlock if waiting == Waiting::Refused => return Err(Stop::Cold),
+                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted if tries < TRIES => {
+                    tries += 1;
+                }
+                io::ErrorKind::Unsupported => {
+                    self.rest = u32::MAX;
+                    return Err(Stop::Unknown);
+                }
+                _ if at_hand::is_link(&error) => {
+                    // A link leads to where nothing is watched.
+                    if !path.is_empty() {
+                        self.remember(path, Place::Untold);
+                    }
+                    return Err(Stop::Unknown);
+                }
+                _ => return Err(failed(&error)),
+            }
+        }
+    }
+
+    /// A file with its coded siblings. What is watched for it is noted also if it fails.
+    fn group(
+        &mut self,
+        path: &[u8],
+        file: Fd,
+        waiting: Waiting,
+        watches: &mut Vec<WatchId>,
+    ) -> Result<Group, Stop> {
+        let whole = self.watch_file(file, watches)?;
+        let mut siblings = [const { None }; Coding::ALL.len()];
+        if !self.settings.media_type(path).is_compressed() {
+            let mut name = Vec::new();
+            for coding in Coding::ALL {
+                coding.sibling_of(path, &mut name);
+                // One that can't be had, for whatever reason, is none; what is not known of it is not remembered.
+                let opened = match self.open(&name, waiting) {
+                    Ok(opened) => opened.filter(|(_, metadata)| metadata.kind == Kind::File),
+                    Err(Stop::Failed(_)) => None,
+                    Err(stop) => return Err(stop),
+                };
+                if let Some((file, _)) = opened {
+                    siblings[coding.place()] = Some(self.watch_file(file, watches)?);
+                }
+            }
+        }
+        let varies = siblings.iter().any(Option::is_some);
+        let mut coded = [const { None }; Coding::ALL.len()];
+        for (coding, sibling) in Coding::ALL.into_iter().zip(siblings) {
+            if let Some(sibling) = sibling {
+                coded[coding.place()] =
+                    Some(self.keep(path, sibling, Some(coding), varies, waiting)?);
+            }
+        }
+        Ok(Group {
+            whole: self.keep(path, whole, None, varies, waiting)?,
+            coded,
+        })
+    }
+
+    /// From here on all changes of the file are told: only then it is looked at.
+    fn watch_file(&mut self, file: Fd, watches: &mut Vec<WatchId>) -> Result<Opened, Stop> {
+        let watch = self.watch(&file, Subject::Content)?;
+        watches.push(watch);
+        let metadata = file::metadata(&file).map_err(|error| failed(&error))?;
+        Ok(Opened { file, metadata })
+    }
+
+    fn keep(
+        &self,
+        path: &[u8],
+        opened: Opened,
+        coding: Option<Coding>,
+        varies: bool,
+        waiting: Waiting,
+    ) -> Result<Arc<Kept>, Stop> {
+        let Opened { file, metadata } = opened;
+        let state = State::Modified(metadata.modified);
+        let entry = Entry::new(path, metadata.length, state, coding, &self.settings);
+        let length = usize::try_from(metadata.length).unwrap_or(usize::MAX);
+        let kept = if length <= self.limits.content_bytes_max {
+            Kept::in_memory(entry, varies, read(&file, length, waiting)?)
+        } else if self.limits.files_max > 0 {
+            Kept::in_file(entry, varies, Arc::new(file))
+        } else {
+            return Err(Stop::Unknown);
+        };
+        Ok(Arc::new(kept))
+    }
+
+    /// What was watched for something that is not remembered.
+    fn take_back(&mut self, watches: &[WatchId]) {
+        for watch in watches {
+            if self.watches.is_unused(*watch) {
+                let _ = self.queue.forget(*watch); // of what is gone it has ended
+            }
+        }
+    }
+
+    fn remember_file(&mut self, path: &[u8], group: Group, watches: Vec<WatchId>) {
+        let mut cost = Cost::default();
+        for kept in std::iter::once(&group.whole).chain(group.coded.iter().flatten()) {
+            let takes = kept.takes();
+            cost.bytes += takes.bytes + HEAD_BYTES;
+            cost.files += takes.files;
+        }
+        let cost = Table::cost_of(path, cost);
+        self.make_room(cost);
+        let place = self
+            .table
+            .insert(path, Place::File(group), watches.clone(), cost);
+        for watch in watches {
+            self.watches.join(watch, place);
+        }
+    }
+
+    /// Remembers what takes nothing but its name.
+    fn remember(&mut self, path: &[u8], place: Place) -> &Place {
+        let cost = Table::cost_of(path, Cost::default());
+        self.make_room(cost);
+        let at = match self.table.place_of(path) {
+            Some(at) => at,
+            None => self.table.insert(path, place, Vec::new(), cost),
+        };
+        self.table.at(at)
+    }
+
+    /// Forgets what was not asked for of late, until there is room for so much.
+    fn make_room(&mut self, cost: Cost) {
+        loop {
+            let (has, limits) = (self.table.cost(), &self.limits);
+            let files = has.files > 0 && has.files + cost.files > limits.files_max;
+            let others = self.table.len() > 0
+                && (has.bytes + cost.bytes > limits.bytes_max
+                    || self.table.len() >= limits.places_max);
+            if !files && !others {
+                return;
+            }
+            let Some(place) = self.table.oldest(files) else {
+                return;
+            };
+            self.stats.evicted += 1;
+            self.remove(place);
+        }
+    }
+}
+
+/// The first `length` bytes of a file. One that is shorter by now is changing.
+fn read(file: &Fd, length: usize, waiting: Waiting) -> Result<Arc<[u8]>, Stop> {
+    let mut bytes = vec![0; length];
+    let (mut end, mut tries) = (0, TRIES);
+    while end < length {
+        let read = match waiting {
+            Waiting::Refused => match at_hand::read_at_hand(file, &mut bytes[end..], end as u64) {
+                Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                    file::read_at(file, &mut bytes[end..], end as u64)
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(Stop::Cold),
+                read => read,
+            },
+            Waiting::Allowed => file::read_at(file, &mut bytes[end..], end as u64),
+        };
+        match read {
+            Ok(0) => return Err(Stop::Unknown),
+            Ok(more) => end += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted && tries > 0 => tries -= 1,
+            Err(_) => return Err(Stop::Unknown),
+        }
+    }
+    Ok(Arc::from(bytes))
+}
+
+fn failed(error: &io::Error) -> Stop {
+    Stop::Failed(file::failure(error))
+}

@@ -1,0 +1,128 @@
+//! Where files come from: what is served looks the same wherever it lies.
+
+use std::sync::{Arc, OnceLock};
+
+use super::answer::Prepared;
+use super::cache::{CacheLimits, CacheStats};
+use super::coding::Accepted;
+use super::disk::Disk;
+use super::entry::{Content, Entry};
+use super::memory::Memory;
+use super::settings::Settings;
+use crate::server::pool::Pool;
+use crate::server::{Local, Moment, ResponseWriter};
+use crate::sys::at_hand::Waiting;
+use crate::sys::file::Failure;
+
+/// A tree of files.
+#[derive(Clone, Debug)]
+pub(super) enum Tree {
+    /// Below a directory.
+    Disk(Disk),
+    /// In memory.
+    Memory(Memory),
+}
+
+/// What a path stands for.
+#[derive(Debug)]
+pub(super) enum Found<'t> {
+    /// A file.
+    File(Representation<'t>),
+    /// A directory.
+    Directory,
+    /// What is not served: a device, a FIFO, a socket.
+    Other,
+    /// What would have to be waited for.
+    Cold,
+}
+
+/// What is no longer than this goes with its head, and was seen to be in memory when it was looked up.
+const SENT_WITH_HEAD_BYTES: u64 = 32 << 10;
+
+/// For whom something is looked up.
+#[derive(Debug)]
+pub(super) struct Asker<'a> {
+    pub(super) local: &'a Local,
+    /// A moment by which the request had begun to come.
+    pub(super) moment: Moment,
+    /// Whether the look may wait for a disk.
+    pub(super) waiting: Waiting,
+}
+
+impl<'a> Asker<'a> {
+    pub(super) fn of(res: &'a ResponseWriter<'_>, waiting: Waiting) -> Asker<'a> {
+        Asker {
+            local: res.local(),
+            moment: res.moment(),
+            waiting,
+        }
+    }
+}
+
+/// A file as a client is to have it (RFC 9110 §3.2): as it is, or coded.
+#[derive(Debug)]
+pub(super) struct Representation<'t> {
+    pub(super) entry: &'t Entry,
+    pub(super) content: Content<'t>,
+    /// What is said of it in every answer, if that is kept.
+    pub(super) prepared: Option<&'t OnceLock<Prepared>>,
+    /// Others may get another one, because there are coded siblings.
+    pub(super) varies: bool,
+}
+
+impl Representation<'_> {
+    /// With threads of a pool that see to it that what is sent is in memory.
+    pub(super) fn read_ahead(self, pool: Option<&Pool>, res: &mut ResponseWriter<'_>) -> Self {
+        match pool {
+            Some(pool) if self.entry.length > SENT_WITH_HEAD_BYTES => Representation {
+                content: self.content.read_ahead(pool, res),
+                ..self
+            },
+            Some(_) | None => self,
+        }
+    }
+}
+
+impl Tree {
+    /// What is in memory needs no cache.
+    pub(super) fn set_cache(&mut self, limits: Option<CacheLimits>) {
+        match self {
+            Tree::Disk(disk) => disk.set_cache(limits),
+            Tree::Memory(_) => {}
+        }
+    }
+
+    pub(super) fn cache_stats(
+        &self,
+        local: &Local,
+        settings: &Arc<Settings>,
+    ) -> Option<CacheStats> {
+        match self {
+            Tree::Disk(disk) => disk.cache_stats(local, settings),
+            Tree::Memory(_) => None,
+        }
+    }
+
+    /// What has whatever is at a path in memory when it has run, and its coded siblings; nothing if that is where they are.
+    pub(super) fn warming(&self, path: Vec<u8>) -> Option<impl FnOnce() + Send + use<>> {
+        match self {
+            Tree::Disk(disk) => Some(disk.warming(path)),
+            Tree::Memory(_) => None,
+        }
+    }
+
+    /// Looks for a file. The path is one of [`resolve`](super::path::resolve): names with a slash between each two, or
+    /// nothing for the root. Of a file that has coded siblings it is the one that the client prefers.
+    pub(super) fn look_up(
+        &mut self,
+        path: &[u8],
+        accepted: &Accepted,
+        settings: &Arc<Settings>,
+        asker: &Asker<'_>,
+    ) -> Result<Found<'_>, Failure> {
+        match self {
+            Tree::Disk(disk) => disk.look_up(path, accepted, settings, asker),
+            Tree::Memory(memory) => memory.look_up(path, accepted, settings),
+        }
+    }
+}
