@@ -117,6 +117,31 @@ def ticker():
             shutil.rmtree(profile, ignore_errors=True)
 
 
+def listing(shots):
+    """What is in a directory: names are text, whatever they are, and there is a picture of it in the light and in the dark, as
+    wide as a phone."""
+    with tempfile.TemporaryDirectory() as tree:
+        os.makedirs(os.path.join(tree, "directory", "below"))
+        names = ["a name that is longer than the screen of a phone is wide, with spaces.txt", "<b>bold", "<script>document.title='broken'",
+                 "<img src=x onerror=document.title='broken'>", "\"onfocus=\"document.title='broken'", "größer.txt"]
+        for name in names:
+            with open(os.path.join(tree, "directory", name), "w", encoding="utf-8") as file:
+                file.write("text" * 1000)
+        with Server([EDGELOOP, "serve", tree, "--list", "--listen", "127.0.0.1:0"]) as server:
+            text = chromium("--dump-dom", server.url + "directory/")
+            page = Document(text)
+            see(page.title == "/directory/", "the listing is there and names in it do nothing", page.title)
+            see(text.count("<tr><td>") == len(names) + 2, "every name has its row", text)
+            for scheme, preferred in [("light", 1), ("dark", 0)]:
+                path = os.path.join(shots, f"listing-{scheme}.png")
+                if os.path.exists(path):
+                    os.remove(path)
+                chromium(f"--screenshot={path}", "--window-size=390,760", f"--blink-settings=preferredColorScheme={preferred}",
+                         server.url + "directory/")
+                taken = os.path.getsize(path) if os.path.exists(path) else 0
+                see(taken > 5_000, f"a screenshot of the listing, {scheme}", taken)
+
+
 def page_titles(profile):
     """What the browser says of its pages, once it can be asked."""
     try:
@@ -153,6 +178,7 @@ def main():
             chromium(f"--screenshot={path}", f"--window-size={size}", server.url)
             taken = os.path.getsize(path) if os.path.exists(path) else 0
             see(taken > 10_000, f"a screenshot, {name}", taken)
+    listing(shots)
     ticker()
     print("browser.py: all as it should be, INT: exit 0")
 

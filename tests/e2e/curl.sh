@@ -32,6 +32,15 @@ ln -s /etc "$site/out"
 head -c 8000000 /dev/urandom >"$site/large.bin"
 find "$site" -type f -newermt '-1 hour' -exec touch -d '2024-01-02 03:04:05.678' {} +
 
+# What is set besides: a coded sibling, a listing, a page for what is not there, one for an application of one page.
+mkdir "$work/set" "$work/set/listed"
+cp -p "$site/style.css" "$work/set/"
+gzip -9 -n -c "$site/style.css" >"$work/set/style.css.gz"
+echo '<!doctype html>no such thing' >"$work/set/404.html"
+echo '<!doctype html>the application' >"$work/set/app.html"
+echo 'application/x-own own' >"$work/mime.types"
+touch "$work/set/a.own" "$work/set/listed/<b>.txt"
+
 echo "files"
 start "$edgeloop" serve "$site" --listen 127.0.0.1:0
 server=$pid
@@ -82,6 +91,9 @@ said="curl --continue-at - $files/large.bin"
 curl --silent --show-error --max-time 20 --continue-at - --output "$work/resumed" "$files/large.bin" 2>"$work/err" || fail "curl ended with status $?"
 cmp -s "$work/resumed" "$site/large.bin" || fail "the resumed file differs"
 pass "ranges: first, last, If-Range, unsatisfiable, resumed download"
+ask -r 0-4,10-14 "$files/"; is 206; has '^content-type: multipart/byteranges; boundary='; has "^content-length: $(wc -c <"$work/body")\$"
+[ "$(grep -ac '^Content-Range: bytes ' "$work/body")" -eq 2 ] || fail "not two parts"
+pass "several ranges are several parts"
 
 ask "$files/guide"; is 308; has '^location: (\./)?guide/$'
 ask --location "$files/guide"; is 200; body_is "$site/guide/index.html"
@@ -107,6 +119,23 @@ ask "$files/.hidden"; is 404
 ask "$files/%2ehidden"; is 404
 ask "$files/.well-known/known.txt"; is 200; body_is "$site/.well-known/known.txt"
 pass "no path leaves the root, no dotfile is served but .well-known"
+
+start "$edgeloop" serve "$work/set" --listen 127.0.0.1:0 --list --error-page 404=/404.html --spa=/app.html \
+    --mime-types "$work/mime.types" --cache-control '*.css=max-age=60' --index none.html
+set=$pid
+ask --compressed -H 'Accept-Encoding: gzip' "$url/style.css"; is 200; body_is "$site/style.css"; has '^content-encoding: gzip$'; has '^vary: accept-encoding$'
+has '^cache-control: max-age=60$'
+ask "$url/style.css"; is 200; body_is "$site/style.css"; lacks '^content-encoding: '; has '^vary: accept-encoding$'
+pass "a coded sibling is sent to who takes it, and what varies says so"
+ask "$url/listed/"; is 200; has '^content-type: text/html'; grep -q '&lt;b&gt;.txt' "$work/body" || fail "no row, or no text"
+ask -H 'Accept: application/json' "$url/listed/"; is 200; python3 -m json.tool "$work/body" >/dev/null || fail "not JSON"
+pass "a directory is listed, as a page and in JSON"
+ask "$url/none.png"; is 404; body_is "$work/set/404.html"
+ask -H 'Accept: text/html' "$url/users/7"; is 200; body_is "$work/set/app.html"
+ask "$url/a.own"; is 200; has '^content-type: application/x-own$'
+pass "an error page, a fallback for browsers, media types of one's own"
+kill -TERM "$set"
+ended "$set" 0
 
 said="curl --write-out %{num_connects} $files/ $files/data.json $files/nothing-here $files/style.css"
 seen=$(curl --silent --max-time 20 --output /dev/null --output /dev/null --output /dev/null --output /dev/null \

@@ -142,6 +142,9 @@ impl Disk {
 
     /// Whether a disk would have to be waited for, to open what is at the path or to send the beginning of it.
     fn is_cold(&mut self, path: &[u8]) -> bool {
+        if !may_be_opened(&self.root, path, Waiting::Refused) {
+            return false;
+        }
         let opened = at_hand::open_plain(&self.root, path, Wanted::Linked, Waiting::Refused);
         let would_wait = |error: &io::Error| error.kind() == io::ErrorKind::WouldBlock;
         match opened {
@@ -181,7 +184,19 @@ impl Clone for Disk {
     }
 }
 
+/// Whether what lies at a path may be opened. Who has the other end of a FIFO would notice that it is, and so would a device;
+/// looking at it does nothing. What takes its place after that is opened without waiting, and refused then.
+pub(super) fn may_be_opened(root: &Fd, path: &[u8], waiting: Waiting) -> bool {
+    let place = at_hand::open_plain(root, path, Wanted::Place, waiting);
+    let looked = place.and_then(|place| file::metadata(&place));
+    // What can't be looked at says why when it is opened.
+    !looked.is_ok_and(|metadata| metadata.kind == Kind::Other)
+}
+
 fn open(root: &Fd, path: &[u8]) -> Result<(Fd, Metadata), Failure> {
+    if !may_be_opened(root, path, Waiting::Allowed) {
+        return Err(Failure::Missing);
+    }
     let mut tries = 1;
     let file = loop {
         match file::open_beneath(root, path).map_err(|error| file::failure(&error)) {

@@ -6,6 +6,7 @@ use std::os::unix::net::UnixListener;
 
 use edgeloop::web::Files;
 use edgeloop::{Handler, Reply, Request, ResponseWriter};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
 use super::{Site, directory};
 
@@ -171,4 +172,39 @@ fn what_the_kernel_says_is_what_the_client_is_told() {
         site.check("GET /a/b", &[], status);
         site.check("POST /a/b", &[], 405);
     }
+}
+
+/// Whether a name was opened since the queue was looked at last: looking at it is no opening.
+fn was_opened(queue: &Inotify) -> bool {
+    queue.read_events().is_ok_and(|events| !events.is_empty())
+}
+
+#[test]
+fn what_is_no_file_is_not_even_opened() {
+    let root = directory(&[("file", b"content")]);
+    let fifo = root.join("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).expect("a new name");
+    let queue = Inotify::init(InitFlags::IN_NONBLOCK).expect("a queue");
+    let mut watch = |name: &str| {
+        let path = root.join(name);
+        queue
+            .add_watch(&path, AddWatchFlags::IN_OPEN)
+            .expect("there");
+    };
+    ["file", "fifo"].map(&mut watch);
+    let files = Files::new(&root).expect("a directory");
+    for files in [
+        files.clone(),
+        files.clone().without_cache(),
+        files.with_listings(),
+    ] {
+        let site = Site::serve(directory(&[]), files);
+        site.check("GET /fifo", &[], 404);
+        site.check("GET /fifo", &["Accept-Encoding: gzip"], 404);
+        site.ask("GET /", &[]);
+        assert!(!was_opened(&queue));
+        site.check("GET /file", &[], 200);
+        assert!(was_opened(&queue));
+    }
+    fs::remove_dir_all(root).expect("ours");
 }

@@ -123,7 +123,7 @@ impl App {
             world: world.clone(),
             root: file::open_root(ROOT.as_ref())?,
             // What is not tiny goes by sendfile.
-            files: Files::new(ROOT)?.cache(CacheLimits {
+            files: Files::new(ROOT)?.with_listings().cache(CacheLimits {
                 content_bytes_max: 32 << 10,
                 ..CacheLimits::default()
             }),

@@ -21,6 +21,7 @@ const EXCUSES: &[(&[Call], &[i32], Excuse, &str)] = &[
             Call::OpenPlain,
             Call::OpenIn,
             Call::Metadata,
+            Call::Names,
             Call::ReadAt,
             Call::ReadAtHand,
             Call::SendFile,

@@ -261,6 +261,9 @@ pub(super) fn gets_files() -> Plot {
             all_answers(&mut plot);
         }
     }
+    // What is in their directory.
+    plot.get("/www/0/", Body::Any, Takes::File);
+    all_answers(&mut plot);
     plot
 }
 

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::super::coding::{Accepted, Coding};
+use super::super::disk;
 use super::super::entry::{Entry, State};
 use super::kept::{Group, Kept};
 use super::table::{Cost, Table};
@@ -130,6 +131,9 @@ impl Cache {
 
     /// Opens what stands at a path whose directory is watched. `None`: nothing does.
     fn open(&mut self, path: &[u8], waiting: Waiting) -> Result<Option<(Fd, Metadata)>, Stop> {
+        if !disk::may_be_opened(&self.root, path, waiting) {
+            return Err(Stop::Failed(Failure::Missing));
+        }
         let Some(file) = self.open_at(path, Wanted::File, waiting)? else {
             return Ok(None);
         };

@@ -18,7 +18,13 @@ th { text-align: start; color: var(--faint); font-weight: normal }
 th, td { padding: .5rem .25rem; border-bottom: 1px solid var(--line); vertical-align: top }
 td + td, th + th { text-align: end; white-space: nowrap; color: var(--faint); font-variant-numeric: tabular-nums }
 p { color: var(--faint) }
-@media (max-width: 36rem) { td:last-child, th:last-child { display: none } }
+@media (max-width: 36rem) {
+  thead, td:empty { display: none }
+  tr { display: grid; grid-template-columns: 1fr auto; padding: .5rem .25rem; border-bottom: 1px solid var(--line) }
+  td { padding: 0; border: 0 }
+  td:first-child { grid-column: 1 / -1 }
+  td + td { text-align: start; font-size: .875rem }
+}
 ";
 
 pub(super) fn write(listing: &Listing, path: &[u8]) -> String {

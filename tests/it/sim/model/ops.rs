@@ -62,6 +62,8 @@ pub(super) enum Op {
     Length,
     /// Without a link on the way.
     OpenPlain(&'static str, Wanted, Waiting),
+    /// What is in a directory, at most so many names.
+    Names(&'static str, usize),
     /// What is in memory.
     ReadAtHand(u64, usize),
     /// In place, with so many bytes.

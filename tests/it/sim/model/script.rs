@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use edgeloop::sys::file::{self, Kind};
 use edgeloop::sys::signal::Signals;
 use edgeloop::sys::socket::{self, AcceptError, More};
-use edgeloop::sys::{Address, Epoll, EventFd, Events, Fd, Ready, at_hand, inotify};
+use edgeloop::sys::{Address, Epoll, EventFd, Events, Fd, Ready, at_hand, directory, inotify};
 use nix::errno::Errno;
 
 use super::notices::Watching;
@@ -330,6 +330,24 @@ impl<C: Client> Cast<C> {
             Op::OpenPlain(path, wanted, waiting) => {
                 let opened = at_hand::open_plain(&self.root, path.as_bytes(), wanted, waiting);
                 said(opened.and_then(|fd| Ok(file::metadata(&fd)?.kind)))
+            }
+            Op::Names(path, most) => {
+                let opened = file::open_beneath(&self.root, path.as_bytes());
+                said(
+                    opened
+                        .and_then(|fd| directory::names(&fd, most))
+                        .map(|mut it| {
+                            it.names.sort();
+                            let names = it.names.iter().map(|name| String::from_utf8_lossy(name));
+                            let names = names.collect::<Vec<_>>().join(" ");
+                            // Which ones come first is the file system's business.
+                            (
+                                it.names.len(),
+                                it.is_cut,
+                                if it.is_cut { String::new() } else { names },
+                            )
+                        }),
+                )
             }
             Op::ReadAtHand(offset, most) => {
                 let mut bytes = vec![0xee; most];

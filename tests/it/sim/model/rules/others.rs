@@ -7,8 +7,8 @@ use crate::sim::model::ops::{
     Ask,
     Op::{
         Accept, Add, Adopt, Block, ClientFinishes, ClientReceives, ClientResets, ClientSends,
-        Connect, Fill, Length, NextSignal, Open, Raise, ReadAt, Recv, Resize, SendFile, Shutdown,
-        Wait, Work,
+        Connect, Create, Fill, Length, Names, NextSignal, Open, Raise, ReadAt, Recv, Remove,
+        Resize, SendFile, Shutdown, Wait, Work,
     },
     What,
 };
@@ -47,6 +47,21 @@ pub(super) const RULES: &[Rule] = &[
             (SendFile(0, 9000, 100), "0"),
             (SendFile(0, 10, 0), "0"),
             (ClientReceives(0), "110, Open"),
+        ],
+    ),
+    (
+        "a directory has names",
+        &[
+            (Names("d", 10), "(1, false, \"e\")"),
+            (Names("d", 1), "(1, false, \"e\")"),
+            (Names("d", 0), "(0, true, \"\")"),
+            (Names("file", 10), "ENOTDIR"),
+            (Names("none", 10), "ENOENT"),
+            (Create("new"), ""),
+            (Names("", 10), "(3, false, \"d file new\")"),
+            (Names("", 2), "(2, true, \"\")"),
+            (Remove("new"), ""),
+            (Names("", 2), "(2, false, \"d file\")"),
         ],
     ),
     (
