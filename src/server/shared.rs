@@ -1,5 +1,8 @@
 //! What all sessions of a worker use in turn.
 
+use core::cell::Cell;
+use std::rc::Rc;
+
 use super::added::Added;
 use super::buffers::Pool;
 use super::defer::Message;
@@ -48,6 +51,8 @@ pub(super) struct Shared {
     /// What all sessions together may still send in this turn.
     pub(super) send_budget: usize,
     pub(super) phase: Phase,
+    /// For how many connections the kernel may hold much that is unsent.
+    pub(super) wide: Rc<Cell<usize>>,
     /// `sendfile` has no `MSG_NOSIGNAL`: where SIGPIPE would kill, files are read and sent.
     pub(super) sendfile: bool,
 }
@@ -70,6 +75,7 @@ impl Shared {
             moments: Moments::new(),
             send_budget: limits.turn_send_budget,
             phase: Phase::Serving,
+            wide: Rc::default(),
             sendfile: !signal::sigpipe_is_default(),
             limits,
         }

@@ -70,12 +70,11 @@ pub(super) fn send(
     }
     let made;
     let said = prepared.and_then(OnceLock::get);
-    let known = match said {
-        Some(said) => &said.known,
-        None => {
-            made = Known::of(entry, clock);
-            &made
-        }
+    let known = if let Some(said) = said {
+        &said.known
+    } else {
+        made = Known::of(entry, clock);
+        &made
     };
     let tag = known.tag.tag();
     let current = Validators {

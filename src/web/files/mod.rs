@@ -61,10 +61,12 @@ pub use settings::PageError;
 /// | what the process may not read | 403 |
 /// | descriptors have run out | 503 |
 ///
-/// A small file costs four system calls (openat2, fstat, pread, close) and no allocation. They are done on the loop:
-/// files that are not in the page cache make the other connections wait.
+/// What was asked for is [remembered](Files::cache): a small file then costs no system call but those for the request, no
+/// allocation, and one more read(2) for all requests of a turn of the loop, which tells whether anything has changed. One that
+/// is not remembered costs some more (openat2, fstat, pread, close). They are done on the loop, and files that are not in the
+/// page cache make the other connections wait, unless there is a [pool](Files::with_pool).
 ///
-/// Clones share the directory, so one `Files` can be made and cloned for each core.
+/// Clones share the directory and, on one loop, what is remembered, so one `Files` can be made and cloned for each core.
 ///
 /// ```no_run
 /// use edgeloop::{Server, web::Files};
