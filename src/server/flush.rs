@@ -10,7 +10,7 @@ use super::session::{Budget, Flushed, Pending, Session};
 use super::shared::Shared;
 use super::transport::Transport;
 use crate::sys::Ready;
-use crate::sys::socket::More;
+use crate::sys::socket::{More, Unsent};
 
 impl<T: Transport> Session<T> {
     /// Sends what was encoded and what was left of earlier answers.
@@ -53,6 +53,9 @@ impl<T: Transport> Session<T> {
         match flushed {
             Ok(Flushed::All) => {
                 output.forget_bytes(&mut shared.pool);
+                if output.pace.end() {
+                    let _ = self.transport.set_unsent(Unsent::Narrow); // it holds more than it should, for a while
+                }
                 self.drop_duplex(shared);
             }
             // Whoever ends the session gives its bytes back.
@@ -101,6 +104,9 @@ impl<T: Transport> Session<T> {
                 match tail.step(&mut self.transport, &mut self.conn, shared, allowance) {
                     Ok(Step::Sent { bytes, room }) => {
                         spend(shared, budget, bytes);
+                        if output.pace.sent(bytes, shared.now, &shared.wide) {
+                            let _ = self.transport.set_unsent(Unsent::Wide); // it goes on as before
+                        }
                         self.sent(bytes, room);
                     }
                     Ok(Step::Encoded) => self.resume_body(),

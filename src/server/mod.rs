@@ -13,7 +13,7 @@
 //!
 //! `start`, `serving` and `event_loop` start; `worker` is what happens in a turn, `accept` and `adopt` who gets in,
 //! `take_out` who leaves alive, `drain` how it stops; `session`, `answer`, `flush` and `closing` are one connection on its
-//! `transport`; `patience` is its deadline; `handler`, `route`, `response`, `added`, `helpers`, `output`, `stream`, `waker`,
+//! `transport`; `patience` is its deadline; `handler`, `route`, `response`, `added`, `helpers`, `output`, `pace`, `stream`, `waker`,
 //! `defer` and [`pool`] are what applications see, `limits` and `observer` what operators do; `local` and `sender` are what
 //! else a program has on the loop; `inflow` is a body on its way to handlers; `states` is what they keep with a
 //! connection; `moment` is what is known of when they have come; `contain` is where their panics end; `buffers`, `preamble`
@@ -39,6 +39,7 @@ mod local;
 mod moment;
 mod observer;
 mod output;
+mod pace;
 mod patience;
 pub mod pool;
 mod preamble;

@@ -171,7 +171,9 @@ mod tests {
             later.push(seen[1]);
             // Received again, and received by somebody who was not announced.
             for driven in [None, Some(Driven::Otherwise)] {
-                driven.into_iter().for_each(|it| moments.drive(it));
+                if let Some(driven) = driven {
+                    moments.drive(driven);
+                }
                 moments.receive();
                 later.extend(asked(&mut moments, 1));
             }

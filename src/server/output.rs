@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::buffers::Pool;
 use super::contain::{Contained, contain};
+use super::pace::Pace;
 use super::shared::Shared;
 use super::stream::{BodyWriter, Duplex, Pull, ReadAhead, Source, owed};
 use super::transport::Transport;
@@ -32,6 +33,8 @@ pub(super) struct Output {
     pub(super) asleep: bool,
     /// What the peer had not acknowledged when it was last looked at.
     pub(super) unacknowledged: u64,
+    /// How fast it is read.
+    pub(super) pace: Pace,
 }
 
 impl Output {

@@ -1,5 +1,8 @@
 //! What all sessions of a worker use in turn.
 
+use core::cell::Cell;
+use std::rc::Rc;
+
 use super::added::Added;
 use super::buffers::Pool;
 use super::defer::Message;
@@ -50,6 +53,8 @@ pub(super) struct Shared {
     /// How much mail may still be taken in this turn.
     pub(super) message_budget: usize,
     pub(super) phase: Phase,
+    /// For how many connections the kernel may hold much that is unsent.
+    pub(super) wide: Rc<Cell<usize>>,
     /// `sendfile` has no `MSG_NOSIGNAL`: where SIGPIPE would kill, files are read and sent.
     pub(super) sendfile: bool,
 }
@@ -73,6 +78,7 @@ impl Shared {
             send_budget: limits.turn_send_budget,
             message_budget: limits.message_budget,
             phase: Phase::Serving,
+            wide: Rc::default(),
             sendfile: !signal::sigpipe_is_default(),
             limits,
         }

@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::sys::Fd;
-use crate::sys::socket::{self, More};
+use crate::sys::socket::{self, More, Unsent};
 
 /// A stream of bytes in both directions that never blocks. Errors are the kernel's; `WouldBlock` is one of them.
 pub(super) trait Transport {
@@ -13,6 +13,8 @@ pub(super) trait Transport {
     fn send(&mut self, bytes: &[u8], more: More) -> io::Result<usize>;
     /// Sends part of a file without copying it: how many bytes, 0 when the file ends before.
     fn send_file(&mut self, file: &Fd, offset: u64, length: usize) -> io::Result<usize>;
+    /// Sets how much the kernel holds unsent.
+    fn set_unsent(&mut self, unsent: Unsent) -> io::Result<()>;
     /// Says that no more will be sent.
     fn finish(&mut self) -> io::Result<()>;
     /// Makes the coming close a reset.
@@ -40,6 +42,10 @@ impl Transport for Socket {
 
     fn send_file(&mut self, file: &Fd, offset: u64, length: usize) -> io::Result<usize> {
         socket::send_file(&self.0, file, offset, length)
+    }
+
+    fn set_unsent(&mut self, unsent: Unsent) -> io::Result<()> {
+        socket::set_unsent(&self.0, unsent)
     }
 
     fn finish(&mut self) -> io::Result<()> {

@@ -221,7 +221,8 @@ pub fn tells_all(file: &Fd) -> io::Result<bool> {
 fn file_system(file: &Fd) -> io::Result<u32> {
     simulated!(file_system(file));
     let FsType(kind) = fstatfs(file)?.filesystem_type();
-    Ok(kind as u32)
+    // A number of 32 bits, whatever size and sign the type has here.
+    Ok((kind.cast_unsigned() & 0xffff_ffff) as u32)
 }
 
 #[cfg(test)]

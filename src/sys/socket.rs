@@ -21,6 +21,9 @@ use super::{Address, Fd, PeerAddress};
 /// reader pins about 50 KiB of kernel memory; without it, megabytes.
 const NOTSENT_LOWAT_BYTES: i32 = 128 << 10;
 
+/// The same for a reader that has shown that it is fast, and is woken for more at a time.
+const NOTSENT_LOWAT_BYTES_WIDE: i32 = 1 << 20;
+
 /// How many connections may wait to be accepted. The kernel's own bound is usually the same (`net.core.somaxconn`).
 pub const BACKLOG: u16 = 4096;
 
@@ -389,6 +392,25 @@ pub fn send_file(fd: &Fd, file: &Fd, offset: u64, length: usize) -> io::Result<u
     simulated!(send_file(fd, file, offset, length));
     let mut offset = i64::try_from(offset).map_err(|_| io::ErrorKind::InvalidInput)?;
     Ok(sendfile64(fd, file, Some(&mut offset), length)?)
+}
+
+/// How much the kernel holds unsent for a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unsent {
+    /// Little: what a slow reader may have.
+    Narrow,
+    /// More: a fast one costs fewer wake-ups.
+    Wide,
+}
+
+/// Sets how much the kernel holds unsent for a connection. Errors: those of setsockopt(2), as for a Unix socket, which has no
+/// such bound.
+pub fn set_unsent(fd: &Fd, unsent: Unsent) -> io::Result<()> {
+    let bytes = match unsent {
+        Unsent::Narrow => NOTSENT_LOWAT_BYTES,
+        Unsent::Wide => NOTSENT_LOWAT_BYTES_WIDE,
+    };
+    set_int(fd, libc::IPPROTO_TCP, libc::TCP_NOTSENT_LOWAT, bytes)
 }
 
 /// Says that nothing more will be sent (FIN). Errors: those of shutdown(2).

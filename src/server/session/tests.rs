@@ -7,7 +7,7 @@ use super::super::response::{Reply, ResponseWriter};
 use super::*;
 use crate::reactor::Reactor;
 use crate::sys::Fd;
-use crate::sys::socket::More;
+use crate::sys::socket::{More, Unsent};
 
 /// A client in memory that counts the system calls that it would have cost.
 #[derive(Default)]
@@ -38,6 +38,10 @@ impl Transport for Client {
     fn send_file(&mut self, _: &Fd, _: u64, _: usize) -> io::Result<usize> {
         self.calls.push("sendfile");
         Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn set_unsent(&mut self, _: Unsent) -> io::Result<()> {
+        Ok(())
     }
 
     fn finish(&mut self) -> io::Result<()> {

@@ -12,8 +12,8 @@ use std::thread;
 
 use super::{Site, head};
 
-/// Rewrites of each kind.
-const REWRITES: u64 = 10_000;
+/// Rewrites of each of three kinds, and some more.
+const REWRITES: u64 = 4_000;
 /// Who asks all the time meanwhile.
 const OTHERS: usize = 3;
 /// A number is written so often, so that half a file is told from a whole one.

@@ -2,6 +2,8 @@
 
 mod changes;
 mod codings;
+#[cfg(feature = "compress")]
+mod compress;
 mod conditions;
 mod fresh;
 mod listing;

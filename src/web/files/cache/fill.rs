@@ -50,9 +50,8 @@ impl Cache {
             let end = path.iter().rposition(|byte| *byte == b'/');
             self.watch_way(&path[..end.unwrap_or(0)], waiting)?;
         }
-        let (file, metadata) = match self.open(path, waiting)? {
-            Some((file, metadata)) => (file, metadata),
-            None => return Ok(self.remember(path, Place::Missing).answer(accepted)),
+        let Some((file, metadata)) = self.open(path, waiting)? else {
+            return Ok(self.remember(path, Place::Missing).answer(accepted));
         };
         match metadata.kind {
             Kind::File => {}
@@ -103,12 +102,9 @@ impl Cache {
             self.forget_below(b"");
             return Err(Stop::Unknown);
         }
-        let directory = match self.open_at(path, Wanted::Directory, waiting)? {
-            Some(directory) => directory,
-            None => {
-                self.remember(path, Place::Missing);
-                return Err(Stop::Failed(Failure::Missing));
-            }
+        let Some(directory) = self.open_at(path, Wanted::Directory, waiting)? else {
+            self.remember(path, Place::Missing);
+            return Err(Stop::Failed(Failure::Missing));
         };
         if !inotify::tells_all(&directory).unwrap_or(false) {
             if path.is_empty() {
