@@ -2,6 +2,7 @@
 
 mod changes;
 mod codings;
+mod cold;
 mod conditions;
 mod fresh;
 mod listing;

@@ -191,7 +191,7 @@ fn what_is_no_file_is_not_even_opened() {
             .add_watch(&path, AddWatchFlags::IN_OPEN)
             .expect("there");
     };
-    ["file", "fifo"].map(&mut watch);
+    let _watched = ["file", "fifo"].map(&mut watch);
     let files = Files::new(&root).expect("a directory");
     for files in [
         files.clone(),
