@@ -339,7 +339,7 @@ fn the_tag_of_what_is_remembered_becomes_a_strong_one() {
     in_world(|world| {
         let mut stage = Stage::begin(CacheLimits::default()).expect("begins");
         world.rewrite_file(SMALL, content(SMALL, 1));
-        let mut tag = |stage: &mut Stage| {
+        let tag = |stage: &mut Stage| {
             let client = world.connect(80).expect("listens");
             client.send(b"GET /d/small HTTP/1.0\r\nHost: a\r\n\r\n");
             let mut received = Vec::new();
