@@ -38,7 +38,7 @@ pub fn names(directory: &Fd, most: usize) -> io::Result<Names> {
     simulated!(names(directory, most));
     let mut names = Names::default();
     // In words, so that the kernel's records are aligned.
-    let mut room = [0_u64; 4096];
+    let mut room = [0_u64; 2048];
     loop {
         // SAFETY: the kernel writes at most as many bytes as the room has, and keeps no pointer to it.
         let read = unsafe {

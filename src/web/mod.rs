@@ -43,7 +43,7 @@ pub use cookies::{Cookies, cookies};
 pub use event_stream::{ServerEvent, ServerEventError, event_stream, event_stream_comment};
 pub use files::{
     CacheControlError, CacheLimits, CacheStats, FileBytes, FileNameError, Files, MediaTypesError,
-    PageError,
+    PageError, embed_directory,
 };
 #[cfg(feature = "json")]
 pub use json::json;

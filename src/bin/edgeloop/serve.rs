@@ -57,6 +57,10 @@ fn files(settings: &Settings) -> Result<Files, Failure> {
     if settings.dotfiles {
         files = files.with_dotfiles();
     }
+    #[cfg(feature = "compress")]
+    if settings.compress {
+        files = files.with_compression();
+    }
     if settings.list {
         files = files.with_listings();
     }

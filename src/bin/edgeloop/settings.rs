@@ -18,6 +18,8 @@ pub(crate) struct Settings {
     pub(crate) index: Vec<String>,
     pub(crate) dotfiles: bool,
     pub(crate) list: bool,
+    #[cfg(feature = "compress")]
+    pub(crate) compress: bool,
     pub(crate) mime_types: Vec<PathBuf>,
     /// Patterns and values.
     pub(crate) cache_control: Vec<(String, String)>,
@@ -127,6 +129,19 @@ const TABLE: &[Setting] = &[
         help: "Whether names are served that begin with a dot. '.well-known' always is.",
         take: |settings, value| {
             settings.dotfiles = yes(value)?;
+            Ok(())
+        },
+    },
+    #[cfg(feature = "compress")]
+    Setting {
+        name: "compress",
+        form: Form::Switch("yes"),
+        value: "yes|no",
+        default: Some("no"),
+        help: "Whether texts of 1 to 64 KiB that have no coded sibling are compressed\n\
+               for who takes gzip.",
+        take: |settings, value| {
+            settings.compress = yes(value)?;
             Ok(())
         },
     },

@@ -54,9 +54,14 @@ pub(super) fn send(
         prepared,
         ..
     } = found;
-    varies.coding = found.varies;
-    // What is prepared is for who has asked for this very path.
-    let prepared = prepared.filter(|_| !varies.media_type);
+    varies.coding = found.varies || entry.is_compressed;
+    // What is prepared is for who has asked for this very path, and says nothing of compression.
+    let prepared = prepared.filter(|_| !varies.media_type && !entry.is_compressed);
+    #[cfg(feature = "compress")]
+    if entry.is_compressed && accepted.wants(Coding::Gzip) {
+        let known = Known::of(entry, clock);
+        return super::compress::send(head, entry, content, &known, varies, res);
+    }
     if entry.coding.is_none() && !accepted.takes_identity() {
         // RFC 9110 §12.5.3: it says of all forms that there are that they will not do.
         varies.coding = true;
@@ -76,7 +81,7 @@ pub(super) fn send(
         tag: Some(tag),
         modified: known.modified,
     };
-    let described = |answer| vary(with_cache_control(answer, entry), varies);
+    let described = |answer| describe(answer, entry, varies);
     let res = match content::admit(head, &current, res, described) {
         Ok(res) => res,
         Err(reply) => return reply,
@@ -124,12 +129,21 @@ pub(super) fn send(
     content.send(answer, part)
 }
 
+/// What is said of a file in a 304 too (RFC 9110 §15.4.5), besides its validators.
+pub(super) fn describe<'a>(
+    answer: HeadWriter<'a>,
+    entry: &Entry,
+    varies: Varies,
+) -> HeadWriter<'a> {
+    vary(with_cache_control(answer, entry), varies)
+}
+
 /// What tells the state of a file from another.
 #[derive(Clone, Debug)]
 pub(super) struct Known {
     tag: EntityTag,
     /// `None`: nobody knows.
-    modified: Option<Modified>,
+    pub(super) modified: Option<Modified>,
 }
 
 impl Known {
@@ -150,6 +164,16 @@ impl Known {
     fn has_settled(&self) -> bool {
         self.modified.is_none_or(|modified| modified.has_settled)
     }
+}
+
+/// The tag of what becomes of a file by compression.
+#[cfg(feature = "compress")]
+pub(super) fn compressed_tag(entry: &Entry) -> EntityTag {
+    let number = match entry.state {
+        State::Modified(at) => validator::nanos(at),
+        State::Digest(digest) => digest,
+    };
+    EntityTag::of(entry.length, number, Some(Coding::Gzip.name()), true)
 }
 
 /// What is said of content in every answer that has the whole of it, encoded once.

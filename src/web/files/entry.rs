@@ -23,6 +23,8 @@ pub(super) struct Entry {
     pub(super) coding: Option<Coding>,
     /// Of the file itself, however it is coded.
     pub(super) media_type: MediaType,
+    /// Whether it is compressed for who takes that.
+    pub(super) is_compressed: bool,
     /// The value of Cache-Control, if the settings have one for its path.
     pub(super) cache_control: Option<Arc<str>>,
 }
@@ -45,11 +47,13 @@ impl Entry {
         coding: Option<Coding>,
         settings: &Settings,
     ) -> Entry {
+        let media_type = settings.media_type(path);
         Entry {
             length,
             state,
             coding,
-            media_type: settings.media_type(path),
+            is_compressed: coding.is_none() && settings.compresses(length, &media_type),
+            media_type,
             cache_control: settings.cache_control(path),
         }
     }

@@ -26,12 +26,37 @@ impl fmt::Display for MediaType {
 }
 
 impl MediaType {
+    /// Whether content of this type is text, or much like it, so that it becomes a third or less by compression.
+    #[cfg(feature = "compress")]
+    pub(super) fn is_text(&self) -> bool {
+        let name = self.name();
+        let (kind, format) = name.split_once('/').unwrap_or((name, ""));
+        let format = format.split(';').next().unwrap_or_default();
+        let is_structured = format.ends_with("+json") || format.ends_with("+xml");
+        match kind {
+            "text" => true,
+            "application" => {
+                is_structured
+                    || matches!(
+                        format,
+                        "json" | "javascript" | "xml" | "wasm" | "x-javascript"
+                    )
+            }
+            "font" => matches!(format, "ttf" | "otf"),
+            _ => is_structured,
+        }
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            MediaType::Complete(name) | MediaType::Text(name) => name,
+            MediaType::Own(name) => name,
+        }
+    }
+
     /// Whether content of this type is compressed by itself, so that coding it once more gains nothing.
     pub(super) fn is_compressed(&self) -> bool {
-        let name = match self {
-            MediaType::Complete(name) | MediaType::Text(name) => name,
-            MediaType::Own(name) => &**name,
-        };
+        let name = self.name();
         let (kind, format) = name.split_once('/').unwrap_or((name, ""));
         match kind {
             "image" => !matches!(format, "svg+xml" | "bmp" | "x-icon" | "x-ms-bmp"),
@@ -40,14 +65,7 @@ impl MediaType {
             "font" => matches!(format, "woff" | "woff2"),
             "application" => matches!(
                 format,
-                "gzip"
-                    | "zip"
-                    | "zstd"
-                    | "x-brotli"
-                    | "x-bzip2"
-                    | "x-xz"
-                    | "x-7z-compressed"
-                    | "vnd.rar"
+                "gzip" | "zip" | "zstd" | "x-bzip2" | "x-xz" | "x-7z-compressed" | "vnd.rar"
             ),
             _ => false,
         }
@@ -111,6 +129,8 @@ fn common(extension: &[u8]) -> Option<&'static str> {
         b"woff2" => "font/woff2",
         b"wasm" => "application/wasm",
         b"pdf" => "application/pdf",
+        // RFC 8878 §7.
+        b"zst" => "application/zstd",
         b"bin" => UNKNOWN,
         _ => return None,
     })
@@ -159,7 +179,6 @@ mod tests {
             ("a.tar.gz", true),
             ("a.zip", true),
             ("a.zst", true),
-            ("a.br", true),
         ] {
             assert_eq!(of(name.as_bytes()).is_compressed(), expected, "{name}");
         }

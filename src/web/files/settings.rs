@@ -19,6 +19,7 @@ pub(super) struct Settings {
     pub(super) cache_control: CacheControl,
     /// What refusals of a status are sent with: paths below the root.
     pub(super) error_pages: Vec<(u16, Vec<u8>)>,
+    pub(super) compression: Compression,
     /// Whether a directory without an index is listed.
     pub(super) listings: Listings,
     /// What is sent to who wants a page that is not there: a path below the root.
@@ -34,6 +35,16 @@ pub(super) enum Listings {
     All,
 }
 
+/// What is done with files that have no coded sibling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Compression {
+    /// They are sent as they are.
+    None,
+    /// They are compressed where it pays.
+    #[cfg(feature = "compress")]
+    Gzip,
+}
+
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
@@ -42,6 +53,7 @@ impl Default for Settings {
             media_types: MediaTypes::default(),
             cache_control: CacheControl::default(),
             error_pages: Vec::new(),
+            compression: Compression::None,
             listings: Listings::None,
             fallback: None,
         }
@@ -52,6 +64,18 @@ impl Settings {
     /// The media type of the file at this path.
     pub(super) fn media_type(&self, path: &[u8]) -> MediaType {
         self.media_types.of(path)
+    }
+
+    /// Whether a file of this length and type is compressed.
+    pub(super) fn compresses(&self, length: u64, media_type: &MediaType) -> bool {
+        match self.compression {
+            Compression::None => {
+                let _ = (length, media_type);
+                false
+            }
+            #[cfg(feature = "compress")]
+            Compression::Gzip => super::compress::takes(length) && media_type.is_text(),
+        }
     }
 
     /// The value of Cache-Control for the file at this path.

@@ -1,8 +1,10 @@
 //! Files that are in memory.
 
+use std::fs;
+use std::process::Command;
 use std::sync::Arc;
 
-use edgeloop::web::{FileBytes, Files};
+use edgeloop::web::{FileBytes, Files, embed_directory};
 
 use super::{Site, directory, noise};
 
@@ -93,4 +95,39 @@ fn the_same_bytes_have_the_same_tag_wherever_they_are() {
     };
     assert_eq!(tag("abc".into()), tag(b"abc".to_vec().into()));
     assert_ne!(tag("abc".into()), tag("abd".into()));
+}
+
+#[test]
+fn a_directory_is_embedded_by_a_table_that_compiles() {
+    let root = directory(&[
+        ("site/index.html", b"<!doctype html>hello"),
+        ("site/a/b \"c\".css", b"body {}"),
+        ("site/empty", b""),
+    ]);
+    embed_directory(root.join("site"), root.join("site.rs")).expect("a directory");
+    let program = r#"
+        static SITE: &[(&str, &[u8])] = include!("site.rs");
+        fn main() {
+            for (name, bytes) in SITE {
+                println!("{name}: {}", String::from_utf8_lossy(bytes));
+            }
+        }
+    "#;
+    fs::write(root.join("main.rs"), program).expect("writable");
+    let rustc = std::env::var_os("RUSTC").unwrap_or("rustc".into());
+    let compiled = Command::new(rustc)
+        .current_dir(&root)
+        .args(["--edition=2024", "main.rs"])
+        .output()
+        .expect("a compiler");
+    let said = String::from_utf8_lossy(&compiled.stderr);
+    assert!(compiled.status.success(), "{said}");
+    let ran = Command::new(root.join("main")).output().expect("it runs");
+    let said = String::from_utf8(ran.stdout).expect("UTF-8");
+    assert_eq!(
+        said,
+        "a/b \"c\".css: body {}\nempty: \nindex.html: <!doctype html>hello\n"
+    );
+    embed_directory(root.join("none"), root.join("none.rs")).expect_err("no directory");
+    fs::remove_dir_all(root).expect("ours");
 }

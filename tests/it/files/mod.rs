@@ -3,6 +3,8 @@
 mod changes;
 mod codings;
 mod cold;
+#[cfg(feature = "compress")]
+mod compress;
 mod conditions;
 mod fresh;
 mod listing;

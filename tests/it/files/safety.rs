@@ -185,13 +185,11 @@ fn what_is_no_file_is_not_even_opened() {
     let fifo = root.join("fifo");
     nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).expect("a new name");
     let queue = Inotify::init(InitFlags::IN_NONBLOCK).expect("a queue");
-    let mut watch = |name: &str| {
+    for name in ["file", "fifo"] {
         let path = root.join(name);
-        queue
-            .add_watch(&path, AddWatchFlags::IN_OPEN)
-            .expect("there");
-    };
-    let _watched = ["file", "fifo"].map(&mut watch);
+        let flags = AddWatchFlags::IN_OPEN;
+        queue.add_watch(&path, flags).expect("it is there");
+    }
     let files = Files::new(&root).expect("a directory");
     for files in [
         files.clone(),

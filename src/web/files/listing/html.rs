@@ -102,7 +102,7 @@ fn short(bytes: u64) -> String {
     if step == 0 {
         return format!("{bytes} B");
     }
-    let tenths = u128::from(bytes) * 10 >> (10 * step);
+    let tenths = (u128::from(bytes) * 10) >> (10 * step);
     let unit = units[step - 1];
     if tenths < 100 {
         format!("{}.{} {unit}", tenths / 10, tenths % 10)
