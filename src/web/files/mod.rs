@@ -66,9 +66,10 @@ pub use settings::PageError;
 /// A refusal is a sentence, or [a page](Files::with_error_page). What is mounted below the directory belongs to it.
 ///
 /// What was asked for is [remembered](Files::cache): a small file then costs no system call but those for the request, no
-/// allocation, and one more read(2) for all requests of a turn of the loop, which tells whether anything has changed. One that
-/// is not remembered costs some more (openat2 and fstat to look at it, the same to open it, pread, two close). They are done on the loop, and files that are not in the
-/// page cache make the other connections wait, unless there is a [pool](Files::with_pool).
+/// allocation, and one more read(2) for all requests of a turn of the loop, which tells whether anything has changed. One
+/// that is not remembered costs some more (openat2 and fstat to look at it, the same to open it, pread, two close). They are
+/// done on the loop, and files that are not in the page cache make the other connections wait, unless there is a
+/// [pool](Files::with_pool).
 ///
 /// Clones share the directory and, on one loop, what is remembered, so one `Files` can be made and cloned for each core.
 ///
@@ -105,9 +106,9 @@ impl Files {
     }
 
     /// Serves files that are in memory, by path: what is part of the program, or was made. Directories are where files are.
-    /// All else is as for those below a directory, but for Last-Modified: nobody knows when they were changed, and the
-    /// ETag is a digest. A build script makes such files of a directory ([`embed_directory`]). The later one of two with the same path counts. Errors: a path that nobody can ask for, one that is a
-    /// directory too.
+    /// All else is as for those below a directory, but for Last-Modified: nobody knows when they were changed, and the ETag
+    /// is a digest. A build script makes such files of a directory ([`embed_directory`]). The later one of two with the same
+    /// path counts. Errors: a path that nobody can ask for, one that is a directory too.
     ///
     /// ```
     /// use edgeloop::web::Files;
@@ -225,7 +226,7 @@ impl Files {
     }
 
     /// Compresses files that have no coded sibling, for who takes gzip: texts, scripts, JSON, SVG, WebAssembly and the like, of
-    /// 1 to 64 KiB, which takes up to a millisecond of the loop each time. Others are sent as they are. A compressed answer has
+    /// 1 to 64 KiB, which takes less than a millisecond of the loop each time. Others are sent as they are. A compressed answer has
     /// a weak ETag of its own and no ranges.
     #[cfg(feature = "compress")]
     #[must_use]
