@@ -75,9 +75,16 @@ impl FieldLines {
         self.0.extend_from_slice(line.as_str().as_bytes());
     }
 
-    /// Takes lines that were written by [`field`](encode::field), and so can be sent.
-    pub(crate) fn encoded(lines: &[u8]) -> FieldLines {
-        FieldLines(lines.to_vec())
+    /// Takes lines that are encoded already. `None`: they are not lines of fields that can be sent, each with its end.
+    pub fn encoded(lines: &[u8]) -> Option<FieldLines> {
+        let mut taken = FieldLines(Vec::with_capacity(lines.len()));
+        for line in lines.split_inclusive(|byte| *byte == b'\n') {
+            let line = line.strip_suffix(b"\r\n")?;
+            let colon = line.windows(2).position(|it| it == b": ")?;
+            let name = core::str::from_utf8(&line[..colon]).ok()?;
+            taken.field(name, &line[colon + 2..]).ok()?;
+        }
+        Some(taken)
     }
 
     /// The lines as they are sent.
@@ -110,6 +117,31 @@ macro_rules! field_line {
 mod tests {
     use super::*;
     use crate::http::encode;
+
+    #[test]
+    fn encoded_lines_are_taken_if_they_can_be_sent() {
+        let mut lines = FieldLines::default();
+        lines.field("X-One", "a: b").expect("sound");
+        lines.line(FieldLine::new("Allow: GET\r\n"));
+        lines.field("X-Empty", "").expect("sound");
+        lines.field("a b", "c").expect_err("no token");
+        lines.field("Date", "c").expect_err("the server's");
+        let bytes = b"X-One: a: b\r\nAllow: GET\r\nX-Empty: \r\n";
+        assert_eq!(lines.as_bytes(), bytes);
+        assert_eq!(FieldLines::encoded(bytes).as_ref(), Some(&lines));
+        assert_eq!(FieldLines::encoded(b""), Some(FieldLines::default()));
+        for unfit in [
+            "a: b",
+            "a: b\n",
+            "a b: c\r\n",
+            "a\r\n",
+            "Date: x\r\n",
+            "\r\n",
+            "a: b\r\n\r\n",
+        ] {
+            assert_eq!(FieldLines::encoded(unfit.as_bytes()), None, "{unfit:?}");
+        }
+    }
 
     /// Whatever it takes is what the encoder writes.
     #[test]

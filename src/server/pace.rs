@@ -7,10 +7,11 @@ use std::rc::Rc;
 use crate::sys::Instant;
 
 /// Who reads so much within [`FAST_TIME`] is fast.
-const FAST_BYTES: u64 = 8 << 20;
-const FAST_TIME: Duration = Duration::from_millis(250);
-/// For so many connections of a worker at a time the kernel may hold much: a fast reader that stops leaves it there.
-const WIDE_MAX: usize = 64;
+const FAST_BYTES: u64 = 4 << 20;
+const FAST_TIME: Duration = Duration::from_millis(125);
+/// For so many connections of a worker at a time the kernel may hold much, some 4 MiB each: a fast reader that stops leaves
+/// it there.
+const WIDE_MAX: usize = 32;
 
 /// How much of an answer was read since it was looked at last.
 #[derive(Debug, Default)]
@@ -69,21 +70,21 @@ mod tests {
         let wide = Rc::default();
         let mut slow = Pace::default();
         for round in 0..100 {
-            assert!(!slow.sent(4 << 20, at(round * 130), &wide), "32 MiB/s");
+            assert!(!slow.sent(4 << 20, at(round * 130), &wide), "30 MiB/s");
         }
         let mut fast: Vec<Pace> = (0..WIDE_MAX).map(|_| Pace::default()).collect();
         for pace in &mut fast {
-            assert!(!pace.sent(8 << 20, at(0), &wide), "since when?");
-            assert!(!pace.sent(8 << 19, at(100), &wide));
-            assert!(pace.sent(8 << 19, at(200), &wide));
-            assert!(!pace.sent(8 << 20, at(200), &wide), "it is");
+            assert!(!pace.sent(4 << 20, at(0), &wide), "since when?");
+            assert!(!pace.sent(2 << 20, at(60), &wide));
+            assert!(pace.sent(2 << 20, at(120), &wide));
+            assert!(!pace.sent(4 << 20, at(120), &wide), "it is");
         }
         let mut other = Pace::default();
         for _ in 0..3 {
-            assert!(!other.sent(8 << 20, at(0), &wide), "enough are");
+            assert!(!other.sent(4 << 20, at(0), &wide), "enough are");
         }
         assert!(fast[0].end() && !fast[0].end());
-        assert!(other.sent(8 << 20, at(0), &wide));
+        assert!(other.sent(4 << 20, at(0), &wide));
         drop((fast, other));
         assert_eq!(wide.get(), 0);
     }

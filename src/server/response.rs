@@ -425,7 +425,7 @@ impl HeadWriter<'_> {
         let (begin, fault) = (self.shared.out.len(), self.fault.take());
         let mut answer = add(self);
         let lines = match answer.fault {
-            None => Some(FieldLines::encoded(&answer.shared.out[begin..])),
+            None => FieldLines::encoded(&answer.shared.out[begin..]),
             Some(_) => None,
         };
         answer.fault = fault.or(answer.fault);

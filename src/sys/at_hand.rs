@@ -128,13 +128,24 @@ mod tests {
                 ("d/f", Wanted::Directory, libc::ENOTDIR),
                 ("d/link", Wanted::Place, 0),
                 ("link", Wanted::Place, 0),
-                ("d/f/x", Wanted::File, libc::ENOTDIR),
                 ("link/f", Wanted::File, libc::ELOOP),
                 ("d/link", Wanted::File, libc::ELOOP),
-                ("../x", Wanted::File, libc::EXDEV),
             ] {
                 assert_eq!(errno(path, wanted, waiting), expected, "{path} {waiting:?}");
             }
+        }
+        // That a file is no directory, and where the root ends, may be found out on the way that may wait only.
+        for (path, expected) in [("d/f/x", libc::ENOTDIR), ("../x", libc::EXDEV)] {
+            let refused = errno(path, Wanted::File, Waiting::Refused);
+            assert!(
+                [expected, libc::EAGAIN].contains(&refused),
+                "{path}: {refused}"
+            );
+            assert_eq!(
+                errno(path, Wanted::File, Waiting::Allowed),
+                expected,
+                "{path}"
+            );
         }
         // Whether a name that is not there is known to be none depends on who has asked before.
         assert_eq!(errno("none", Wanted::File, Waiting::Allowed), libc::ENOENT);
@@ -143,7 +154,8 @@ mod tests {
 
     #[test]
     fn content_that_was_just_written_is_at_hand_or_the_file_system_can_not_say() {
-        let path = std::env::temp_dir().join(format!("edgeloop-at-hand-{}", std::process::id()));
+        let path =
+            std::env::temp_dir().join(format!("edgeloop-at-hand-content-{}", std::process::id()));
         fs::write(&path, "content").expect("writable");
         let root = file::open_root(&std::env::temp_dir()).expect("a directory");
         let name = path.file_name().expect("it has one").as_bytes();

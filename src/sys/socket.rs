@@ -22,7 +22,7 @@ use super::{Address, Fd, PeerAddress};
 const NOTSENT_LOWAT_BYTES: i32 = 128 << 10;
 
 /// The same for a reader that has shown that it is fast, and is woken for more at a time.
-const NOTSENT_LOWAT_BYTES_WIDE: i32 = 1 << 20;
+const NOTSENT_LOWAT_BYTES_WIDE: i32 = 4 << 20;
 
 /// How many connections may wait to be accepted. The kernel's own bound is usually the same (`net.core.somaxconn`).
 pub const BACKLOG: u16 = 4096;

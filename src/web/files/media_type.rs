@@ -65,14 +65,7 @@ impl MediaType {
             "font" => matches!(format, "woff" | "woff2"),
             "application" => matches!(
                 format,
-                "gzip"
-                    | "zip"
-                    | "zstd"
-                    | "x-brotli"
-                    | "x-bzip2"
-                    | "x-xz"
-                    | "x-7z-compressed"
-                    | "vnd.rar"
+                "gzip" | "zip" | "zstd" | "x-bzip2" | "x-xz" | "x-7z-compressed" | "vnd.rar"
             ),
             _ => false,
         }
@@ -136,6 +129,8 @@ fn common(extension: &[u8]) -> Option<&'static str> {
         b"woff2" => "font/woff2",
         b"wasm" => "application/wasm",
         b"pdf" => "application/pdf",
+        // RFC 8878 §7.
+        b"zst" => "application/zstd",
         b"bin" => UNKNOWN,
         _ => return None,
     })
@@ -184,7 +179,6 @@ mod tests {
             ("a.tar.gz", true),
             ("a.zip", true),
             ("a.zst", true),
-            ("a.br", true),
         ] {
             assert_eq!(of(name.as_bytes()).is_compressed(), expected, "{name}");
         }

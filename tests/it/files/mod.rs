@@ -2,6 +2,7 @@
 
 mod changes;
 mod codings;
+mod cold;
 #[cfg(feature = "compress")]
 mod compress;
 mod conditions;

@@ -332,3 +332,37 @@ fn what_is_remembered_stays_within_its_bounds() {
         assert!(stats.hits >= 70, "{stats:?}");
     });
 }
+
+/// The tag of a young file is weak, and strong once the file has settled: also that of one that is remembered.
+#[test]
+fn the_tag_of_what_is_remembered_becomes_a_strong_one() {
+    in_world(|world| {
+        let mut stage = Stage::begin(CacheLimits::default()).expect("begins");
+        world.rewrite_file(SMALL, content(SMALL, 1));
+        let tag = |stage: &mut Stage| {
+            let client = world.connect(80).expect("listens");
+            client.send(b"GET /d/small HTTP/1.0\r\nHost: a\r\n\r\n");
+            let mut received = Vec::new();
+            while client.state() == PeerState::Open {
+                stage
+                    .server
+                    .turn(Some(Duration::from_secs(1)))
+                    .expect("turns");
+                client.receive(&mut received, usize::MAX);
+            }
+            let text = String::from_utf8(received).expect("text");
+            let (_, tag) = text.split_once("ETag: ").expect("it has one");
+            tag.split('\r').next().expect("a line").to_owned()
+        };
+        let young = tag(&mut stage);
+        assert!(young.starts_with("W/\""), "{young}");
+        assert_eq!(tag(&mut stage), young);
+        world.advance(Duration::from_secs(3));
+        let settled = tag(&mut stage);
+        assert_eq!(Some(&settled[..]), young.strip_prefix("W/"));
+        assert_eq!(tag(&mut stage), settled);
+        world.rewrite_file(SMALL, content(SMALL, 2));
+        let again = tag(&mut stage);
+        assert!(again.starts_with("W/\"") && again != young, "{again}");
+    });
+}
