@@ -1,4 +1,7 @@
 //! An echo server on the reactor, with no HTTP at all. It hangs up on peers that do not read what they are sent.
+//!
+//! The lesson: a driver keeps what it works on in a table, and a token that is stale finds nothing there.
+
 use edgeloop::reactor::{Driver, Reactor, Table, Token};
 use edgeloop::sys::{Fd, Interest, Ready, socket};
 struct Echo(Fd, Table<Fd>);

@@ -1,6 +1,8 @@
 //! The shortest server.
 //!
 //! `cargo run --example hello -- 127.0.0.1:8080`, and then `curl localhost:8080`
+//!
+//! The lesson: a handler is a function of a request and a writer, and what it returns proves that it has answered.
 
 use edgeloop::{Reply, Request, ResponseWriter, Server};
 

@@ -11,6 +11,7 @@ use std::error::Error;
 use std::io::{self, Read};
 use std::process::{ChildStdout, Command, Stdio};
 use std::rc::Rc;
+use std::thread;
 use std::time::Duration;
 
 use edgeloop::server::Watch;
@@ -71,7 +72,7 @@ fn start(local: &Local, completer: Completer) -> io::Result<()> {
         .stdout(Stdio::piped())
         .spawn()?;
     let pipe = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
-    let (mut printed, mut completer) = (Vec::new(), Some(completer));
+    let (mut printed, mut waiting) = (Vec::new(), Some((child, completer)));
     // Level-triggered, so one read for each call is enough, and it never blocks.
     let on_ready = move |pipe: &mut ChildStdout, _| {
         let mut bytes = [0; 4096];
@@ -80,10 +81,11 @@ fn start(local: &Local, completer: Completer) -> io::Result<()> {
             return Watch::Keep;
         }
         let text = std::mem::take(&mut printed);
-        if let Some(completer) = completer.take() {
+        if let Some((mut child, completer)) = waiting.take() {
             completer.finish(|res| res.status(200).text(text));
+            // It may go on though it has closed its output, and the loop waits for nobody.
+            thread::spawn(move || child.wait());
         }
-        let _ = child.wait(); // it has closed its output, and so is about to end
         Watch::End
     };
     local.watch(pipe, Interest::READ, on_ready)?;

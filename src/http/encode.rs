@@ -2,7 +2,8 @@
 //!
 //! Framing fields are written here and nowhere else (RFC 9112 §6).
 
-use super::field::{is_token, is_value};
+use super::field::is_value;
+use super::name::FieldName;
 use super::status;
 use super::trailers::is_allowed;
 
@@ -71,8 +72,12 @@ pub fn status_line(out: &mut Vec<u8>, status: u16) {
 
 /// Appends a field of the application's.
 #[inline]
-pub fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) -> Result<(), FieldError> {
-    check_field(name, value)?;
+pub fn field<'n>(
+    out: &mut Vec<u8>,
+    name: impl TryInto<FieldName<'n>, Error: Into<FieldError>>,
+    value: &[u8],
+) -> Result<(), FieldError> {
+    let name = check_field(name, value)?.as_str();
     out.reserve(name.len() + value.len() + 4);
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b": ");
@@ -82,17 +87,16 @@ pub fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) -> Result<(), FieldErr
 }
 
 #[inline]
-fn check_field(name: &str, value: &[u8]) -> Result<(), FieldError> {
-    if !is_token(name.as_bytes()) {
-        return Err(FieldError::Name);
+fn check_field<'n>(
+    name: impl TryInto<FieldName<'n>, Error: Into<FieldError>>,
+    value: &[u8],
+) -> Result<FieldName<'n>, FieldError> {
+    let name = name.try_into().map_err(Into::into)?;
+    if is_value(value) {
+        Ok(name)
+    } else {
+        Err(FieldError::Value)
     }
-    if is_reserved(name.as_bytes()) {
-        return Err(FieldError::Reserved);
-    }
-    if !is_value(value) {
-        return Err(FieldError::Value);
-    }
-    Ok(())
 }
 
 /// Whether a field can be sent behind the content (RFC 9110 §6.5.1).
@@ -219,7 +223,7 @@ pub(super) fn last_chunk(out: &mut Vec<u8>, trailers: &[(&str, &[u8])]) {
     out.extend_from_slice(b"0\r\n");
     for (name, value) in trailers {
         if check_trailer(name, value).is_ok() {
-            let _ = field(out, name, value);
+            let _ = field(out, *name, value);
         }
     }
     out.extend_from_slice(b"\r\n");

@@ -2,6 +2,7 @@
 
 use core::fmt;
 use core::sync::atomic::{AtomicU8, Ordering};
+use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -22,7 +23,7 @@ pub struct Mailbox<M>(Arc<Shared<M>>);
 
 struct Shared<M> {
     /// `None` once the reactor is gone.
-    messages: Mutex<Option<Vec<M>>>,
+    messages: Mutex<Option<VecDeque<M>>>,
     state: AtomicU8,
     eventfd: EventFd,
 }
@@ -48,7 +49,7 @@ impl<M> std::error::Error for Stopped<M> {}
 impl<M> Mailbox<M> {
     pub(super) fn new() -> io::Result<Mailbox<M>> {
         Ok(Mailbox(Arc::new(Shared {
-            messages: Mutex::new(Some(Vec::new())),
+            messages: Mutex::new(Some(VecDeque::new())),
             state: AtomicU8::new(0),
             eventfd: EventFd::new()?,
         })))
@@ -58,7 +59,7 @@ impl<M> Mailbox<M> {
     /// posts.
     pub fn post(&self, message: M) -> Result<(), Stopped<M>> {
         match &mut *self.0.lock() {
-            Some(messages) => messages.push(message),
+            Some(messages) => messages.push_back(message),
             None => return Err(Stopped(message)),
         }
         // Whoever finds neither flag set is the one who wakes the loop.
@@ -95,10 +96,14 @@ impl<M> Mailbox<M> {
         self.0.state.swap(0, Ordering::AcqRel) & MAIL != 0
     }
 
-    /// Swaps what has come for an empty list.
-    pub(super) fn take(&self, into: &mut Vec<M>) {
+    /// Takes what has come, to stand behind what was taken before.
+    pub(super) fn take(&self, into: &mut VecDeque<M>) {
         if let Some(messages) = &mut *self.0.lock() {
-            std::mem::swap(messages, into);
+            if into.is_empty() {
+                std::mem::swap(messages, into);
+            } else {
+                into.append(messages);
+            }
         }
     }
 
@@ -111,7 +116,7 @@ impl<M> Mailbox<M> {
 
 impl<M> Shared<M> {
     /// No code of others runs under the lock, so a poisoned one has sound messages all the same.
-    fn lock(&self) -> MutexGuard<'_, Option<Vec<M>>> {
+    fn lock(&self) -> MutexGuard<'_, Option<VecDeque<M>>> {
         self.messages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

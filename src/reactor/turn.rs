@@ -39,6 +39,12 @@ pub trait Driver {
     /// A token's deadline is over. It has none until it is set again.
     fn on_deadline(&mut self, _reactor: &mut Reactor<Self::Message>, _token: Token) {}
 
+    /// Whether mail goes on being taken in this turn. If not, what is left of it stands first in the next one, which does
+    /// not wait.
+    fn may_deliver(&self) -> bool {
+        true
+    }
+
     /// A message has come.
     fn on_message(&mut self, _reactor: &mut Reactor<Self::Message>, _message: Self::Message) {}
 
@@ -59,8 +65,8 @@ pub struct Reactor<M> {
     deadlines: Deadlines,
     run_queue: VecDeque<Token>,
     mailbox: Mailbox<M>,
-    /// Mail that is being read.
-    mail: Vec<M>,
+    /// Mail that was taken and not delivered.
+    mail: VecDeque<M>,
     stopped: bool,
 }
 
@@ -112,7 +118,7 @@ impl<M> Reactor<M> {
             deadlines: Deadlines::default(),
             run_queue: VecDeque::new(),
             mailbox,
-            mail: Vec::new(),
+            mail: VecDeque::new(),
             stopped: false,
         })
     }
@@ -178,11 +184,16 @@ impl<M> Reactor<M> {
     /// How long from now until a turn has something to do without an event: zero while leftover work waits, `None` when
     /// only events can bring work.
     pub fn next_deadline(&self) -> Option<Duration> {
-        if self.run_queue.is_empty() {
-            self.deadlines.next().map(|at| at.since(Instant::now()))
-        } else {
+        if self.has_leftover() {
             Some(Duration::ZERO)
+        } else {
+            self.deadlines.next().map(|at| at.since(Instant::now()))
         }
+    }
+
+    /// Whether there is work that waits for nothing but the next turn.
+    fn has_leftover(&self) -> bool {
+        !self.run_queue.is_empty() || !self.mail.is_empty()
     }
 
     /// Waits for work, at most for `timeout` and without end if there is none, and does it once around. Looks at the clock
@@ -202,10 +213,10 @@ impl<M> Reactor<M> {
         driver: &mut D,
         timeout: Option<Duration>,
     ) -> io::Result<Turn> {
-        let until_due = if self.run_queue.is_empty() {
-            self.deadlines.next().map(|at| at.since(self.now))
-        } else {
+        let until_due = if self.has_leftover() {
             Some(Duration::ZERO)
+        } else {
+            self.deadlines.next().map(|at| at.since(self.now))
         };
         let timeout = match (timeout, until_due) {
             (Some(asked), Some(due)) => Some(asked.min(due)),
@@ -247,25 +258,28 @@ impl<M> Reactor<M> {
             };
             driver.on_deadline(self, token);
         }
-        if self.mailbox.last_look() {
-            self.deliver(driver);
+        let has_mail = self.mailbox.last_look();
+        if has_mail || !self.mail.is_empty() {
+            self.deliver(driver, has_mail);
         }
         driver.on_end(self);
         waited?;
         Ok(Turn {
             events: count,
-            more: !self.run_queue.is_empty(),
+            more: self.has_leftover(),
         })
     }
 
     #[cold]
-    fn deliver<D: Driver<Message = M>>(&mut self, driver: &mut D) {
-        let mut mail = std::mem::take(&mut self.mail);
-        self.mailbox.take(&mut mail);
-        for message in mail.drain(..) {
+    fn deliver<D: Driver<Message = M>>(&mut self, driver: &mut D, has_mail: bool) {
+        if has_mail {
+            self.mailbox.take(&mut self.mail);
+        }
+        while driver.may_deliver()
+            && let Some(message) = self.mail.pop_front()
+        {
             driver.on_message(self, message);
         }
-        self.mail = mail;
     }
 
     /// Turns until it is [stopped](Reactor::stop). Errors: those of [`turn`](Reactor::turn).

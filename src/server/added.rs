@@ -1,10 +1,10 @@
 //! What is decided of an answer before it has begun, by whoever passes the request on: fields, and who wants to know.
 
 use core::time::Duration;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use super::contain::{Contained, contain};
 use super::response::ResponseWriter;
-use crate::http::{FieldError, FieldLine, encode};
+use crate::http::{FieldError, FieldLine, FieldName, encode};
 use crate::sys::Instant;
 
 /// What waits for an answer. One is the worker's and used for each request in turn; it moves to the session when the answer
@@ -26,8 +26,10 @@ pub(super) struct Added {
 
 struct Hook {
     since: Instant,
-    call: Box<dyn FnOnce(&Answered)>,
+    call: Contained<Call>,
 }
+
+type Call = Box<dyn FnOnce(&Answered)>;
 
 /// What became of a request, as [`ResponseWriter::on_answered`] is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,7 +128,7 @@ impl Added {
                 content_bytes,
                 time: now.since(since),
             };
-            panicked |= catch_unwind(AssertUnwindSafe(|| call(&answered))).is_err();
+            panicked |= contain(|| call.into_inner()(&answered)).is_none();
         }
         panicked
     }
@@ -146,7 +148,11 @@ impl ResponseWriter<'_> {
     /// Adds a field to the answer, whatever its status will be. One that can't be sent makes the answer a 500, as
     /// [`HeadWriter::field`](super::HeadWriter::field) does.
     #[must_use]
-    pub fn with_field(self, name: &str, value: impl AsRef<[u8]>) -> Self {
+    pub fn with_field<'n>(
+        self,
+        name: impl TryInto<FieldName<'n>, Error: Into<FieldError>>,
+        value: impl AsRef<[u8]>,
+    ) -> Self {
         let added = &mut self.shared.added;
         if let Err(fault) = encode::field(&mut added.fields, name, value.as_ref()) {
             added.fault = added.fault.or(Some(fault));
@@ -164,7 +170,11 @@ impl ResponseWriter<'_> {
 
     /// Adds a field unless the answer has one of this name itself.
     #[must_use]
-    pub fn with_default(self, name: &str, value: impl AsRef<[u8]>) -> Self {
+    pub fn with_default<'n>(
+        self,
+        name: impl TryInto<FieldName<'n>, Error: Into<FieldError>>,
+        value: impl AsRef<[u8]>,
+    ) -> Self {
         let added = &mut self.shared.added;
         if let Err(fault) = encode::field(&mut added.defaults, name, value.as_ref()) {
             added.fault = added.fault.or(Some(fault));
@@ -191,7 +201,7 @@ impl ResponseWriter<'_> {
     #[must_use]
     pub fn on_answered(self, hook: impl FnOnce(&Answered) + 'static) -> Self {
         let since = self.shared.now;
-        let call = Box::new(hook);
+        let call = Contained::new(Box::new(hook) as Call);
         self.shared.added.hooks.push(Hook { since, call });
         self
     }

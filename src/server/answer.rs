@@ -1,11 +1,10 @@
 //! From events to answers: whom to ask, and what to do when there is no answer.
 
 use core::time::Duration;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::rc::Rc;
 
 use super::awaits::Party;
 use super::buffers::Exhausted;
+use super::contain::{Contained, contain};
 use super::defer::{BeginBy, Finish};
 use super::handler::{Handler, Intake, Request};
 use super::observer::{Observer, Summary, Trouble};
@@ -51,14 +50,14 @@ impl<T: Transport> Session<T> {
             self.answer(cx, &Request::new(head, &[], Fields::default(), self.peer));
             return 0;
         }
-        let body_max = match self.intake(cx, head) {
+        let body_max = match self.intake(cx, head).map(Contained::into_inner) {
             Some(Intake::Buffer(bytes)) => {
                 // Whoever passed the request on is asked again when it is whole.
                 cx.shared.added.clear();
                 bytes
             }
             Some(Intake::Stream { sink, bytes_max }) => {
-                return self.begin_stream(cx, body, sink, bytes_max);
+                return self.begin_stream(cx, body, Contained::new(sink), bytes_max);
             }
             Some(Intake::Answer(_)) | None => return 0,
         };
@@ -91,7 +90,7 @@ impl<T: Transport> Session<T> {
         &mut self,
         cx: &mut Cx<'_, H, O>,
         body: Body,
-        sink: Box<dyn Sink>,
+        sink: Contained<Box<dyn Sink>>,
         bytes_max: u64,
     ) -> usize {
         if let Body::Length(length) = body
@@ -129,13 +128,13 @@ impl<T: Transport> Session<T> {
         &mut self,
         cx: &mut Cx<'_, H, O>,
         head: &Head<'_>,
-    ) -> Option<Intake> {
+    ) -> Option<Contained<Intake>> {
         let request = Request::new(head, &[], Fields::default(), self.peer);
         let mut wanted = None;
         self.with_handler(cx, |handler, res| match handler.intake(&request, res) {
             Intake::Answer(reply) => Some(reply),
             intake @ (Intake::Buffer(_) | Intake::Stream { .. }) => {
-                wanted = Some(intake);
+                wanted = Some(Contained::new(intake));
                 None
             }
         });
@@ -183,15 +182,15 @@ impl<T: Transport> Session<T> {
         let begin = cx.shared.out.len();
         let writer = self.writer(cx.shared, cx.token);
         let handler = &mut *cx.handler;
-        let caught = catch_unwind(AssertUnwindSafe(move || answer(handler, writer)));
-        match (caught, cx.shared.outcome.take()) {
-            (Ok(Some(_)), Some(outcome)) => self.take(cx, begin, outcome),
+        let answered = contain(move || answer(handler, writer));
+        match (answered, cx.shared.outcome.take()) {
+            (Some(Some(_)), Some(outcome)) => self.take(cx, begin, outcome),
             // An answer that was begun and dropped is none.
-            (Ok(None), None) => cx.shared.out.truncate(begin),
-            (Ok(Some(_)), None) | (Ok(None), Some(_)) => {
+            (Some(None), None) => cx.shared.out.truncate(begin),
+            (Some(Some(_)), None) | (Some(None), Some(_)) => {
                 self.answer_fault(cx, begin, &Trouble::NoAnswer);
             }
-            (Err(_), _) => self.answer_fault(cx, begin, &Trouble::HandlerPanicked),
+            (None, _) => self.answer_fault(cx, begin, &Trouble::HandlerPanicked),
         }
     }
 
@@ -212,7 +211,7 @@ impl<T: Transport> Session<T> {
             Kind::Whole => self.observe(cx, status, content_bytes, None),
             Kind::Tail(tail) => {
                 let duplex = match &tail {
-                    Tail::Duplex(duplex) => Some(Rc::clone(duplex)),
+                    Tail::Duplex(duplex) => Some(duplex.clone()),
                     Tail::Static(_) | Tail::Shared { .. } | Tail::File { .. } | Tail::Source(_) => {
                         None
                     }
@@ -229,7 +228,7 @@ impl<T: Transport> Session<T> {
                 }
                 self.observe(cx, status, content_bytes, None);
                 if let Some(duplex) = duplex {
-                    self.begin_duplex(cx, &duplex);
+                    self.begin_duplex(cx, duplex);
                 }
             }
             Kind::Later(mut deferred) => {
@@ -413,16 +412,18 @@ impl<T: Transport> Session<T> {
         let mut deferred = self.awaits.take_deferred()?;
         cx.shared.added.begin(deferred.added.take());
         let continuation = deferred.continuation.take();
-        let (answer_by, begin_by) = (deferred.answer_by, deferred.begin_by);
+        let begin_by = deferred.begin_by;
         drop(deferred);
         let begin = cx.shared.out.len();
         match (finish, continuation) {
-            // What is put off once more has no more time.
+            // What is put off once more has no more time: its deadline is part of what was kept.
             (Finish::Give(give), _) => {
-                self.go_on_with(cx, |_, res| Some(give(res.answer_by(answer_by))));
+                self.go_on_with(cx, |_, res| Some(give.into_inner()(res)));
             }
             (Finish::Value(value), Some(then)) => {
-                self.go_on_with(cx, |_, res| Some(then(value, res.answer_by(answer_by))));
+                self.go_on_with(cx, |_, res| {
+                    Some(then.into_inner()(value.into_inner(), res))
+                });
             }
             (Finish::Dropped, _) | (Finish::Value(_), None) => {
                 self.go_on_with(cx, |_, res| {
@@ -453,7 +454,7 @@ impl<T: Transport> Session<T> {
         cx: &mut Cx<'_, H, O>,
     ) -> bool {
         if let Some(deferred) = self.awaits.deferred_mut()
-            && deferred.answer_by.is_none_or(|at| at > cx.shared.now)
+            && deferred.answer_by().is_none_or(|at| at > cx.shared.now)
             && let Some(begin_by) = deferred.begin_by.take()
         {
             if !deferred.client.settle() {

@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use super::added::Added;
 use super::adopt::Adopted;
-use super::local::Letter;
+use super::contain::Contained;
 use super::response::{Reply, ResponseWriter};
+use super::sender::Letter;
 use crate::reactor::{Mailbox, Token};
 use crate::sys::Instant;
 
@@ -40,9 +41,9 @@ pub(super) enum Message {
 /// What the loop is given for an answer.
 pub(super) enum Finish {
     /// Somebody who writes it.
-    Give(Box<dyn FnOnce(ResponseWriter<'_>) -> Reply + Send>),
+    Give(Contained<Give>),
     /// What the exchange's continuation waits for.
-    Value(Box<dyn Any + Send>),
+    Value(Contained<Box<dyn Any + Send>>),
     /// Nothing: who was to give it is gone.
     Dropped,
     /// Nothing: the job that was to make it panicked.
@@ -51,6 +52,9 @@ pub(super) enum Finish {
     Refused,
 }
 
+/// Writes an answer, and brings all that it needs.
+type Give = Box<dyn FnOnce(ResponseWriter<'_>) -> Reply + Send>;
+
 /// Writes the answer of an exchange once there is a value. It stays with its exchange, and ends with it.
 pub(super) type Continuation = Box<dyn FnOnce(Box<dyn Any + Send>, ResponseWriter<'_>) -> Reply>;
 
@@ -58,9 +62,7 @@ pub(super) type Continuation = Box<dyn FnOnce(Box<dyn Any + Send>, ResponseWrite
 pub(super) struct Deferred {
     pub(super) client: Arc<ClientState>,
     /// Who gets the value. A closure that comes brings all it needs.
-    pub(super) continuation: Option<Continuation>,
-    /// When it is too late. `None`: when [`Limits::handler_time`](super::Limits::handler_time) says.
-    pub(super) answer_by: Option<Instant>,
+    pub(super) continuation: Option<Contained<Continuation>>,
     /// When it is too late for its job to begin.
     pub(super) begin_by: Option<BeginBy>,
     /// What was said of the answer before it was put off.
@@ -76,20 +78,24 @@ pub(super) struct BeginBy {
 }
 
 impl Deferred {
-    pub(super) fn new(client: Arc<ClientState>, answer_by: Option<Instant>) -> Deferred {
+    pub(super) fn new(client: Arc<ClientState>) -> Deferred {
         Deferred {
             client,
             continuation: None,
-            answer_by,
             begin_by: None,
             added: None,
         }
     }
 
+    /// When it is too late. `None`: when [`Limits::handler_time`](super::Limits::handler_time) says.
+    pub(super) fn answer_by(&self) -> Option<Instant> {
+        self.added.as_ref()?.answer_by
+    }
+
     /// The next moment that is of interest, if the limits do not say it.
     pub(super) fn until(&self) -> Option<Instant> {
         let begin_by = self.begin_by.map(|begin| begin.at);
-        self.answer_by.into_iter().chain(begin_by).min()
+        self.answer_by().into_iter().chain(begin_by).min()
     }
 }
 
@@ -103,7 +109,7 @@ impl core::fmt::Debug for Deferred {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Deferred")
             .field("client", &self.client)
-            .field("answer_by", &self.answer_by)
+            .field("answer_by", &self.answer_by())
             .field("begin_by", &self.begin_by)
             .finish_non_exhaustive()
     }
@@ -220,7 +226,7 @@ impl Completer {
 
     /// Answers: `finish` runs on the worker's thread, with the same writer that a handler gets.
     pub fn finish(mut self, finish: impl FnOnce(ResponseWriter<'_>) -> Reply + Send + 'static) {
-        self.0.post(Finish::Give(Box::new(finish)));
+        self.0.post(Finish::Give(Contained::new(Box::new(finish))));
     }
 }
 
@@ -249,7 +255,8 @@ impl<T: Send + 'static> Promise<T> {
 
     /// Gives the value: the continuation runs on the worker's thread.
     pub fn finish(mut self, value: T) {
-        self.way.post(Finish::Value(Box::new(value)));
+        self.way
+            .post(Finish::Value(Contained::new(Box::new(value))));
     }
 
     /// Says why there will be none.

@@ -1,11 +1,11 @@
 //! Bodies that go on to the application as they come.
 
 use std::cell::RefCell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use super::added::Added;
 use super::awaits::Party;
+use super::contain::{Contained, contain};
 use super::handler::Handler;
 use super::observer::{CloseReason, Observer, Trouble};
 use super::session::{Cx, Next, Pending, Session};
@@ -35,9 +35,9 @@ pub(super) struct Inflow {
 /// Who takes it.
 enum Taker {
     /// And then answers.
-    Sink(Box<dyn Sink>),
+    Sink(Contained<Box<dyn Sink>>),
     /// While it answers.
-    Duplex(Rc<RefCell<dyn Duplex>>),
+    Duplex(Contained<Rc<RefCell<dyn Duplex>>>),
 }
 
 /// The taker can't go on, and nothing can be said any more: the connection is to be broken.
@@ -78,7 +78,12 @@ impl Inflow {
 
 impl<T: Transport> Session<T> {
     /// A body is to go to a sink.
-    pub(super) fn begin_sink(&mut self, shared: &mut Shared, sink: Box<dyn Sink>, bytes_max: u64) {
+    pub(super) fn begin_sink(
+        &mut self,
+        shared: &mut Shared,
+        sink: Contained<Box<dyn Sink>>,
+        bytes_max: u64,
+    ) {
         let wakes = std::mem::take(&mut shared.wakes);
         let mut inflow = Inflow::new(Taker::Sink(sink), bytes_max, wakes);
         // Whoever passed the request on is not asked again.
@@ -90,10 +95,9 @@ impl<T: Transport> Session<T> {
     pub(super) fn begin_duplex<H, O: Observer>(
         &mut self,
         cx: &mut Cx<'_, H, O>,
-        duplex: &Rc<RefCell<dyn Duplex>>,
+        duplex: Contained<Rc<RefCell<dyn Duplex>>>,
     ) {
-        let taker = Taker::Duplex(Rc::clone(duplex));
-        let inflow = Inflow::new(taker, u64::MAX, Wakes::default());
+        let inflow = Inflow::new(Taker::Duplex(duplex), u64::MAX, Wakes::default());
         self.awaits.set(Party::Body(inflow));
         if !self.is_in_body() {
             self.end_duplex(cx);
@@ -192,15 +196,15 @@ impl<T: Transport> Session<T> {
         let Some(inflow) = self.awaits.inflow_mut() else {
             return Ok(());
         };
-        let taken = catch_unwind(AssertUnwindSafe(|| match &mut inflow.taker {
+        let taken = contain(|| match &mut inflow.taker {
             Taker::Sink(sink) => sink.on_data(data),
             Taker::Duplex(duplex) => duplex.borrow_mut().on_data(data),
-        }));
+        });
         let bytes = match taken {
-            Ok(Taken::All) => data.len(),
-            Ok(Taken::Part(bytes)) => bytes.min(data.len()),
-            Ok(Taken::Refused) => return self.end_refused(cx),
-            Err(_) => {
+            Some(Taken::All) => data.len(),
+            Some(Taken::Part(bytes)) => bytes.min(data.len()),
+            Some(Taken::Refused) => return self.end_refused(cx),
+            None => {
                 if matches!(inflow.taker, Taker::Duplex(_)) {
                     cx.observer.trouble(&Trouble::HandlerPanicked);
                     return Err(Broken);
@@ -242,7 +246,9 @@ impl<T: Transport> Session<T> {
         cx.shared.added.begin(inflow.added.take());
         match inflow.taker {
             Taker::Sink(sink) => {
-                self.go_on_with(cx, |_, res| Some(sink.on_end(Fields::default(), res)));
+                self.go_on_with(cx, |_, res| {
+                    Some(sink.into_inner().on_end(Fields::default(), res))
+                });
                 Ok(())
             }
             Taker::Duplex(_) => Err(Broken),
@@ -278,7 +284,7 @@ impl<T: Transport> Session<T> {
         };
         cx.shared.added.begin(inflow.added.take());
         if let Taker::Sink(sink) = inflow.taker {
-            self.go_on_with(cx, |_, res| Some(sink.on_end(trailers, res)));
+            self.go_on_with(cx, |_, res| Some(sink.into_inner().on_end(trailers, res)));
         }
         cx.shared.pool.give_back(section);
     }
@@ -290,13 +296,12 @@ impl<T: Transport> Session<T> {
         cx.shared
             .pool
             .give_back(std::mem::take(&mut inflow.trailers));
-        if let Taker::Duplex(duplex) = inflow.taker {
-            let told = catch_unwind(AssertUnwindSafe(|| duplex.borrow_mut().on_end()));
-            if told.is_err() {
-                cx.observer.trouble(&Trouble::HandlerPanicked);
-                self.conn.fail();
-                return;
-            }
+        if let Taker::Duplex(duplex) = inflow.taker
+            && contain(|| duplex.borrow_mut().on_end()).is_none()
+        {
+            cx.observer.trouble(&Trouble::HandlerPanicked);
+            self.conn.fail();
+            return;
         }
         if let Pending::Output(output) = &mut self.pending {
             output.asleep = false;

@@ -45,6 +45,10 @@ pub struct Limits {
     pub turn_send_budget: usize,
     /// Connections that are accepted in one turn (64).
     pub accept_budget: usize,
+    /// Answers that were put off, wakes of streams, messages and connections from elsewhere that are taken in one turn (512).
+    pub message_budget: usize,
+    /// Messages that wait for one function of [`Local::mailbox`](super::Local::mailbox) (4,096).
+    pub mailbox_messages_max: usize,
 
     /// From the start of a drain to the end of the TCP listeners (200 ms). No handshake begins any more, but a client
     /// whose round trip is shorter than this has finished the one that it believes to be over.
@@ -103,6 +107,8 @@ impl Default for Limits {
             request_budget: 256,
             turn_send_budget: 1 << 20,
             accept_budget: 64,
+            message_budget: 512,
+            mailbox_messages_max: 4096,
             last_calls: Duration::from_millis(200),
             drain_grace: Duration::from_secs(1),
             drain_time: Duration::from_secs(25),
@@ -119,6 +125,8 @@ impl Limits {
             &mut self.request_budget,
             &mut self.turn_send_budget,
             &mut self.accept_budget,
+            &mut self.message_budget,
+            &mut self.mailbox_messages_max,
         ] {
             *budget = (*budget).max(1);
         }

@@ -6,19 +6,19 @@
 //!   kernel: ready ── deadline ── mail ─────────────┘
 //! ```
 
-use core::any::Any;
 use core::cell::{Cell, RefCell};
 use core::time::Duration;
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::adopt::{NotAdopted, adopt};
+use super::contain::{Contained, contain};
 use super::defer::Message;
 use super::observer::{Observer, Trouble};
-use super::sender::Sender;
+use super::sender::{Letter, Sender, Waiting};
 use super::states::States;
 use crate::reactor::{Mailbox, Registry, Table, Token};
 use crate::sys::{Fd, Instant, Interest, Ready};
@@ -62,6 +62,8 @@ pub struct Local(Rc<Inner>);
 struct Inner {
     core: Cell<usize>,
     mailbox: Mailbox<Message>,
+    /// Of each mailbox.
+    messages_max: usize,
     /// Borrowed for a moment at a time: never while a function of others runs or is dropped.
     tasks: RefCell<Tasks>,
     /// What handlers share: an `Rc` of each type.
@@ -87,14 +89,12 @@ type Due = (Instant, u64);
 enum Task {
     /// It runs, and is with who has called it.
     Running,
-    Watch(Box<dyn Watcher>),
-    Once(Due, Box<dyn FnOnce()>),
-    Every(Due, Duration, Box<dyn FnMut()>),
-    Mail(Box<dyn FnMut(Letter)>),
+    Watch(Contained<Box<dyn Watcher>>),
+    Once(Due, Contained<Box<dyn FnOnce()>>),
+    Every(Due, Duration, Contained<Box<dyn FnMut()>>),
+    /// Senders can reach it for as long as it has what they count in.
+    Mail(Arc<Waiting>, Contained<Box<dyn FnMut(Letter)>>),
 }
-
-/// A message whose type its [`Sender`] and its function know.
-pub(super) type Letter = Box<dyn Any + Send>;
 
 /// What [cancels](Local::cancel) a watch or a timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -176,7 +176,8 @@ impl Local {
         interest: Interest,
         on_ready: impl FnMut(&mut S, Ready) -> Watch + 'static,
     ) -> io::Result<LocalId> {
-        let watched = Box::new(On { source, on_ready });
+        let watched: Box<dyn Watcher> = Box::new(On { source, on_ready });
+        let watched = Contained::new(watched);
         let added = self.0.tasks.borrow_mut().watch(watched, interest);
         added.map(LocalId).map_err(|(error, unwatched)| {
             drop(unwatched);
@@ -186,7 +187,7 @@ impl Local {
 
     /// Calls a function once, when so much time has passed; at once, in the next turn, if that is none.
     pub fn after(&self, time: Duration, function: impl FnOnce() + 'static) -> LocalId {
-        let task = |due| Task::Once(due, Box::new(function));
+        let task = |due| Task::Once(due, Contained::new(Box::new(function)));
         self.set_timer(Instant::now() + time, task)
     }
 
@@ -194,20 +195,24 @@ impl Local {
     /// that were missed are left out.
     pub fn every(&self, time: Duration, function: impl FnMut() + 'static) -> LocalId {
         let time = time.max(PERIOD_MIN);
-        let task = |due| Task::Every(due, time, Box::new(function));
+        let task = |due| Task::Every(due, time, Contained::new(Box::new(function)));
         self.set_timer(Instant::now() + time, task)
     }
 
     /// Calls a function with each message that is sent from any thread, in the order of sending. It is dropped once the
-    /// last [`Sender`] is.
+    /// last [`Sender`] is. So many messages may wait for it as
+    /// [`Limits::mailbox_messages_max`](super::Limits::mailbox_messages_max) says.
     pub fn mailbox<M: Send + 'static>(&self, mut function: impl FnMut(M) + 'static) -> Sender<M> {
+        let waiting = Arc::new(Waiting::new(self.0.messages_max));
+        let senders = Arc::downgrade(&waiting);
         let open = move |letter: Letter| {
-            if let Ok(message) = letter.downcast() {
-                function(*message);
+            if let Some(message) = letter.open() {
+                function(message);
             }
         };
-        let added = self.0.tasks.borrow_mut().add(Task::Mail(Box::new(open)));
-        Sender::new(self.0.mailbox.clone(), added.token)
+        let task = Task::Mail(waiting, Contained::new(Box::new(open)));
+        let added = self.0.tasks.borrow_mut().add(task);
+        Sender::new(self.0.mailbox.clone(), added.token, senders)
     }
 
     /// Ends a watch or a timer and drops its function; the descriptor is dropped with it. Whether there was one still: an
@@ -238,8 +243,8 @@ impl Local {
         let mut tasks = self.0.tasks.borrow_mut();
         let task = tasks.table.remove(token)?;
         match &task {
-            Task::Running | Task::Mail(_) => {}
-            Task::Watch(watched) => tasks.forget(&**watched),
+            Task::Running | Task::Mail(..) => {}
+            Task::Watch(watched) => tasks.forget(&***watched),
             Task::Once(due, _) | Task::Every(due, ..) => {
                 tasks.timers.remove(due);
                 self.0.next.set(tasks.next());
@@ -252,10 +257,11 @@ impl Local {
 /// What the worker does with it.
 impl Local {
     /// For a loop that is not there yet.
-    pub(super) fn new(mailbox: Mailbox<Message>) -> Local {
+    pub(super) fn new(mailbox: Mailbox<Message>, messages_max: usize) -> Local {
         Local(Rc::new(Inner {
             core: Cell::new(0),
             mailbox,
+            messages_max,
             tasks: RefCell::new(Tasks {
                 registry: None,
                 table: Table::apart(),
@@ -310,7 +316,7 @@ impl Local {
             Watch::Keep => true,
             Watch::End => false,
             Watch::Change(interest) => {
-                let changed = self.0.tasks.borrow().change(token, &*watched, interest);
+                let changed = self.0.tasks.borrow().change(token, &**watched, interest);
                 if let Err(error) = changed {
                     observer.trouble(&Trouble::WatchLost(error));
                     false
@@ -323,7 +329,7 @@ impl Local {
             self.0.tasks.borrow_mut().table.remove(token);
         }
         if let Some(Task::Watch(ended)) = self.put_back(token, Task::Watch(watched)) {
-            self.0.tasks.borrow().forget(&*ended);
+            self.0.tasks.borrow().forget(&**ended);
         }
     }
 
@@ -338,10 +344,10 @@ impl Local {
             match self.begin(token) {
                 Some(Task::Once(_, function)) => {
                     self.0.tasks.borrow_mut().table.remove(token);
-                    call(observer, function);
+                    call(observer, || function.into_inner()());
                 }
                 Some(Task::Every((at, _), time, mut function)) => {
-                    if call(observer, &mut function).is_none() {
+                    if call(observer, &mut *function).is_none() {
                         self.0.tasks.borrow_mut().table.remove(token);
                     }
                     let next = at + time;
@@ -352,7 +358,7 @@ impl Local {
                         self.0.tasks.borrow_mut().timers.insert(due, token);
                     }
                 }
-                None | Some(Task::Running | Task::Watch(_) | Task::Mail(_)) => {}
+                None | Some(Task::Running | Task::Watch(_) | Task::Mail(..)) => {}
             }
         }
         self.0.next.set(self.0.tasks.borrow().next());
@@ -361,13 +367,13 @@ impl Local {
     /// A message has come for who takes it.
     #[cold]
     pub(super) fn deliver(&self, to: Token, letter: Letter, observer: &mut impl Observer) {
-        let Some(Task::Mail(mut open)) = self.begin(to) else {
+        let Some(Task::Mail(waiting, mut open)) = self.begin(to) else {
             return;
         };
         if call(observer, || open(letter)).is_none() {
             self.0.tasks.borrow_mut().table.remove(to);
         }
-        let ended = self.put_back(to, Task::Mail(open));
+        let ended = self.put_back(to, Task::Mail(waiting, open));
         drop(ended);
     }
 
@@ -421,9 +427,9 @@ impl Tasks {
     /// If it can't be watched it comes back.
     fn watch(
         &mut self,
-        watched: Box<dyn Watcher>,
+        watched: Contained<Box<dyn Watcher>>,
         interest: Interest,
-    ) -> Result<Token, (io::Error, Box<dyn Watcher>)> {
+    ) -> Result<Token, (io::Error, Contained<Box<dyn Watcher>>)> {
         let Some(registry) = &self.registry else {
             let gone = io::Error::other("the loop that was to watch has gone");
             return Err((gone, watched));
@@ -473,11 +479,11 @@ impl Tasks {
 
 /// Calls a function of the program's. `None`: it has panicked.
 fn call<T>(observer: &mut impl Observer, function: impl FnOnce() -> T) -> Option<T> {
-    let called = catch_unwind(AssertUnwindSafe(function));
-    if called.is_err() {
+    let called = contain(function);
+    if called.is_none() {
         observer.trouble(&Trouble::LocalPanicked);
     }
-    called.ok()
+    called
 }
 
 impl core::fmt::Debug for Local {

@@ -16,8 +16,8 @@
 //! `transport`; `patience` is its deadline; `handler`, `route`, `response`, `added`, `helpers`, `output`, `pace`, `stream`, `waker`,
 //! `defer` and [`pool`] are what applications see, `limits` and `observer` what operators do; `local` and `sender` are what
 //! else a program has on the loop; `inflow` is a body on its way to handlers; `states` is what they keep with a
-//! connection; `moment` is what is known of when they have come; `buffers`, `preamble` and `shared` are what all sessions of
-//! a worker use.
+//! connection; `moment` is what is known of when they have come; `contain` is where their panics end; `buffers`, `preamble`
+//! and `shared` are what all sessions of a worker use.
 
 mod accept;
 mod added;
@@ -26,6 +26,7 @@ mod answer;
 mod awaits;
 mod buffers;
 mod closing;
+mod contain;
 mod defer;
 mod drain;
 mod event_loop;
@@ -68,7 +69,7 @@ pub use moment::Moment;
 pub use observer::{CloseReason, Observer, Summary, Trouble};
 pub use response::{HeadWriter, Reply, ResponseWriter, Upgrade};
 pub use route::{Attachment, RouteMatch};
-pub use sender::Sender;
+pub use sender::{NotSent, Sender};
 pub use serving::{Handle, Report, Serving};
 pub use start::{Server, StartError};
 pub use stream::{BodyWriter, Duplex, Pull, ReadAhead, Sink, Source, Taken};

@@ -2,11 +2,11 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use super::buffers::Pool;
+use super::contain::{Contained, contain};
 use super::pace::Pace;
 use super::shared::Shared;
 use super::stream::{BodyWriter, Duplex, Pull, ReadAhead, Source, owed};
@@ -96,12 +96,12 @@ pub(super) enum Tail {
         at: u64,
         left: u64,
         /// Who sees to it that what is sent next is in memory.
-        ahead: Option<Box<dyn ReadAhead>>,
+        ahead: Option<Contained<Box<dyn ReadAhead>>>,
     },
     /// Whatever it gives.
-    Source(Box<dyn Source>),
+    Source(Contained<Box<dyn Source>>),
     /// Whatever it gives, while it takes what comes.
-    Duplex(Rc<RefCell<dyn Duplex>>),
+    Duplex(Contained<Rc<RefCell<dyn Duplex>>>),
 }
 
 /// What a step of a [`Tail`] came to.
@@ -170,7 +170,7 @@ impl Tail {
             left,
             ..
         } = self
-            && !is_at_hand(ahead, *at, (*left).min(allowance as u64))
+            && !is_at_hand(&mut ***ahead, *at, (*left).min(allowance as u64))
         {
             return Ok(Step::Waits);
         }
@@ -226,8 +226,8 @@ impl Tail {
 }
 
 /// One that panics is not asked again: the file is sent, whoever waits for it.
-fn is_at_hand(ahead: &mut Box<dyn ReadAhead>, at: u64, length: u64) -> bool {
-    catch_unwind(AssertUnwindSafe(|| ahead.is_at_hand(at..at + length))).unwrap_or(true)
+fn is_at_hand(ahead: &mut dyn ReadAhead, at: u64, length: u64) -> bool {
+    contain(|| ahead.is_at_hand(at..at + length)).unwrap_or(true)
 }
 
 /// Has a piece encoded.
@@ -246,7 +246,7 @@ fn pull(
         trailers: Vec::new(),
     };
     // A panic is a failure of this answer, as it is in a handler.
-    let pulled = catch_unwind(AssertUnwindSafe(|| pull(&mut body)));
+    let pulled = contain(|| pull(&mut body));
     let (overrun, trailers) = (body.overrun, body.trailers);
     match (pulled.unwrap_or(Pull::Failed), overrun) {
         (Pull::More, false) if shared.out.len() > before => Ok(Step::Encoded),

@@ -43,11 +43,11 @@ use core::fmt;
 use core::mem;
 use core::time::Duration;
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use queue::{Ended, Job, Need, Queue, Task};
 
+use super::contain::{Contained, contain};
 use super::defer::{Client, Finish, Promise};
 use super::response::{Reply, ResponseWriter};
 use crate::sys::Instant;
@@ -279,10 +279,15 @@ impl Lane {
         if !queue.has_room(self.number) {
             queue.refuse(self.number);
             drop(queue);
-            drop(job);
+            drop(Contained::new(job));
             return false;
         }
-        let need = queue.push(self.number, asked, Arc::default(), Box::new(Untold(job)));
+        let need = queue.push(
+            self.number,
+            asked,
+            Arc::default(),
+            Box::new(Untold(Contained::new(job))),
+        );
         drop(queue);
         self.tell(need);
         true
@@ -326,7 +331,7 @@ impl Owner {
         } else {
             let refused = self.shared.lock().not_started();
             for job in refused {
-                job.task.refuse();
+                contain(|| job.task.into_inner().refuse());
             }
         }
     }
@@ -403,8 +408,11 @@ impl Runner {
         let delay = Instant::now().since(asked);
         let end = |ended| self.0.lock().end(lane, ended);
         let waits = client.get() != Client::Gone;
-        let _ = catch_unwind(AssertUnwindSafe(|| match (client.settle(), waits) {
-            (true, true) => task.run(&|panicked| end(Ended::Ran { delay, panicked })),
+        contain(|| match (client.settle(), waits) {
+            (true, true) => {
+                let end = |panicked| end(Ended::Ran { delay, panicked });
+                task.into_inner().run(&end);
+            }
             (true, false) => {
                 end(Ended::Skipped);
                 drop(task);
@@ -413,7 +421,7 @@ impl Runner {
                 end(Ended::Expired);
                 drop(task);
             }
-        }));
+        });
     }
 }
 
@@ -426,14 +434,11 @@ struct Typed<J, T> {
 impl<T: Send + 'static, J: FnOnce() -> T + Send> Task for Typed<J, T> {
     fn run(self: Box<Self>, end: &dyn Fn(bool)) {
         let Typed { job, promise } = *self;
-        let ran = catch_unwind(AssertUnwindSafe(job));
-        end(ran.is_err());
+        let ran = contain(job);
+        end(ran.is_none());
         match ran {
-            Ok(value) => promise.finish(value),
-            Err(panic) => {
-                promise.fail(Finish::Panicked);
-                drop(panic);
-            }
+            Some(value) => promise.finish(value),
+            None => promise.fail(Finish::Panicked),
         }
     }
 
@@ -443,12 +448,12 @@ impl<T: Send + 'static, J: FnOnce() -> T + Send> Task for Typed<J, T> {
 }
 
 /// A job that nobody is told of.
-struct Untold<J>(J);
+struct Untold<J>(Contained<J>);
 
 impl<J: FnOnce() + Send> Task for Untold<J> {
     fn run(self: Box<Self>, end: &dyn Fn(bool)) {
-        let ran = catch_unwind(AssertUnwindSafe(self.0));
-        end(ran.is_err());
+        let ran = contain(self.0.into_inner());
+        end(ran.is_none());
     }
 
     fn refuse(self: Box<Self>) {}

@@ -8,6 +8,7 @@ use core::time::Duration;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::contain::Contained;
 use super::defer::{self, BeginBy, Completer, Deferred, Promise};
 use super::limits::Limits;
 use super::local::Local;
@@ -18,9 +19,11 @@ use super::states::States;
 use super::stream::{Duplex, ReadAhead, Source};
 use super::take_out::{TakenOut, Taker};
 use super::waker::{Waker, Wakes};
-use crate::http::{Conn, Content, FieldError, FieldLine, FieldLines, Head, Length, encode};
+use crate::http::{
+    Conn, Content, FieldError, FieldLine, FieldLines, FieldName, Head, Length, encode,
+};
 use crate::reactor::Token;
-use crate::sys::{Fd, Instant, PeerAddress};
+use crate::sys::{Fd, PeerAddress};
 
 /// A file this small goes with its head in one send; a larger one goes by `sendfile`.
 const SMALL_FILE_BYTES: u64 = 32 << 10;
@@ -126,11 +129,6 @@ impl<'a> ResponseWriter<'a> {
         self.fault.is_some() || self.shared.added.is_unsendable()
     }
 
-    pub(super) fn answer_by(self, at: Option<Instant>) -> Self {
-        self.shared.added.answer_by = at;
-        self
-    }
-
     /// Begins the answer: status line, Server and Date are written straight into the connection's output.
     ///
     /// A status below 200 or above 999 becomes 500.
@@ -185,8 +183,8 @@ impl<'a> ResponseWriter<'a> {
     /// ```
     #[must_use]
     pub fn deadline(self, time: Duration) -> Self {
-        let at = self.shared.now + time;
-        self.answer_by(Some(at))
+        self.shared.added.answer_by = Some(self.shared.now + time);
+        self
     }
 
     /// Puts the answer off. The [`Completer`] gives it, from this thread or any other.
@@ -227,7 +225,7 @@ impl<'a> ResponseWriter<'a> {
         continuation: impl FnOnce(T, ResponseWriter<'_>) -> Reply + 'static,
     ) -> (Promise<T>, Reply) {
         let (completer, mut deferred) = self.put_off();
-        deferred.continuation = Some(defer::continuation(continuation));
+        deferred.continuation = Some(Contained::new(defer::continuation(continuation)));
         (Promise::new(completer), self.later(deferred))
     }
 
@@ -239,9 +237,10 @@ impl<'a> ResponseWriter<'a> {
         retry_after: Duration,
     ) -> (Promise<T>, Arc<defer::ClientState>, Reply) {
         let (completer, mut deferred) = self.put_off();
-        let (now, limits) = (self.shared.now, &self.shared.limits);
-        deferred.continuation = Some(defer::continuation(continuation));
-        deferred.answer_by = deferred.answer_by.or(Some(now + limits.handler_time));
+        let now = self.shared.now;
+        let latest = now + self.shared.limits.handler_time;
+        self.shared.added.answer_by.get_or_insert(latest);
+        deferred.continuation = Some(Contained::new(defer::continuation(continuation)));
         deferred.begin_by = Some(BeginBy {
             at: now + queue_time,
             retry_after,
@@ -253,7 +252,7 @@ impl<'a> ResponseWriter<'a> {
     fn put_off(&self) -> (Completer, Deferred) {
         let exchange = self.conn.serial();
         let completer = Completer::new(self.shared.mailbox.clone(), self.connection, exchange);
-        let deferred = Deferred::new(completer.state(), self.shared.added.answer_by);
+        let deferred = Deferred::new(completer.state());
         (completer, deferred)
     }
 
@@ -346,7 +345,7 @@ impl<'a> ResponseWriter<'a> {
     /// request's head, or behind its body where the handler has seen that, on the loop; it is not called if the client goes
     /// before. A panic in it costs what it has taken.
     pub fn take_out(self, take: impl FnOnce(TakenOut) + 'static) -> Reply {
-        let kind = Kind::TakeOut(Taker(Box::new(take)));
+        let kind = Kind::TakeOut(Taker(Contained::new(Box::new(take))));
         self.shared.outcome = Some(Outcome {
             status: 0,
             kind,
@@ -386,13 +385,18 @@ pub struct HeadWriter<'a> {
 }
 
 impl HeadWriter<'_> {
-    /// Adds a field.
+    /// Adds a field. Its name is a `&str`, or a [`FieldName`] that was checked when the program was compiled
+    /// ([`field_name!`](crate::field_name)).
     ///
     /// A name that is no token, a value with a control character, and a field that is the server's to write make the
     /// whole answer a 500: nothing of it can reach the client, whatever an attacker put into a value.
     #[inline]
     #[must_use]
-    pub fn field(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+    pub fn field<'n>(
+        mut self,
+        name: impl TryInto<FieldName<'n>, Error: Into<FieldError>>,
+        value: impl AsRef<[u8]>,
+    ) -> Self {
         if let Err(fault) = encode::field(&mut self.shared.out, name, value.as_ref()) {
             self = self.with_fault(fault);
         }
@@ -430,7 +434,11 @@ impl HeadWriter<'_> {
 
     /// Adds a field whose value is formatted, without allocating.
     #[must_use]
-    pub fn field_fmt(mut self, name: &str, value: core::fmt::Arguments<'_>) -> Self {
+    pub fn field_fmt<'n>(
+        mut self,
+        name: impl TryInto<FieldName<'n>, Error: Into<FieldError>>,
+        value: core::fmt::Arguments<'_>,
+    ) -> Self {
         let mut scratch = core::mem::take(&mut self.shared.scratch);
         scratch.clear();
         if scratch.write_fmt(value).is_ok() {
@@ -470,7 +478,7 @@ impl HeadWriter<'_> {
         self.finish(length, |conn, shared, status| {
             let (limits, out) = (&shared.limits.http, &mut shared.out);
             conn.finish_whole(limits, out, status, content.as_ref());
-            Kind::TakeOut(Taker(Box::new(take)))
+            Kind::TakeOut(Taker(Contained::new(Box::new(take))))
         })
     }
 
@@ -508,7 +516,9 @@ impl HeadWriter<'_> {
 
     /// Ends the answer with content that is made while it is sent. Allocates once, for the source.
     pub fn stream(self, length: Length, source: impl Source + 'static) -> Reply {
-        self.followed_by(length, |_, _| Kind::Tail(Tail::Source(Box::new(source))))
+        self.followed_by(length, |_, _| {
+            Kind::Tail(Tail::Source(Contained::new(Box::new(source))))
+        })
     }
 
     /// Begins content that goes on while the body of the request comes; `duplex` gives the one and takes the other. To
@@ -522,7 +532,7 @@ impl HeadWriter<'_> {
             self.shared.out.splice(self.begin..self.begin, interim);
         }
         self.followed_by(length, |_, _| {
-            Kind::Tail(Tail::Duplex(Rc::new(RefCell::new(duplex))))
+            Kind::Tail(Tail::Duplex(Contained::new(Rc::new(RefCell::new(duplex)))))
         })
     }
 
@@ -548,7 +558,7 @@ impl HeadWriter<'_> {
                     file: file.into(),
                     at: offset,
                     left: length,
-                    ahead,
+                    ahead: ahead.map(Contained::new),
                 });
             }
             if read_all_onto(file.borrow(), &mut shared.out, length as usize, offset) {
@@ -622,7 +632,11 @@ pub struct Upgrade<'a>(HeadWriter<'a>);
 impl Upgrade<'_> {
     /// Adds a field, as [`HeadWriter::field`] does.
     #[must_use]
-    pub fn field(self, name: &str, value: impl AsRef<[u8]>) -> Self {
+    pub fn field<'n>(
+        self,
+        name: impl TryInto<FieldName<'n>, Error: Into<FieldError>>,
+        value: impl AsRef<[u8]>,
+    ) -> Self {
         Upgrade(self.0.field(name, value))
     }
 
@@ -631,7 +645,7 @@ impl Upgrade<'_> {
     pub fn duplex(self, duplex: impl Duplex + 'static) -> Reply {
         self.0.finish(Length::Unknown, |conn, shared, _| {
             conn.upgrade(&mut shared.out);
-            Kind::Tail(Tail::Duplex(Rc::new(RefCell::new(duplex))))
+            Kind::Tail(Tail::Duplex(Contained::new(Rc::new(RefCell::new(duplex)))))
         })
     }
 }

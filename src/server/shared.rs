@@ -50,6 +50,8 @@ pub(super) struct Shared {
     pub(super) moments: Moments,
     /// What all sessions together may still send in this turn.
     pub(super) send_budget: usize,
+    /// How much mail may still be taken in this turn.
+    pub(super) message_budget: usize,
     pub(super) phase: Phase,
     /// For how many connections the kernel may hold much that is unsent.
     pub(super) wide: Rc<Cell<usize>>,
@@ -63,7 +65,7 @@ impl Shared {
         Shared {
             pool: Pool::new(limits.buffers_bytes_max),
             preamble: Preamble::new(settings),
-            local: Local::new(mailbox.clone()),
+            local: Local::new(mailbox.clone(), limits.mailbox_messages_max),
             mailbox,
             input: vec![0; INPUT_BYTES],
             out: Vec::with_capacity(OUT_BYTES),
@@ -74,6 +76,7 @@ impl Shared {
             now: Instant::from_nanos(0),
             moments: Moments::new(),
             send_budget: limits.turn_send_budget,
+            message_budget: limits.message_budget,
             phase: Phase::Serving,
             wide: Rc::default(),
             sendfile: !signal::sigpipe_is_default(),
@@ -96,12 +99,13 @@ impl Shared {
         self.send_budget = self.send_budget.saturating_sub(bytes);
     }
 
-    /// A new turn of the loop: its time, its Date, its budget.
+    /// A new turn of the loop: its time, its Date, its budgets.
     pub(super) fn begin_turn(&mut self, now: Instant) {
         self.now = now;
         self.moments.begin_turn();
         self.preamble.refresh(now);
         self.send_budget = self.limits.turn_send_budget;
+        self.message_budget = self.limits.message_budget;
     }
 }
 

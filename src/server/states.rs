@@ -2,7 +2,8 @@
 
 use core::any::Any;
 use core::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::contain::contain;
 
 /// One value of each type, in 8 bytes while there is none. There are few, so they are a list.
 #[derive(Default)]
@@ -41,7 +42,7 @@ impl Drop for States {
         let mut next = self.0.take();
         while let Some(mut node) = next {
             next = node.next.0.take();
-            let _ = catch_unwind(AssertUnwindSafe(|| drop(node)));
+            contain(|| drop(node));
         }
     }
 }

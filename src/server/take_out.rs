@@ -1,7 +1,6 @@
 //! A connection that leaves the server: what was to be sent is sent, and then it is somebody else's.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
+use super::contain::{Contained, contain};
 use super::defer::Message;
 use super::handler::Handler;
 use super::observer::{CloseReason, Observer, Trouble};
@@ -23,7 +22,7 @@ pub struct TakenOut {
 }
 
 /// Who gets it.
-pub(super) struct Taker(pub(super) Box<dyn FnOnce(TakenOut)>);
+pub(super) struct Taker(pub(super) Contained<Box<dyn FnOnce(TakenOut)>>);
 
 impl core::fmt::Debug for Taker {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -57,7 +56,7 @@ impl<H: Handler, O: Observer> Worker<H, O> {
         let _ = reactor.deregister(&out.fd);
         self.ended(reactor, token, CloseReason::TakenOut);
         if let Some(Taker(take)) = taker
-            && catch_unwind(AssertUnwindSafe(|| take(out))).is_err()
+            && contain(|| take.into_inner()(out)).is_none()
         {
             self.observer.trouble(&Trouble::LocalPanicked);
         }

@@ -259,7 +259,12 @@ impl<H: Handler, O: Observer> Driver for Worker<H, O> {
         }
     }
 
+    fn may_deliver(&self) -> bool {
+        self.shared.message_budget > 0
+    }
+
     fn on_message(&mut self, reactor: &mut Reactor<Message>, message: Message) {
+        self.shared.message_budget = self.shared.message_budget.saturating_sub(1);
         match message {
             Message::Complete {
                 connection,

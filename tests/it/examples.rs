@@ -238,7 +238,10 @@ fn json_api_makes_reads_changes_and_removes_items() {
     let why = "the body is not as it should be: missing field `price` at line 1 column 14\n";
     check("POST /items", r#"{"name":"tea"}"#, 400, why);
     let head = check("PATCH /items", "", 405, "method not allowed\n");
-    assert!(head.contains("\r\nAllow: GET, HEAD, POST\r\n"), "{head}");
+    assert!(
+        head.contains("\r\nAllow: GET, HEAD, OPTIONS, POST\r\n"),
+        "{head}"
+    );
     assert_eq!(server.term(), clean());
 }
 

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::PoolStats;
+use crate::server::contain::Contained;
 use crate::server::defer::{Client, ClientState};
 use crate::sys::Instant;
 
@@ -34,7 +35,7 @@ pub(super) struct Job {
     pub(super) lane: usize,
     pub(super) asked: Instant,
     pub(super) client: Arc<ClientState>,
-    pub(super) task: Box<dyn Task>,
+    pub(super) task: Contained<Box<dyn Task>>,
 }
 
 /// What a job is, whatever its value.
@@ -143,7 +144,7 @@ impl Queue {
             lane,
             asked,
             client,
-            task,
+            task: Contained::new(task),
         });
         let (may_run, free) = (self.may_run(), self.free());
         if may_run > free && self.threads < self.threads_max {

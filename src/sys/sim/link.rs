@@ -371,9 +371,11 @@ impl Link {
 
     /// What it is ready for. A look that finds no room to send wants to be told when there is some.
     pub(super) fn poll(&mut self, side: usize) -> u32 {
+        // TCP can't tell a peer that has closed from one that has finished.
+        let peer_closed = !self.is_tcp() && self.ends[1 - side].closed;
         let end = &mut self.ends[side];
         let mut ready = 0;
-        if end.reset || (end.shut && end.peer_finished) {
+        if end.reset || peer_closed || (end.shut && end.peer_finished) {
             ready |= HUP;
         }
         if end.reset || end.peer_finished {

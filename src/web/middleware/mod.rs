@@ -15,11 +15,11 @@
 //!
 //! ```
 //! use edgeloop::web::{Next, Routes};
-//! use edgeloop::{Reply, Request, ResponseWriter};
+//! use edgeloop::{Reply, Request, ResponseWriter, field_line};
 //!
 //! fn members_only(req: &Request, res: ResponseWriter, next: Next) -> Reply {
 //!     match req.field("x-member") {
-//!         Some(_) => next.run(req, res.with_field("x-welcome", "back")),
+//!         Some(_) => next.run(req, res.with_line(field_line!("X-Welcome", "back"))),
 //!         None => res.status(403).text("members only\n"),
 //!     }
 //! }

@@ -5,9 +5,10 @@ use std::hash::RandomState;
 use std::io::Write as _;
 
 use super::{Middleware, Next};
+use crate::http::{Body, FieldName};
 use crate::server::{Attachment, Reply, Request, ResponseWriter};
 
-const FIELD: &str = "X-Request-Id";
+const FIELD: FieldName<'_> = FieldName::new("X-Request-Id");
 
 /// The longest name that is accepted from a client.
 const ID_BYTES: usize = 64;
@@ -15,7 +16,7 @@ const ID_BYTES: usize = 64;
 /// Gives each request a name, which its answer has in `X-Request-Id`, and its handler as an attached [`Id`].
 ///
 /// A name is a number that was random when the worker began, and a count: no two requests of any worker have the same, and
-/// none costs a system call or an allocation.
+/// none costs a system call or an allocation, but for the first with a body on a connection.
 ///
 /// ```
 /// use edgeloop::web::{Id, RequestId, Routes};
@@ -77,7 +78,7 @@ impl RequestId {
 
     fn name(&mut self, req: &Request<'_>) -> Id {
         if self.accepts
-            && let Some(name) = req.field(FIELD)
+            && let Some(name) = req.field(FIELD.as_str())
             && is_sane(name)
         {
             return Id::new(name);
@@ -103,9 +104,23 @@ fn is_sane(name: &[u8]) -> bool {
     (1..=ID_BYTES).contains(&name.len()) && name.iter().all(sane)
 }
 
+/// The name of the request whose body comes on a connection: it was given when the head had come.
+struct Given(Id);
+
 impl Middleware for RequestId {
-    fn on_request(&mut self, req: &Request<'_>, res: ResponseWriter<'_>, next: Next<'_>) -> Reply {
-        let id = self.name(req);
+    fn on_request(
+        &mut self,
+        req: &Request<'_>,
+        mut res: ResponseWriter<'_>,
+        next: Next<'_>,
+    ) -> Reply {
+        let id = match res.connection_state::<Given>() {
+            Some(Given(id)) if next.is_whole() && req.framing().body != Body::None => *id,
+            Some(_) | None => self.name(req),
+        };
+        if !next.is_whole() {
+            *res.connection_state_or(|| Given(id)) = Given(id);
+        }
         let res = res.with_field(FIELD, id.as_str());
         next.run(&req.attach(&Attachment::new(req, &id)), res)
     }

@@ -2,8 +2,9 @@
 
 /// Whether the path has neither an empty segment but for its last, nor a dot segment. It begins with a slash.
 pub(super) fn is_clean(path: &str) -> bool {
-    let mut suspects = path.as_bytes().windows(2);
-    if !suspects.any(|pair| matches!(pair, b"//" | b"/.")) {
+    let mut pairs = path.as_bytes().windows(2);
+    let suspects = pairs.any(|pair| pair[0] == b'/' && matches!(pair[1], b'/' | b'.'));
+    if !suspects {
         return true;
     }
     let mut rest = &path[1..];

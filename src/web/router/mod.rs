@@ -12,6 +12,7 @@ mod tree;
 pub use error::{RouteError, RouteErrors};
 pub use routes::Routes;
 
+use arrayvec::ArrayVec;
 use pattern::{Pattern, WILDCARDS};
 use tree::{Asked, Tree, Values};
 
@@ -115,7 +116,7 @@ impl Router {
     }
 
     fn pass(&mut self, req: &Request<'_>, res: ResponseWriter<'_>, stage: Stage<'_>) -> Reply {
-        let mut values = Values::new();
+        let mut values = Values::default();
         let (mut handler, chain) = match self.decide(req, &mut values) {
             Decision::Route(number) => return self.take(number, req, &values, res, stage),
             Decision::Redirect { path, chain } => (Instead::Redirect(path), chain),
@@ -139,13 +140,9 @@ impl Router {
         stage: Stage<'_>,
     ) -> Reply {
         let Route { pattern, chain } = &self.routes[number];
-        let mut pairs = [("", ""); WILDCARDS];
-        let mut count = 0;
-        for (pair, named) in pairs.iter_mut().zip(pattern.names().zip(values.iter())) {
-            *pair = named;
-            count += 1;
-        }
-        let route = RouteMatch::new(req, &pattern.text, &pairs[..count], values.rest);
+        let mut pairs = ArrayVec::<_, WILDCARDS>::new();
+        pairs.extend(pattern.names().zip(values.iter()));
+        let route = RouteMatch::new(req, &pattern.text, &pairs, values.rest);
         let handler = &mut *self.handlers[number];
         Next::new(&mut self.middleware, &self.chains[*chain], handler, stage)
             .run(&req.routed(&route), res)
@@ -168,7 +165,8 @@ impl Router {
             return Decision::Nothing;
         }
         let cleaned = clean::clean(path);
-        match self.decide_clean(req.method(), host, &cleaned, &mut Values::new()) {
+        let decision = self.decide_clean(req.method(), host, &cleaned, &mut Values::default());
+        match decision {
             Decision::Route(_) | Decision::Methods { .. } => Decision::Redirect {
                 path: cleaned,
                 chain: 0,
@@ -194,7 +192,7 @@ impl Router {
             Some(Found::Route(_)) | None => {}
         }
         if !path.ends_with('/') {
-            let mut values = Values::new();
+            let mut values = Values::default();
             let slash = self.find(method, host, path, Asked::WithSlash, &mut values);
             if let Some(Found::Route(number)) = slash
                 && values.is_exact()
@@ -255,7 +253,7 @@ impl Router {
             }
             None
         };
-        let mut values = Values::new();
+        let mut values = Values::default();
         self.tree
             .walk(host, path, Asked::AsItIs, &mut values, &mut note);
         if !path.ends_with('/') {

@@ -326,7 +326,7 @@ fn random_sets_of_patterns_route_as_their_sets_of_requests_say() {
             let method = METHODS[random.below(METHODS.len())];
             let host = HOSTS[random.below(HOSTS.len())];
             let path = &universe[random.below(universe.len())];
-            let mut values = Values::new();
+            let mut values = Values::default();
             let mut decision = router.decide_clean(method, host, path, &mut values);
             if let Decision::Redirect { chain, .. } | Decision::Methods { chain, .. } =
                 &mut decision
@@ -384,7 +384,7 @@ fn decisions(patterns: &[String]) -> Vec<Option<String>> {
     for method in METHODS {
         for host in HOSTS {
             for path in &paths() {
-                let decision = router.decide_clean(method, host, path, &mut Values::new());
+                let decision = router.decide_clean(method, host, path, &mut Values::default());
                 decisions.push(match decision {
                     Decision::Route(number) => Some(router.routes[number].pattern.text.clone()),
                     Decision::Redirect { .. } | Decision::Methods { .. } | Decision::Nothing => {

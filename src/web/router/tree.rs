@@ -2,10 +2,9 @@
 //!
 //! At each segment literals are tried before the wildcard, and that before a rest: where patterns do not conflict, the first
 //! that matches is the most specific one. A node is looked at once at most, and of a node's literals one is looked at, found
-//! by bisection; so what a request costs hardly depends on how many routes there are.
+//! by its hash; so what a request costs hardly depends on how many routes there are.
 
-use core::cmp::Ordering;
-
+use arrayvec::ArrayVec;
 use percent_encoding::percent_decode_str;
 
 use super::pattern::{End, Pattern, Segment, WILDCARDS};
@@ -23,12 +22,20 @@ pub(super) struct Tree {
 /// A place between two segments.
 #[derive(Debug, Default)]
 struct Node {
-    /// In the order of their bytes.
-    literals: Vec<(Box<[u8]>, usize)>,
+    /// In the order of their hashes.
+    literals: Vec<Literal>,
     wild: Option<usize>,
     exact: Leaf,
     slash: Leaf,
     rest: Leaf,
+}
+
+/// A segment of these bytes, and the node behind it.
+#[derive(Debug)]
+struct Literal {
+    hash: u64,
+    bytes: Box<[u8]>,
+    next: usize,
 }
 
 /// The routes of one host and path, each with its method.
@@ -57,26 +64,17 @@ impl Leaf {
 }
 
 /// What the wildcards of a route have matched.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Values<'p> {
-    segments: [&'p str; WILDCARDS],
-    count: usize,
+    segments: ArrayVec<&'p str, WILDCARDS>,
     /// What a rest has matched, with a name or without.
     pub(super) rest: Option<&'p str>,
 }
 
 impl<'p> Values<'p> {
-    pub(super) fn new() -> Self {
-        Values {
-            segments: [""; WILDCARDS],
-            count: 0,
-            rest: None,
-        }
-    }
-
     /// The values of the segments, then that of the rest.
     pub(super) fn iter(&self) -> impl Iterator<Item = &'p str> {
-        self.segments[..self.count].iter().copied().chain(self.rest)
+        self.segments.iter().copied().chain(self.rest)
     }
 
     /// Whether the whole path was matched segment by segment.
@@ -108,13 +106,17 @@ impl Tree {
                     }
                 }
                 Segment::Literal(bytes) => {
-                    let literals = &self.nodes[at].literals;
-                    match literals.binary_search_by(|(other, _)| (**other).cmp(bytes)) {
-                        Ok(found) => literals[found].1,
+                    let own = || bytes.iter().copied();
+                    match self.nodes[at].search(own) {
+                        Ok(found) => self.nodes[at].literals[found].next,
                         Err(place) => {
-                            let next = self.grow();
-                            let literals = &mut self.nodes[at].literals;
-                            literals.insert(place, (bytes.clone(), next));
+                            let literal = Literal {
+                                hash: hash(own()),
+                                bytes: bytes.clone(),
+                                next: self.grow(),
+                            };
+                            let next = literal.next;
+                            self.nodes[at].literals.insert(place, literal);
                             next
                         }
                     }
@@ -207,8 +209,8 @@ impl Tree {
         {
             return Some(taken);
         }
-        let end = behind.find('/').unwrap_or(behind.len());
-        let (segment, left) = behind.split_at(end);
+        let end = behind.bytes().position(|byte| byte == b'/');
+        let (segment, left) = behind.split_at(end.unwrap_or(behind.len()));
         if !segment.is_empty() {
             if let Some(next) = node.literal(segment)
                 && let Some(taken) = self.walk_from(next, left, asked, values, visit)
@@ -216,13 +218,12 @@ impl Tree {
                 return Some(taken);
             }
             if let Some(next) = node.wild {
-                values.segments[values.count] = segment;
-                values.count += 1;
+                values.segments.push(segment);
                 let taken = self.walk_from(next, left, asked, values, visit);
                 if taken.is_some() {
                     return taken;
                 }
-                values.count -= 1;
+                values.segments.pop();
             }
         }
         node.visit_rest(behind, values, visit)
@@ -231,15 +232,21 @@ impl Tree {
 
 impl Node {
     fn literal(&self, segment: &str) -> Option<usize> {
-        let order = |(other, _): &(Box<[u8]>, usize)| -> Ordering {
-            if segment.contains('%') {
-                other.iter().copied().cmp(percent_decode_str(segment))
-            } else {
-                (**other).cmp(segment.as_bytes())
-            }
+        let found = if segment.as_bytes().contains(&b'%') {
+            self.search(|| percent_decode_str(segment))
+        } else {
+            self.search(|| segment.bytes())
         };
-        let found = self.literals.binary_search_by(order).ok()?;
-        Some(self.literals[found].1)
+        Some(self.literals[found.ok()?].next)
+    }
+
+    /// Where the literal of these bytes is, or would be.
+    fn search<I: Iterator<Item = u8>>(&self, bytes: impl Fn() -> I) -> Result<usize, usize> {
+        let hash = hash(bytes());
+        self.literals.binary_search_by(|literal| {
+            let by_hash = literal.hash.cmp(&hash);
+            by_hash.then_with(|| literal.bytes.iter().copied().cmp(bytes()))
+        })
     }
 
     fn visit_rest<'p, T>(
@@ -255,4 +262,12 @@ impl Node {
         }
         taken
     }
+}
+
+/// FNV-1a: it takes byte by byte, so what is percent-encoded need not be decoded anywhere. That others may choose segments
+/// whose hashes are equal does no harm, for they do not choose the literals.
+fn hash(bytes: impl Iterator<Item = u8>) -> u64 {
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }

@@ -433,6 +433,51 @@ fn a_deadline_of_no_time_does_not_hold_up_the_turn() {
     }
 }
 
+/// Takes one message a turn.
+#[derive(Default)]
+struct OneATurn {
+    taken: Vec<u64>,
+    may: bool,
+}
+
+impl Driver for OneATurn {
+    type Message = u64;
+
+    fn on_turn(&mut self, _: &mut Reactor<u64>) {
+        self.may = true;
+    }
+
+    fn on_ready(&mut self, _: &mut Reactor<u64>, _: Token, _: Ready) {}
+
+    fn may_deliver(&self) -> bool {
+        self.may
+    }
+
+    fn on_message(&mut self, _: &mut Reactor<u64>, message: u64) {
+        self.taken.push(message);
+        self.may = false;
+    }
+}
+
+#[test]
+fn mail_that_a_turn_leaves_is_work_for_the_next_one_before_newer_mail() {
+    let (mut reactor, mut driver) = (reactor(), OneATurn::default());
+    for message in 0..2 {
+        reactor.mailbox().post(message).expect("it is there");
+    }
+    let first = turn(&mut reactor, &mut driver);
+    assert!(first.more);
+    assert_eq!(reactor.next_deadline(), Some(Duration::ZERO));
+    reactor.mailbox().post(2).expect("it is there");
+    // Nothing waits, whatever the time-out.
+    for taken in [2, 3] {
+        let next = reactor.turn(&mut driver, None).expect("epoll works");
+        assert_eq!((driver.taken.len(), next.more), (taken, taken < 3));
+    }
+    assert_eq!(driver.taken, [0, 1, 2]);
+    assert_eq!(reactor.next_deadline(), None);
+}
+
 /// What a loop that hosts this one has to know: its descriptor is readable when there are events or mail, is not when they
 /// were dealt with, and the time-outs say the rest.
 #[test]

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use edgeloop::web::{
     Access, AccessEntry, BasicAuth, BasicAuthError, Cors, CorsError, CorsRules, CrossOrigin,
-    Deadline, Id, Origins, RequestId, Routes, SecurityHeaders, User,
+    Deadline, Id, Next, Origins, RequestId, Routes, SecurityHeaders, User,
 };
-use edgeloop::{Completer, Reply, Request, ResponseWriter};
+use edgeloop::{Completer, Reply, Request, ResponseWriter, Trial};
 
 use super::site;
 
@@ -59,6 +59,35 @@ fn requests_get_names_that_no_other_has() {
             assert_eq!(answer.field("X-Request-Id"), Some(answer.body.as_str()));
         }
     }
+}
+
+/// Middleware sees it twice, and what the answer says is what was said when the head had come.
+#[test]
+fn a_request_whose_body_is_buffered_has_one_name() {
+    let seen: Rc<RefCell<Vec<String>>> = Rc::default();
+    let notes = Rc::clone(&seen);
+    let note = move |req: &Request<'_>, res: ResponseWriter<'_>, next: Next<'_>| -> Reply {
+        let id = req.attached::<Id>().map_or("", Id::as_str);
+        notes.borrow_mut().push(id.to_owned());
+        next.run(req, res)
+    };
+    let routes = Routes::new().layer(RequestId::new()).layer(note);
+    let routes = routes.get("/", hello).post("/", hello);
+    let mut trial = Trial::new(routes.build().expect("sound routes")).expect("descriptors");
+    // On one connection, so that a name that is kept could be taken for that of the next request.
+    let answers = [
+        trial.call("POST", "/", &[], b"body"),
+        trial.get("/"),
+        trial.call("POST", "/", &[], b"another"),
+    ];
+    let said = answers.map(|answer| answer.field("X-Request-Id").unwrap_or_default().to_owned());
+    let [first, second, third] = &said;
+    assert_eq!(
+        *seen.borrow(),
+        [first, first, second, third, third].map(String::as_str)
+    );
+    let different: BTreeSet<&String> = said.iter().collect();
+    assert_eq!(different.len(), 3);
 }
 
 #[test]

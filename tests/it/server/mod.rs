@@ -14,6 +14,7 @@ mod cores;
 mod deferred;
 mod descriptors;
 mod drain;
+mod dropped;
 mod embedding;
 mod faults;
 mod finish;

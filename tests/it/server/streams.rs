@@ -683,9 +683,14 @@ fn who_has_not_asked_for_a_protocol_is_told_its_name() {
 
 #[test]
 fn a_slow_reader_of_a_large_echo_holds_little_and_gets_all() {
-    let (server, _told) = streaming(patient());
+    // More than all kernel buffers on the way take, and far more than the server may keep: beyond that it would cut.
+    let limits = Limits {
+        buffers_bytes_max: 512 << 10,
+        ..patient()
+    };
+    let (server, _told) = streaming(limits);
     let mut client = server.client();
-    let body = pattern(4_000_000);
+    let body = pattern(32_000_000);
     let mut writer = client.stream.try_clone().expect("a descriptor");
     let sent = body.clone();
     let sending = thread::spawn(move || {
@@ -696,6 +701,7 @@ fn a_slow_reader_of_a_large_echo_holds_little_and_gets_all() {
     for _ in 0..20 {
         assert_eq!(server.client().get("/other").text(), "/other");
     }
+    assert!(!sending.is_finished(), "it waits for its own reader");
     assert_eq!(client.answer().body, body);
     sending.join().expect("no panic").expect("it is read");
 }

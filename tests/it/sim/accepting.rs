@@ -46,12 +46,9 @@ fn check_served(client: &Peer) {
     assert!(answer.ends_with(b"served"), "{}", answer.escape_ascii());
 }
 
-#[test]
-fn a_pause_ends_although_nobody_else_goes() {
-    let world = World::new(1);
-    let _inside = world.enter();
-    let (mut server, client) = begin(&world, Limits::default());
-    fail(&world, &mut server, 1, libc::ENFILE);
+pub(super) fn a_pause_ends_although_nobody_else_goes(world: &World) {
+    let (mut server, client) = begin(world, Limits::default());
+    fail(world, &mut server, 1, libc::ENFILE);
     while client.unread() == 0 {
         server.turn(None).expect("a turn");
     }
@@ -59,12 +56,9 @@ fn a_pause_ends_although_nobody_else_goes() {
 }
 
 /// The pause is longer than the time until the listeners are closed.
-#[test]
-fn whoever_waits_while_accepting_pauses_is_served_by_a_drain() {
-    let world = World::new(1);
-    let _inside = world.enter();
-    let (mut server, client) = begin(&world, Limits::default());
-    fail(&world, &mut server, 1, libc::ENFILE);
+pub(super) fn whoever_waits_while_accepting_pauses_is_served_by_a_drain(world: &World) {
+    let (mut server, client) = begin(world, Limits::default());
+    fail(world, &mut server, 1, libc::ENFILE);
     server.handle().drain();
     while !server.is_stopped() {
         server.turn(None).expect("a turn");
@@ -73,18 +67,15 @@ fn whoever_waits_while_accepting_pauses_is_served_by_a_drain() {
 }
 
 /// However few are accepted in a turn.
-#[test]
-fn two_calls_that_signals_cut_short_are_no_reason_to_pause() {
-    let world = World::new(1);
-    let _inside = world.enter();
+pub(super) fn two_calls_that_signals_cut_short_are_no_reason_to_pause(world: &World) {
     let limits = Limits {
         accept_budget: 1,
         ..Limits::default()
     };
-    let (mut server, client) = begin(&world, limits);
+    let (mut server, client) = begin(world, limits);
     let begun = world.now();
-    fail(&world, &mut server, 1, libc::EINTR);
-    fail(&world, &mut server, 2, libc::EINTR);
+    fail(world, &mut server, 1, libc::EINTR);
+    fail(world, &mut server, 2, libc::EINTR);
     while client.unread() == 0 {
         server.turn(None).expect("a turn");
     }

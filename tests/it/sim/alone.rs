@@ -97,6 +97,14 @@ pub(super) fn two_cores(world: &World, fault: &Fault) -> Said<Option<String>> {
     }
 }
 
+pub(super) fn a_server_with_a_name_runs(world: &World) {
+    assert_eq!(one_core(world, &Fault::none()), Ok(None));
+}
+
+pub(super) fn two_cores_can_not_be_had(world: &World) {
+    assert_eq!(two_cores(world, &Fault::none()), Ok(None));
+}
+
 /// A thread that has nothing to do.
 struct Idle;
 

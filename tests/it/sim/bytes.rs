@@ -7,11 +7,14 @@ use std::sync::LazyLock;
 
 use core::time::Duration;
 
-use edgeloop::server::EventLoop;
-use edgeloop::sys::sim::{Net, Peer, PeerState, Plan, Random, Rates, World};
+use edgeloop::server::Observer;
+use edgeloop::sys::sim::{Net, Peer, PeerState, Random, World};
+use edgeloop::{EventLoop, Handler};
 
-use super::app::{self, App};
+use super::app;
+use super::run::in_world;
 use super::seeds::{keep_quiet, number};
+use super::small::disturb;
 use crate::http::corpus::{self, Case, Ending};
 
 /// Worlds, each with a few clients. More with `SEEDS=n`.
@@ -23,13 +26,17 @@ const LONGEST: Duration = Duration::from_secs(200);
 static CASES: LazyLock<Vec<Case>> = LazyLock::new(corpus::all);
 
 /// Sends an input in pieces and keeps all that it gets.
-struct Recorder {
-    peer: Peer,
-    got: RefCell<Vec<u8>>,
+pub(super) struct Recorder {
+    pub(super) peer: Peer,
+    pub(super) got: RefCell<Vec<u8>>,
 }
 
 impl Recorder {
-    fn start(world: &World, pieces: Vec<(Duration, Vec<u8>)>, ending: Ending) -> Rc<Recorder> {
+    pub(super) fn start(
+        world: &World,
+        pieces: Vec<(Duration, Vec<u8>)>,
+        ending: Ending,
+    ) -> Rc<Recorder> {
         let peer = world.connect(80).expect("it listens");
         let recorder = Rc::new(Recorder {
             peer,
@@ -72,7 +79,10 @@ fn send(it: &Rc<Recorder>, world: &World, mut rest: Vec<(Duration, Vec<u8>)>, en
 }
 
 /// Turns until all are done. Deadlines end what nothing else does.
-fn finish(server: &mut EventLoop<App, ()>, recorders: &[Rc<Recorder>]) {
+pub(super) fn finish<H: Handler, O: Observer>(
+    server: &mut EventLoop<H, O>,
+    recorders: &[Rc<Recorder>],
+) {
     while !recorders.iter().all(|it| it.is_done()) {
         server.turn(Some(LONGEST)).expect("the world goes on");
     }
@@ -100,7 +110,7 @@ fn without_dates(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// A few pieces, some of them soon after those before.
-fn cut(random: &mut Random, input: &[u8]) -> Vec<(Duration, Vec<u8>)> {
+pub(super) fn cut(random: &mut Random, input: &[u8]) -> Vec<(Duration, Vec<u8>)> {
     let mut ends: Vec<_> = (0..random.below(9))
         .map(|_| random.index(input.len() + 1))
         .collect();
@@ -118,57 +128,73 @@ fn cut(random: &mut Random, input: &[u8]) -> Vec<(Duration, Vec<u8>)> {
         .collect()
 }
 
+/// A network of any kind.
+pub(super) fn any_net(random: &mut Random) -> Net {
+    Net {
+        send_room: [300, 4_000, 1 << 20][random.index(3)],
+        receive_room: [70, 5_000, 1 << 17][random.index(3)],
+        peer_receive_room: [100, 1 << 16][random.index(2)],
+        latency: Duration::from_micros([0, 30, 900][random.index(3)]),
+        piece: [9, 1_460, usize::MAX][random.index(3)],
+    }
+}
+
+/// What each case gets in one piece and in peace.
+static REFERENCES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| CASES.iter().map(reference).collect());
+
+/// Some inputs at a time.
+pub(super) fn some_inputs(world: &World, random: &mut Random) {
+    let references = &*REFERENCES;
+    world.set_net(any_net(random));
+    let mut server = app::serve(world);
+    let chosen: Vec<_> = (0..CLIENTS).map(|_| random.index(CASES.len())).collect();
+    let recorders: Vec<_> = chosen
+        .iter()
+        .map(|at| {
+            let pieces = cut(random, &CASES[*at].input);
+            Recorder::start(world, pieces, CASES[*at].ending)
+        })
+        .collect();
+    finish(&mut server, &recorders);
+    for (at, recorder) in chosen.iter().zip(&recorders) {
+        let raw = recorder.got.borrow();
+        let mut got = without_dates(&raw);
+        let (mut wanted, name) = (&references[*at][..], &CASES[*at].name);
+        // Who goes on after it has asked for the end can lose the end of its answer: what it sends meets a socket that is
+        // closed.
+        if recorder.peer.state() == PeerState::Reset {
+            // Of a line that was cut one can't tell whether it is a date.
+            let whole = raw.iter().rposition(|byte| *byte == b'\n');
+            got = without_dates(&raw[..whole.map_or(0, |at| at + 1)]);
+            let common = got.len().min(wanted.len());
+            wanted = &wanted[..common];
+        }
+        assert_eq!(
+            got.escape_ascii().to_string(),
+            wanted.escape_ascii().to_string(),
+            "{name}"
+        );
+    }
+}
+
 #[test]
 fn what_a_connection_gets_depends_on_its_bytes_alone() {
     keep_quiet();
-    let references: Vec<_> = CASES.iter().map(reference).collect();
     let first = number("FIRST_SEED").unwrap_or(1);
     let last = first + number("SEEDS").unwrap_or(WORLDS);
     for seed in first..last.min(first + 20 * WORLDS) {
-        let world = World::new(seed);
-        let _inside = world.enter();
-        let mut random = Random::new(seed);
-        world.set_net(Net {
-            send_room: [300, 4_000, 1 << 20][random.index(3)],
-            receive_room: [70, 5_000, 1 << 17][random.index(3)],
-            peer_receive_room: [100, 1 << 16][random.index(2)],
-            latency: Duration::from_micros([0, 30, 900][random.index(3)]),
-            piece: [9, 1_460, usize::MAX][random.index(3)],
-        });
-        let mut server = app::serve(&world);
-        if random.below(3) > 0 {
-            world.set_plan(Plan::Random(Rates::UNEVEN));
-        }
-        let chosen: Vec<_> = (0..CLIENTS).map(|_| random.index(CASES.len())).collect();
-        let recorders: Vec<_> = chosen
-            .iter()
-            .map(|at| {
-                let pieces = cut(&mut random, &CASES[*at].input);
-                Recorder::start(&world, pieces, CASES[*at].ending)
-            })
-            .collect();
-        finish(&mut server, &recorders);
-        for (at, recorder) in chosen.iter().zip(&recorders) {
-            let raw = recorder.got.borrow();
-            let mut got = without_dates(&raw);
-            let (mut wanted, name) = (&references[*at][..], &CASES[*at].name);
-            // Who goes on after it has asked for the end can lose the end of its answer: what it sends meets a socket that
-            // is closed.
-            if recorder.peer.state() == PeerState::Reset {
-                // Of a line that was cut one can't tell whether it is a date.
-                let whole = raw.iter().rposition(|byte| *byte == b'\n');
-                got = without_dates(&raw[..whole.map_or(0, |at| at + 1)]);
-                let common = got.len().min(wanted.len());
-                wanted = &wanted[..common];
+        let played = in_world(seed, false, |world| {
+            let mut random = Random::new(seed);
+            if random.below(3) > 0 {
+                disturb(world);
             }
-            assert_eq!(
-                got.escape_ascii().to_string(),
-                wanted.escape_ascii().to_string(),
-                "{name}: world {seed}"
-            );
+            some_inputs(world, &mut random);
+            world.forget_steps();
+            Ok(())
+        });
+        if let Err(failure) = played {
+            panic!("world {seed}: {}", failure.what.join("\n"));
         }
-        drop(server);
-        world.forget_steps();
     }
 }
 

@@ -49,10 +49,7 @@ impl Driver for Echo {
     }
 }
 
-#[test]
-fn a_loop_has_descriptors_deadlines_and_mail_without_a_server() {
-    let world = World::new(1);
-    let _inside = world.enter();
+pub(super) fn a_loop_has_descriptors_deadlines_and_mail_without_a_server(world: &World) {
     let mut reactor = Reactor::new().expect("an epoll");
     let (ours, theirs) = socket::pair().expect("a pair");
     let mut echo = Echo {
@@ -110,10 +107,7 @@ impl<H: Handler, O: Observer> Driver for Host<H, O> {
     }
 }
 
-#[test]
-fn a_server_nests_in_a_loop_that_watches_its_descriptor() {
-    let world = World::new(2);
-    let _inside = world.enter();
+pub(super) fn a_server_nests_in_a_loop_that_watches_its_descriptor(world: &World) {
     let hello = |_: &Request<'_>, res: ResponseWriter<'_>| res.status(200).text("hello");
     let server = Server::bind("127.0.0.1:80").expect("free");
     let server = server.event_loop(hello, ()).expect("listens");
@@ -122,17 +116,19 @@ fn a_server_nests_in_a_loop_that_watches_its_descriptor() {
     reactor
         .register(&host.0, Token::fixed(1), Interest::READ)
         .expect("watched");
-    let client = ask(&world, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-    while client.unread() == 0 {
-        reactor
-            .turn(&mut host, Some(Duration::from_secs(1)))
-            .expect("a turn");
+    let client = ask(world, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert!(host.0.next_deadline().is_none());
+    client.finish();
+    while !client.has_end() {
+        let until = host.0.next_deadline().unwrap_or(Duration::MAX);
+        reactor.turn(&mut host, Some(until)).expect("a turn");
+        // What is left over and what is due wait for no event.
+        host.0.turn(Some(Duration::ZERO)).expect("a turn");
     }
     assert!(text(&client).ends_with("hello"));
-    assert!(host.0.next_deadline().is_some());
     assert_eq!(
         (host.0.connections(), host.0.limits()),
-        (1, &Limits::default())
+        (0, &Limits::default())
     );
     assert!(format!("{:?}", host.0).contains("EventLoop"));
 }
@@ -259,19 +255,17 @@ fn odd(
     troubles.0.take()
 }
 
-/// Turns until the client has something or its connection has ended.
+/// Turns until the client, who asks for nothing more, has its answer and its connection has ended.
 fn turn<H: Handler, O: Observer>(server: &mut EventLoop<H, O>, client: &Peer) {
-    while client.unread() == 0 && !client.has_end() {
+    client.finish();
+    while !client.has_end() {
         server.turn(Some(Duration::from_secs(200))).expect("a turn");
     }
 }
 
-#[test]
-fn answers_that_can_not_be_sent_are_500_and_odd_ones_are_what_they_are() {
+pub(super) fn answers_that_can_not_be_sent_are_500_and_odd_ones_are_what_they_are(world: &World) {
     keep_quiet();
-    let world = World::new(3);
-    let _inside = world.enter();
-    let troubles = odd(&world, |server, _| {
+    let troubles = odd(world, |server, _| {
         for (path, begins, ends) in [
             ("/empty", "HTTP/1.1 204 No Content\r\n", "\r\n\r\n"),
             ("/299", "HTTP/1.1 299 \r\n", "known"),
@@ -288,7 +282,7 @@ fn answers_that_can_not_be_sent_are_500_and_odd_ones_are_what_they_are() {
             ("/kept", "HTTP/1.1 500 ", "answer\n"),
             ("/", "HTTP/1.1 200 OK\r\n", "(1, false, None) 1048576"),
         ] {
-            let client = ask(&world, &format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
+            let client = ask(world, &format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
             turn(server, &client);
             let answer = text(&client);
             assert!(
@@ -297,7 +291,7 @@ fn answers_that_can_not_be_sent_are_500_and_odd_ones_are_what_they_are() {
             );
         }
         let client = ask(
-            &world,
+            world,
             "PUT /drops HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx",
         );
         turn(server, &client);
@@ -315,12 +309,9 @@ fn answers_that_can_not_be_sent_are_500_and_odd_ones_are_what_they_are() {
     }
 }
 
-#[test]
-fn who_answers_later_can_ask_whether_anybody_waits() {
-    let world = World::new(4);
-    let _inside = world.enter();
-    odd(&world, |server, later| {
-        let client = ask(&world, "GET /later HTTP/1.1\r\nHost: a\r\n\r\n");
+pub(super) fn who_answers_later_can_ask_whether_anybody_waits(world: &World) {
+    odd(world, |server, later| {
+        let client = ask(world, "GET /later HTTP/1.1\r\nHost: a\r\n\r\n");
         let state = || later.borrow().as_ref().map(Completer::client);
         while state().is_none() {
             server.turn(Some(Duration::ZERO)).expect("a turn");
@@ -341,10 +332,7 @@ fn who_answers_later_can_ask_whether_anybody_waits() {
     });
 }
 
-#[test]
-fn what_keeps_a_server_from_starting_is_said() {
-    let world = World::new(5);
-    let _inside = world.enter();
+pub(super) fn what_keeps_a_server_from_starting_is_said(_: &World) {
     let why = |error: &dyn Error| format!("{error}; {:?}", error.source().map(ToString::to_string));
     let failed = Server::bind("80").expect_err("no address");
     assert!(why(&failed).contains("`80` is no address"), "{failed}");
@@ -357,13 +345,6 @@ fn what_keeps_a_server_from_starting_is_said() {
     let hello = |_: &Request<'_>, res: ResponseWriter<'_>| res.status(200).text("hello");
     let failed = one.name(Some("a\nb")).serve_fn(hello).expect_err("no name");
     assert!(why(&failed).contains("is no name of a server"), "{failed}");
-    world.set_descriptors_max(5000);
-    let mut many = Server::bind("127.0.0.1:0").expect("free");
-    for _ in 1..1000 {
-        many = many.and_bind("127.0.0.1:0").expect("free");
-    }
-    let failed = many.and_bind("127.0.0.1:0").expect_err("too many");
-    assert!(why(&failed).contains("1000 addresses"), "{failed}");
     let serving = Server::bind("127.0.0.1:80").expect("free").serve_fn(hello);
     let serving = serving.expect("listens");
     assert_eq!(serving.addresses().len(), 1);
@@ -373,4 +354,17 @@ fn what_keeps_a_server_from_starting_is_said() {
     );
     serving.handle().stop();
     assert_eq!(serving.run().expect("it ends").cut, 0);
+}
+
+#[test]
+fn a_server_has_at_most_a_thousand_addresses() {
+    let world = World::new(6);
+    let _inside = world.enter();
+    world.set_descriptors_max(5000);
+    let mut many = Server::bind("127.0.0.1:0").expect("free");
+    for _ in 1..1000 {
+        many = many.and_bind("127.0.0.1:0").expect("free");
+    }
+    let failed = many.and_bind("127.0.0.1:0").expect_err("too many");
+    assert!(failed.to_string().contains("1000 addresses"), "{failed}");
 }

@@ -111,13 +111,7 @@ fn every_call_may_fail_in_every_way_at_any_time() {
 }
 
 fn play_soundly(scene: Scene) -> Report {
-    let fault = Fault {
-        plan: Plan::Sound,
-        excused: Vec::new(),
-        calls_max: 10_000,
-        trace: false,
-    };
-    match (scene.play)(&fault) {
+    match (scene.play)(&Fault::none()) {
         Ok(report) if report.error.is_none() => report,
         Ok(report) => panic!("{}: {:?}", scene.name, report.error),
         Err(failure) => panic!("{}: {}", scene.name, failure.what.join("\n")),

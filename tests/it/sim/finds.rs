@@ -62,12 +62,9 @@ fn a_signal_does_not_take_a_file_from_its_client() {
 }
 
 /// What was asked is answered: only a second signal cuts.
-#[test]
-fn signals_that_can_not_be_read_are_no_second_signal() {
-    let world = World::new(2);
-    let _inside = world.enter();
-    app::add_files(&world);
-    let app = app::App::new(&world, &Rc::default(), app::wide()).expect("its files are there");
+pub(super) fn signals_that_can_not_be_read_are_no_second_signal(world: &World) {
+    app::add_files(world);
+    let app = app::App::new(world, &Rc::default(), app::wide()).expect("its files are there");
     let signals = Signals::block().expect("they can be read");
     let server = Server::bind("127.0.0.1:80").expect("a free port");
     let server = server.drain_on(signals).event_loop(app, ());

@@ -57,10 +57,7 @@ fn took(time: Duration, wanted: Duration) -> bool {
     (wanted..wanted + ms(110)).contains(&time)
 }
 
-#[test]
-fn a_request_is_waited_for_as_long_as_it_says() {
-    let world = World::new(1);
-    let _inside = world.enter();
+pub(super) fn a_request_is_waited_for_as_long_as_it_says(world: &World) {
     let kept = RefCell::new(Vec::<Completer>::new());
     let mut server = serve(|req, res| {
         let res = match req.path().trim_start_matches('/').parse() {
@@ -79,18 +76,15 @@ fn a_request_is_waited_for_as_long_as_it_says() {
         ("/35000", ms(35_000)),
         ("/as-others", HANDLER_TIME),
     ] {
-        let client = ask(&world, path);
-        let (answer, time) = answer(&world, &mut server, &client);
+        let client = ask(world, path);
+        let (answer, time) = answer(world, &mut server, &client);
         assert_eq!(answer.status, 503, "{path}");
         assert!(took(time, wanted), "{path}: {time:?}");
     }
 }
 
 /// Each of two answers that are put off in turn takes 600 ms of the second that there is.
-#[test]
-fn no_time_is_added_when_an_answer_is_put_off_again() {
-    let world = World::new(1);
-    let _inside = world.enter();
+pub(super) fn no_time_is_added_when_an_answer_is_put_off_again(world: &World) {
     let handler_world = world.clone();
     let mut server = serve(move |_, res| {
         let (promise, reply) = res.deadline(ms(1_000)).defer_with({
@@ -105,8 +99,8 @@ fn no_time_is_added_when_an_answer_is_put_off_again() {
         handler_world.after(ms(600), move |_| promise.finish("first"));
         reply
     });
-    let client = ask(&world, "/");
-    let (answer, time) = answer(&world, &mut server, &client);
+    let client = ask(world, "/");
+    let (answer, time) = answer(world, &mut server, &client);
     assert_eq!(answer.status, 503);
     assert!(took(time, ms(1_000)), "{time:?}");
 }
@@ -143,13 +137,13 @@ fn one_thread(
 
 #[test]
 fn a_job_has_as_long_as_any_other_answer() {
-    let world = World::new(1);
+    let world = &World::new(1);
     let _inside = world.enter();
-    let (pool, handler) = one_thread(&world, ms(300));
+    let (pool, handler) = one_thread(world, ms(300));
     let mut server = serve(handler);
     for (path, status, wanted) in [("/5000", 200, ms(5_000)), ("/30000", 503, HANDLER_TIME)] {
-        let client = ask(&world, path);
-        let (answer, time) = answer(&world, &mut server, &client);
+        let client = ask(world, path);
+        let (answer, time) = answer(world, &mut server, &client);
         assert_eq!((answer.status, answer.field("retry-after")), (status, None));
         assert!(took(time, wanted), "{path}: {time:?}");
     }
@@ -185,11 +179,8 @@ fn a_job_is_waited_for_in_the_queue_as_long_as_the_pool_says() {
     assert!(begun > 0 && expired > 0, "{begun} and {expired}");
 }
 
-#[test]
-fn without_a_thread_a_job_is_refused_and_the_next_one_tries_again() {
-    let world = World::new(1);
-    let _inside = world.enter();
-    let (pool, handler) = one_thread(&world, ms(1_000));
+pub(super) fn without_a_thread_a_job_is_refused_and_the_next_one_tries_again(world: &World) {
+    let (pool, handler) = one_thread(world, ms(1_000));
     let mut server = serve(handler);
     world.set_plan(Plan::At {
         call: Call::StartThread,
@@ -197,8 +188,8 @@ fn without_a_thread_a_job_is_refused_and_the_next_one_tries_again() {
         nth: 1,
         for_good: false,
     });
-    let client = ask(&world, "/0");
-    let (refused, time) = answer(&world, &mut server, &client);
+    let client = ask(world, "/0");
+    let (refused, time) = answer(world, &mut server, &client);
     assert_eq!(
         (refused.status, refused.field("retry-after")),
         (503, Some("1"))
@@ -209,15 +200,12 @@ fn without_a_thread_a_job_is_refused_and_the_next_one_tries_again() {
         (stats.refused, stats.queued, failed, pool.threads()),
         (1, 0, 1, 0)
     );
-    let client = ask(&world, "/0");
-    assert_eq!(answer(&world, &mut server, &client).0.status, 200);
+    let client = ask(world, "/0");
+    assert_eq!(answer(world, &mut server, &client).0.status, 200);
     assert_eq!(pool.stats().ended, 1);
 }
 
-#[test]
-fn work_goes_on_with_the_threads_that_there_are() {
-    let world = World::new(1);
-    let _inside = world.enter();
+pub(super) fn work_goes_on_with_the_threads_that_there_are(world: &World) {
     let pool = Pool::default();
     let own = pool.clone();
     let mut server = serve(move |req, res| {
@@ -230,9 +218,9 @@ fn work_goes_on_with_the_threads_that_there_are() {
         nth: 2,
         for_good: true,
     });
-    let clients: Vec<_> = (0..5).map(|at| ask(&world, &format!("/{at}"))).collect();
+    let clients: Vec<_> = (0..5).map(|at| ask(world, &format!("/{at}"))).collect();
     for (at, client) in clients.iter().enumerate() {
-        let (answer, _) = answer(&world, &mut server, client);
+        let (answer, _) = answer(world, &mut server, client);
         assert_eq!(answer.body, format!("/{at}").as_bytes());
     }
     assert!(pool.failed_starts() > 0 && pool.stats().ended == 5);

@@ -145,6 +145,11 @@ pub(super) fn program(world: &World, fault: &Fault) -> Said<Option<String>> {
     }
 }
 
+pub(super) fn a_program_around_a_server(world: &World) {
+    let fault = Fault::none();
+    assert_eq!(program(world, &fault), Ok(None));
+}
+
 impl Fault {
     fn plan_is_sound(&self) -> bool {
         matches!(self.plan, Plan::Sound)
@@ -159,10 +164,7 @@ fn server() -> (EventLoop<impl Handler, ()>, Local) {
     (server, local)
 }
 
-#[test]
-fn timers_come_at_their_time_to_the_millisecond() {
-    let world = World::new(1);
-    let _inside = world.enter();
+pub(super) fn timers_come_at_their_time_to_the_millisecond(world: &World) {
     let (mut server, local) = server();
     let begun = world.now();
     let called: Rc<RefCell<Vec<(u64, Instant)>>> = Rc::default();
@@ -183,10 +185,7 @@ fn timers_come_at_their_time_to_the_millisecond() {
     }
 }
 
-#[test]
-fn a_timer_that_repeats_keeps_its_beat_and_leaves_out_what_was_missed() {
-    let world = World::new(1);
-    let _inside = world.enter();
+pub(super) fn a_timer_that_repeats_keeps_its_beat_and_leaves_out_what_was_missed(world: &World) {
     let (mut server, local) = server();
     let begun = world.now();
     let called: Rc<RefCell<Vec<u64>>> = Rc::default();
@@ -214,16 +213,13 @@ fn a_timer_that_repeats_keeps_its_beat_and_leaves_out_what_was_missed() {
 }
 
 /// In a world whose epoll takes no changes any more.
-#[test]
-fn a_watch_that_cannot_be_changed_ends_and_is_told() {
+pub(super) fn a_watch_that_cannot_be_changed_ends_and_is_told(world: &World) {
     struct Told(Rc<RefCell<Vec<String>>>);
     impl Observer for Told {
         fn trouble(&mut self, trouble: &Trouble) {
             self.0.borrow_mut().push(trouble.to_string());
         }
     }
-    let world = World::new(1);
-    let _inside = world.enter();
     let told = Rc::default();
     let server = Server::bind("127.0.0.1:80").expect("free");
     let observer = Told(Rc::clone(&told));
@@ -248,10 +244,7 @@ fn a_watch_that_cannot_be_changed_ends_and_is_told() {
 }
 
 /// Nothing of a connection that was given away is known to the loop, whatever its client does.
-#[test]
-fn what_was_taken_out_makes_no_event() {
-    let world = World::new(1);
-    let _inside = world.enter();
+pub(super) fn what_was_taken_out_makes_no_event(world: &World) {
     let kept: Rc<RefCell<Vec<Fd>>> = Rc::default();
     let keeps = Rc::clone(&kept);
     let handler = move |_: &Request<'_>, res: ResponseWriter<'_>| -> Reply {

@@ -14,7 +14,6 @@ mod faults;
 mod finds;
 mod fresh;
 mod judge;
-
 mod later;
 mod library;
 mod local;
@@ -30,5 +29,6 @@ mod scenes;
 mod seeds;
 mod setting;
 mod sites;
+mod small;
 mod streams;
 mod watch;

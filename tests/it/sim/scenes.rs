@@ -90,6 +90,16 @@ pub(super) const SCENES: &[Scene] = &[
 ];
 
 impl Fault {
+    /// Nothing fails.
+    pub(super) fn none() -> Fault {
+        Fault {
+            plan: Plan::Sound,
+            excused: Vec::new(),
+            calls_max: 10_000,
+            trace: false,
+        }
+    }
+
     pub(super) fn strike(&self, setting: Setting, cast: Vec<Plot>) -> Result<Report, Failure> {
         let setting = Setting {
             plan: self.plan.clone(),

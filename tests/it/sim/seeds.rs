@@ -5,6 +5,7 @@ use std::sync::{Mutex, Once};
 
 use super::report::{Failure, Report};
 use super::run::run;
+use super::small;
 
 /// Seeds of a run of the tests. More with `SEEDS=n`, others with `FIRST_SEED=n`.
 const SEEDS: u64 = 2_000;
@@ -17,7 +18,7 @@ const SHOWN: usize = 20;
 fn whatever_happens_every_request_gets_its_answer() {
     keep_quiet();
     if let Some(seed) = number("SEED") {
-        match run(seed, true) {
+        match play(seed, true) {
             Ok(report) => println!("{report:#?}"),
             Err(failure) => show(seed, &failure),
         }
@@ -38,7 +39,7 @@ fn whatever_happens_every_request_gets_its_answer() {
                     if seed >= last || total.lock().expect("no panic").1.len() >= shown {
                         break;
                     }
-                    match run(seed, false) {
+                    match play(seed, false) {
                         Ok(report) => sum.add(report),
                         Err(failure) => total.lock().expect("no panic").1.push((seed, failure)),
                     }
@@ -53,7 +54,7 @@ fn whatever_happens_every_request_gets_its_answer() {
         println!("seed {seed}: {}", failure.what.join("\n    "));
     }
     if let Some((seed, _)) = failures.first() {
-        match run(*seed, true) {
+        match play(*seed, true) {
             Ok(_) => panic!("seed {seed} failed, and does not again: it is not all that decides"),
             Err(failure) => show(*seed, &failure),
         }
@@ -68,6 +69,13 @@ fn whatever_happens_every_request_gets_its_answer() {
             "{kind}: {count} times"
         );
     }
+}
+
+/// A whole server, and then a small world.
+fn play(seed: u64, trace: bool) -> Result<Report, Failure> {
+    let report = run(seed, trace)?;
+    small::play(seed, trace)?;
+    Ok(report)
 }
 
 pub(super) fn number(name: &str) -> Option<u64> {

@@ -93,7 +93,12 @@ impl Setting {
             _ => Plan::Random(Rates::ROUGH),
         };
         if matches!(&setting.plan, Plan::Random(rates) if rates.fail > 0) {
-            setting.excused = vec![Excuse::FilesFail, Excuse::MailIsLate, Excuse::ThreadsFail];
+            setting.excused = vec![
+                Excuse::FilesFail,
+                Excuse::MailIsLate,
+                Excuse::ThreadsFail,
+                Excuse::SocketFileStays,
+            ];
         }
         let pick = |random: &mut Random, from: &[u64]| from[random.index(from.len())];
         let net = &mut setting.net;
@@ -115,6 +120,7 @@ impl Setting {
             limits.request_budget = pick(random, &[1, 3]) as usize;
             limits.turn_send_budget = pick(random, &[2_000, 60_000, 1 << 20]) as usize;
             limits.accept_budget = pick(random, &[1, 2]) as usize;
+            limits.message_budget = pick(random, &[1, 3]) as usize;
         }
         match random.below(12) {
             0 => limits.connections_max = Some(random.between(1, 5) as usize),
@@ -131,6 +137,16 @@ impl Setting {
             (random.below(8) == 0).then(|| Duration::from_millis(random.below(4_000)));
         setting.shrink_at = Some(Duration::from_millis(random.below(40)));
         setting.has_sendfile = random.below(8) > 0;
+        setting.has_openat2 = random.below(8) > 0;
+        setting.has_signals = random.below(6) == 0;
+        if random.below(6) == 0 {
+            setting.addresses = &["127.0.0.1:80", "unix:/run/a.sock"];
+            // The last ones come together, one to each.
+            let connections = &mut setting.limits.connections_max;
+            *connections = connections.map(|most| most.max(2));
+            // With the second listener's.
+            setting.descriptors = setting.descriptors.max(9);
+        }
         setting
     }
 

@@ -1,17 +1,20 @@
 //! A turn does a bounded amount of work, whatever there is to do, and nobody starves.
 
-use core::cell::Cell;
+use core::cell::{Cell, RefCell};
 use core::time::Duration;
 use std::io::{ErrorKind, Write};
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use edgeloop::server::Watch;
 use edgeloop::sys::Interest;
-use edgeloop::{Limits, Local, Reply, Request, ResponseWriter};
+use edgeloop::{Completer, Limits, Local, Reply, Request, ResponseWriter};
 
 use super::super::client::Client;
 use super::super::hand::Hand;
 use super::super::patient;
+use super::super::running::mirror;
 
 /// Sends as much as there is room for.
 fn fill(client: &mut Client, requests: &[u8]) {
@@ -110,5 +113,71 @@ fn what_makes_work_for_itself_is_called_once_a_turn_and_starves_nobody() {
     }
     for count in [&timer, &watch, &mail] {
         assert!(count.get() >= 20, "{}", count.get());
+    }
+}
+
+/// Mail beyond a turn's budget stands first in the next turn, and before what has come since.
+#[test]
+fn a_turn_takes_so_much_of_its_mail_and_the_next_one_does_not_wait() {
+    let limits = Limits {
+        message_budget: 4,
+        ..patient()
+    };
+    let mut hand = Hand::new(limits, mirror, ());
+    let got: Rc<RefCell<Vec<u32>>> = Rc::default();
+    let takes = Rc::clone(&got);
+    let local = hand.event_loop.local();
+    let sender = local.mailbox(move |number| takes.borrow_mut().push(number));
+    for number in 0..10 {
+        sender.send(number).expect("there is room");
+    }
+    for taken in [4, 8, 12, 16] {
+        let turn = hand.event_loop.turn(None).expect("turns");
+        let more = taken < 16;
+        let due = hand.event_loop.next_deadline() == Some(Duration::ZERO);
+        assert_eq!((turn.more, due), (more, more), "after {taken}");
+        assert_eq!(*got.borrow(), (0..taken).collect::<Vec<_>>());
+        if taken == 4 {
+            for number in 10..16 {
+                sender.send(number).expect("there is room");
+            }
+        }
+    }
+}
+
+/// The budget is one for everything that comes by mail.
+#[test]
+fn answers_that_were_put_off_are_given_so_many_a_turn() {
+    let waiting: Rc<RefCell<Vec<Completer>>> = Rc::default();
+    let puts_off = Rc::clone(&waiting);
+    let handler = move |_: &Request<'_>, res: ResponseWriter<'_>| -> Reply {
+        let (completer, reply) = res.defer();
+        puts_off.borrow_mut().push(completer);
+        reply
+    };
+    let limits = Limits {
+        message_budget: 2,
+        ..patient()
+    };
+    let mut hand = Hand::new(limits, handler, ());
+    let mut clients: Vec<_> = (0..5).map(|_| hand.client()).collect();
+    for client in &mut clients {
+        client.ask("/");
+    }
+    hand.until("all have asked", |_| waiting.borrow().len() == 5);
+    let given = Arc::new(AtomicU32::new(0));
+    for completer in waiting.take() {
+        let given = Arc::clone(&given);
+        completer.finish(move |res| {
+            given.fetch_add(1, Ordering::Relaxed);
+            res.status(200).text("late\n")
+        });
+    }
+    for wanted in [2, 4, 5] {
+        hand.event_loop.turn(Some(Duration::ZERO)).expect("turns");
+        assert_eq!(given.load(Ordering::Relaxed), wanted);
+    }
+    for client in &mut clients {
+        assert_eq!(hand.answer(client).text(), "late\n");
     }
 }

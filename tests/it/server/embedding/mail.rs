@@ -4,7 +4,8 @@ use core::cell::RefCell;
 use std::rc::Rc;
 use std::thread;
 
-use edgeloop::server::Sender;
+use edgeloop::Limits;
+use edgeloop::server::{NotSent, Sender};
 
 use super::super::hand::Hand;
 use super::super::patient;
@@ -85,10 +86,10 @@ fn a_function_that_panicked_gets_no_more_mail() {
         .event_loop
         .local()
         .mailbox(|(): ()| panic!("a panic that belongs to a test"));
-    for _ in 0..3 {
-        sender.send(()).expect("the loop is there");
-        hand.settle();
-    }
+    sender.send(()).expect("the loop is there");
+    hand.settle();
+    assert_eq!(sender.send(()), Err(NotSent::Stopped(())));
+    hand.settle();
     assert_eq!(log.troubles(), ["LocalPanicked"]);
 }
 
@@ -98,5 +99,56 @@ fn a_loop_that_has_gone_gives_mail_back() {
     let sender = hand.event_loop.local().mailbox(|_: String| ());
     drop(hand);
     let back = sender.send("unread".to_owned()).expect_err("it is gone");
-    assert_eq!(back.0, "unread");
+    assert_eq!(back, NotSent::Stopped("unread".to_owned()));
+}
+
+/// The limit is a mailbox's own, and whoever takes a message makes room for another.
+#[test]
+fn a_mailbox_has_room_for_so_many_messages() {
+    let limits = Limits {
+        mailbox_messages_max: 3,
+        ..patient()
+    };
+    let mut hand = Hand::new(limits, mirror, ());
+    let got: Rc<RefCell<Vec<u32>>> = Rc::default();
+    let takes = Rc::clone(&got);
+    let take = move |number| takes.borrow_mut().push(number);
+    let sender = hand.event_loop.local().mailbox(take);
+    let other = hand.event_loop.local().mailbox(|_: u32| ());
+    for number in 0..3 {
+        assert_eq!(sender.send(number), Ok(()));
+    }
+    assert_eq!(sender.clone().send(3), Err(NotSent::Full(3)));
+    assert_eq!(other.send(3), Ok(()));
+    hand.settle();
+    assert_eq!(sender.send(4), Ok(()));
+    hand.settle();
+    assert_eq!(*got.borrow(), [0, 1, 2, 4]);
+}
+
+/// A message that is being taken waits no longer: whoever takes it may send the next one.
+#[test]
+fn a_function_may_send_to_itself_though_there_is_room_for_one() {
+    let limits = Limits {
+        mailbox_messages_max: 1,
+        ..patient()
+    };
+    let mut hand = Hand::new(limits, mirror, ());
+    let own: Rc<RefCell<Option<Sender<u32>>>> = Rc::default();
+    let (sends, got) = (Rc::clone(&own), Rc::new(RefCell::new(Vec::new())));
+    let takes = Rc::clone(&got);
+    let sender = hand.event_loop.local().mailbox(move |number: u32| {
+        takes.borrow_mut().push(number);
+        match number {
+            3 => *sends.borrow_mut() = None,
+            _ => assert_eq!(
+                sends.borrow().as_ref().map(|own| own.send(number + 1)),
+                Some(Ok(()))
+            ),
+        }
+    });
+    *own.borrow_mut() = Some(sender.clone());
+    sender.send(1).expect("there is room");
+    hand.settle();
+    assert_eq!(*got.borrow(), [1, 2, 3]);
 }

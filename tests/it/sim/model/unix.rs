@@ -1,12 +1,13 @@
 //! Unix sockets: what is sent is at the other end at once, and a close can't be told to reset.
 
+use core::time::Duration;
 use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use edgeloop::sys::sim::{Peer, World};
 use edgeloop::sys::socket::{self, More};
-use edgeloop::sys::{Address, Fd};
+use edgeloop::sys::{Address, Epoll, Events, Fd, Interest, Ready};
 
 use super::places::{Client, End, receive_all};
 use super::script::said;
@@ -85,6 +86,7 @@ fn ended_by_client<C: Client>(way: ClientWay, server: &Fd, mut client: C) -> Vec
         drop(client);
         None
     };
+    said_there.push(format!("{:?}", ready(server)));
     for _ in 0..3 {
         said_there.push(said(socket::recv(server, &mut [0; 9])));
     }
@@ -97,6 +99,17 @@ fn ended_by_client<C: Client>(way: ClientWay, server: &Fd, mut client: C) -> Vec
         said_there.push(format!("{}, {end:?}", bytes.escape_ascii()));
     }
     said_there
+}
+
+/// What epoll says of it.
+fn ready(server: &Fd) -> Vec<Ready> {
+    let epoll = Epoll::new().expect("an epoll");
+    let interest = Interest::STREAM | Interest::WRITE;
+    epoll.add(server, interest, 7).expect("watched");
+    let mut events = Events::with_capacity(4);
+    let count = epoll.wait(&mut events, Some(Duration::ZERO));
+    let all = 0..count.expect("a look");
+    all.map(|index| events.at(index).1).collect()
 }
 
 /// All of it on one kernel.
