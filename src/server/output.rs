@@ -170,7 +170,7 @@ impl Tail {
             left,
             ..
         } = self
-            && !is_at_hand(ahead, *at, (*left).min(allowance as u64))
+            && !is_at_hand(&mut ***ahead, *at, (*left).min(allowance as u64))
         {
             return Ok(Step::Waits);
         }
@@ -226,7 +226,7 @@ impl Tail {
 }
 
 /// One that panics is not asked again: the file is sent, whoever waits for it.
-fn is_at_hand(ahead: &mut Contained<Box<dyn ReadAhead>>, at: u64, length: u64) -> bool {
+fn is_at_hand(ahead: &mut dyn ReadAhead, at: u64, length: u64) -> bool {
     contain(|| ahead.is_at_hand(at..at + length)).unwrap_or(true)
 }
 

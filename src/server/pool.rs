@@ -47,7 +47,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use queue::{Ended, Job, Need, Queue, Task};
 
-use super::contain::contain;
+use super::contain::{Contained, contain};
 use super::defer::{Client, Finish, Promise};
 use super::response::{Reply, ResponseWriter};
 use crate::sys::Instant;
@@ -279,10 +279,15 @@ impl Lane {
         if !queue.has_room(self.number) {
             queue.refuse(self.number);
             drop(queue);
-            drop(job);
+            drop(Contained::new(job));
             return false;
         }
-        let need = queue.push(self.number, asked, Arc::default(), Box::new(Untold(job)));
+        let need = queue.push(
+            self.number,
+            asked,
+            Arc::default(),
+            Box::new(Untold(Contained::new(job))),
+        );
         drop(queue);
         self.tell(need);
         true
@@ -443,11 +448,12 @@ impl<T: Send + 'static, J: FnOnce() -> T + Send> Task for Typed<J, T> {
 }
 
 /// A job that nobody is told of.
-struct Untold<J>(J);
+struct Untold<J>(Contained<J>);
 
 impl<J: FnOnce() + Send> Task for Untold<J> {
     fn run(self: Box<Self>, end: &dyn Fn(bool)) {
-        end(contain(self.0).is_none());
+        let ran = contain(self.0.into_inner());
+        end(ran.is_none());
     }
 
     fn refuse(self: Box<Self>) {}
