@@ -543,8 +543,7 @@ impl HeadWriter<'_> {
         self.file_ahead(file, offset, length, None)
     }
 
-    /// The same with somebody who sees to it that no piece of it has to be waited for; a file that is so small that it goes with
-    /// its head is not asked for.
+    /// The same with somebody who sees to it that no piece of it has to be waited for, however small it is.
     pub fn file_ahead(
         self,
         file: impl Borrow<Fd> + Into<Arc<Fd>>,
@@ -553,7 +552,7 @@ impl HeadWriter<'_> {
         ahead: Option<Box<dyn ReadAhead>>,
     ) -> Reply {
         self.followed_by(Length::Known(length), |conn, shared| {
-            if length > SMALL_FILE_BYTES {
+            if length > SMALL_FILE_BYTES || ahead.is_some() {
                 return Kind::Tail(Tail::File {
                     file: file.into(),
                     at: offset,

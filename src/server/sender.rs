@@ -119,16 +119,18 @@ impl Waiting {
         let counted = self
             .count
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
-        counted.is_ok().then(|| Place(self))
+        counted.is_ok().then(|| Place(Arc::downgrade(&self)))
     }
 }
 
-/// One of those that wait; another may come when it is dropped.
-struct Place(Arc<Waiting>);
+/// One of those that wait; another may come when it is dropped. A function that has gone is not kept by its letters.
+struct Place(Weak<Waiting>);
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.count.fetch_sub(1, Ordering::Relaxed);
+        if let Some(waiting) = self.0.upgrade() {
+            waiting.count.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 }
 

@@ -435,6 +435,7 @@ impl<T: Transport> Session<T> {
                 return (at, Parsed::Enough);
             }
             let mut slots = Slots::new();
+            let is_preceded = input[at..].starts_with(b"\r"); // by an empty line
             let (used, event) = self
                 .conn
                 .next(&cx.shared.limits.http, &input[at..], &mut slots);
@@ -447,6 +448,11 @@ impl<T: Transport> Session<T> {
                 Event::Paused | Event::Closed => return (at, Parsed::Paused),
                 Event::Request(head) => {
                     budget.requests -= 1;
+                    let moment = if is_preceded {
+                        cx.shared.moments.pass(0)
+                    } else {
+                        moment
+                    };
                     cx.shared.moments.begin_request(moment);
                     at += self.begin(cx, &head, &input[at..]);
                 }

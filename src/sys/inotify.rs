@@ -188,7 +188,7 @@ impl core::fmt::Debug for Notices {
 /// Of those over a network (NFS, SMB, 9p, Ceph), of FUSE and virtiofs, whose files others change, and of any that is not
 /// known here it is not told. overlayfs is among those that can be trusted, because its layers must not be changed
 /// underneath it (the kernel's documentation of it, *Changes to underlying filesystems*).
-const LOCAL: [u32; 19] = [
+const LOCAL: [u32; 15] = [
     0xef53,      // ext2, ext3, ext4
     0x5846_5342, // XFS
     0x9123_683e, // Btrfs
@@ -200,14 +200,10 @@ const LOCAL: [u32; 19] = [
     0x8584_58f6, // ramfs
     0x7371_7368, // SquashFS
     0xe0f5_e1e2, // EROFS
-    0x3153_464a, // JFS
     0x5265_4973, // ReiserFS
     0x3434,      // NILFS2
     0x9660,      // ISO 9660
     0x1501_3346, // UDF
-    0x4d44,      // FAT
-    0x2011_bab0, // exFAT
-    0x7366_746e, // NTFS3
 ];
 
 /// Whether the kernel sees all changes of what lies on the file system of this file, so that watches of it can be trusted.

@@ -123,7 +123,7 @@ pub(super) fn send(
         },
         Selection::Part(part) => (say_all(answer), part.first..part.last + 1),
         Selection::Parts(parts) => {
-            return multipart::send(say(answer), content, &parts, length, media_type, &tag);
+            return multipart::send(say(answer), content, &parts, length, media_type);
         }
     };
     content.send(answer, part)
@@ -249,8 +249,10 @@ pub(super) enum Refusal {
     Malformed,
     /// It may not be read.
     Denied,
-    /// It is not there, or not to be seen.
+    /// It is not there.
     Missing,
+    /// It has the name of a dotfile: as if there were nothing, and no page stands for it.
+    Hidden,
     /// Files are not asked that way.
     Method,
     /// The file system is in trouble.
@@ -278,7 +280,7 @@ impl Refusal {
         match self {
             Refusal::Malformed => 400,
             Refusal::Denied => 403,
-            Refusal::Missing => 404,
+            Refusal::Missing | Refusal::Hidden => 404,
             Refusal::Method => 405,
             Refusal::Broken => 500,
             Refusal::Exhausted => 503,
@@ -290,7 +292,7 @@ impl Refusal {
         let text = match self {
             Refusal::Malformed => "that is no path of a file\n",
             Refusal::Denied => "that file may not be read\n",
-            Refusal::Missing => "not found\n",
+            Refusal::Missing | Refusal::Hidden => "not found\n",
             Refusal::Method => "files can be had by GET and HEAD only\n",
             Refusal::Broken => "the file can't be read\n",
             Refusal::Exhausted => "files can't be opened at the moment\n",
@@ -328,6 +330,7 @@ impl Refusal {
             Refusal::Malformed
             | Refusal::Denied
             | Refusal::Missing
+            | Refusal::Hidden
             | Refusal::Broken
             | Refusal::Exhausted => answer,
         }

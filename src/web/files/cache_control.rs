@@ -26,15 +26,22 @@ impl CacheControl {
             rule: format!("{pattern}={value}"),
             why,
         };
-        if pattern.is_empty() {
+        let is_path = pattern.contains('/');
+        let relative = pattern.trim_start_matches('/');
+        if relative.is_empty() {
             return Err(error("its pattern is empty"));
+        }
+        if relative.starts_with('!') {
+            return Err(error("a pattern can't say what it is not"));
+        }
+        if fast_glob::validate(relative.as_bytes()).is_err() {
+            return Err(error("its pattern has a bracket that is not closed"));
         }
         if value.trim_ascii().is_empty() || !is_value(value.as_bytes()) {
             return Err(error("its value is none that can be sent"));
         }
-        let is_path = pattern.contains('/');
         self.rules.push(Rule {
-            pattern: pattern.trim_start_matches('/').as_bytes().into(),
+            pattern: relative.as_bytes().into(),
             is_path,
             value: value.trim_ascii().into(),
         });

@@ -301,7 +301,7 @@ impl Files {
         let asked = match path::resolve(path, self.settings.dotfiles, &mut self.path) {
             Ok(asked) => Ok(asked),
             Err(Refused::Malformed) => Err(Refusal::Malformed),
-            Err(Refused::Hidden) => Err(Refusal::Missing),
+            Err(Refused::Hidden) => Err(Refusal::Hidden),
         };
         self.answer(asked, head, res)
     }

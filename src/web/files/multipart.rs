@@ -1,30 +1,30 @@
 //! Several parts of a file in one answer: multipart/byteranges (RFC 9110 §14.6).
 
+use core::hash::{BuildHasher, Hasher};
 use core::ops::Range;
 use std::collections::VecDeque;
+use std::hash::RandomState;
 use std::io;
 use std::sync::Arc;
 
 use super::super::range::Part;
-use super::super::validator::Tag;
+use super::ahead::Ahead;
 use super::entry::{Bytes, Content};
 use super::media_type::MediaType;
 use crate::http::Length;
-use crate::server::{BodyWriter, HeadWriter, Pull, Reply, Source};
+use crate::server::{BodyWriter, HeadWriter, Pull, ReadAhead, Reply, Source};
 use crate::sys::{Fd, file};
 
-/// Ends an answer with parts of content of this length and type. `tag` is its entity tag, which is what stands between the
-/// parts too: it is another one for other content, so nobody can know it who writes the content.
+/// Ends an answer with parts of content of this length and type.
 pub(super) fn send(
     answer: HeadWriter<'_>,
     content: Content<'_>,
     parts: &[Part],
     length: u64,
     media_type: &MediaType,
-    tag: &Tag<'_>,
 ) -> Reply {
-    let boundary = core::str::from_utf8(tag.opaque).unwrap_or_default(); // ours are ASCII
-    let pieces = pieces(parts, length, media_type, boundary);
+    let boundary = boundary();
+    let pieces = pieces(parts, length, media_type, &boundary);
     let total = pieces.iter().map(Piece::length).sum();
     let answer = answer.field_fmt(
         "Content-Type",
@@ -32,7 +32,7 @@ pub(super) fn send(
     );
     let held = match content {
         Content::Opened(file) => Held::File(Arc::new(file)),
-        Content::Ahead(file, _) => Held::File(file),
+        Content::Ahead(file, ahead) => Held::Ahead(file, ahead),
         Content::Shared(file) => Held::File(Arc::clone(file)),
         Content::Bytes(bytes) => Held::Bytes(bytes.clone()),
     };
@@ -55,7 +55,13 @@ enum Piece {
 
 enum Held {
     File(Arc<Fd>),
+    Ahead(Arc<Fd>, Box<Ahead>),
     Bytes(Bytes),
+}
+
+/// What stands between the parts: nobody can know it who writes the content. The standard library's keys are random.
+fn boundary() -> String {
+    format!("{:016x}", RandomState::new().build_hasher().finish())
 }
 
 /// RFC 2046 §5.1.1: each part has its boundary and its own head in front of it.
@@ -91,6 +97,9 @@ impl Source for Multipart {
                     self.pieces.pop_front();
                 }
                 Some(Piece::Content(part)) => {
+                    if !self.held.is_at_hand(part, body.room()) {
+                        return Pull::Wait;
+                    }
                     match self.held.write(part.clone(), body) {
                         Ok(written @ 1..) => part.start += written,
                         Ok(0) | Err(_) => return Pull::Failed, // it is shorter than it was
@@ -110,11 +119,22 @@ impl Source for Multipart {
 }
 
 impl Held {
+    /// Whether the next piece of a part can be had without waiting. If not, it is said when it can.
+    fn is_at_hand(&mut self, part: &Range<u64>, room: usize) -> bool {
+        match self {
+            Held::Ahead(_, ahead) => {
+                let end = part.end.min(part.start + room as u64);
+                ahead.is_at_hand(part.start..end)
+            }
+            Held::File(_) | Held::Bytes(_) => true,
+        }
+    }
+
     /// Writes the beginning of a part: how much of it.
     fn write(&self, part: Range<u64>, body: &mut BodyWriter<'_>) -> io::Result<u64> {
         let most = (part.end - part.start).min(body.room() as u64) as usize;
         match self {
-            Held::File(file) => {
+            Held::File(file) | Held::Ahead(file, _) => {
                 let mut piece = vec![0; most];
                 let read = read(file, &mut piece, part.start)?;
                 body.write(&piece[..read]);

@@ -79,7 +79,7 @@ fn what_is_no_file_is_not_found() {
     nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).expect("a new name");
     let _listener = UnixListener::bind(site.root.join("socket")).expect("a new name");
     symlink("loop", site.root.join("loop")).expect("a link");
-    for path in ["/fifo", "/socket", "/loop", "/none", "/none/none"] {
+    for path in ["/fifo", "/fifo/", "/socket", "/loop", "/none", "/none/none"] {
         let answer = site.check(&format!("GET {path}"), &[], 404);
         assert_eq!(answer.body, b"not found\n");
         assert_eq!(answer.field("x-content-type-options"), Some("nosniff"));
@@ -198,6 +198,7 @@ fn what_is_no_file_is_not_even_opened() {
     ] {
         let site = Site::serve(directory(&[]), files);
         site.check("GET /fifo", &[], 404);
+        site.check("GET /fifo/", &[], 404);
         site.check("GET /fifo", &["Accept-Encoding: gzip"], 404);
         site.ask("GET /", &[]);
         assert!(!was_opened(&queue));

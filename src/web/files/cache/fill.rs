@@ -114,7 +114,7 @@ impl Cache {
             }
             return Err(Stop::Unknown);
         }
-        let watch = self.watch(&directory, Subject::Names)?;
+        let watch = self.watch(path, &directory, Subject::Names)?;
         if self.watches.add_directory(path, watch) {
             Ok(())
         } else {
@@ -122,11 +122,19 @@ impl Cache {
         }
     }
 
-    fn watch(&mut self, fd: &Fd, subject: Subject) -> Result<WatchId, Stop> {
-        self.queue.watch(fd, subject).map_err(|_| {
-            self.rest = REST;
-            Stop::Unknown
-        })
+    fn watch(&mut self, path: &[u8], fd: &Fd, subject: Subject) -> Result<WatchId, Stop> {
+        let error = match self.queue.watch(fd, subject) {
+            Ok(watch) => return Ok(watch),
+            Err(error) => error,
+        };
+        match error.kind() {
+            // It may be gone through and not be read: others may.
+            io::ErrorKind::PermissionDenied if !path.is_empty() => {
+                self.remember(path, Place::Untold);
+            }
+            _ => self.rest = REST,
+        }
+        Err(Stop::Unknown)
     }
 
     /// Opens what stands at a path whose directory is watched. `None`: nothing does.
@@ -183,7 +191,7 @@ impl Cache {
         waiting: Waiting,
         watches: &mut Vec<WatchId>,
     ) -> Result<Group, Stop> {
-        let whole = self.watch_file(file, watches)?;
+        let whole = self.watch_file(path, file, watches)?;
         let mut siblings = [const { None }; Coding::ALL.len()];
         if !self.settings.media_type(path).is_compressed() {
             let mut name = Vec::new();
@@ -196,7 +204,7 @@ impl Cache {
                     Err(stop) => return Err(stop),
                 };
                 if let Some((file, _)) = opened {
-                    siblings[coding.place()] = Some(self.watch_file(file, watches)?);
+                    siblings[coding.place()] = Some(self.watch_file(path, file, watches)?);
                 }
             }
         }
@@ -215,8 +223,18 @@ impl Cache {
     }
 
     /// From here on all changes of the file are told: only then it is looked at.
-    fn watch_file(&mut self, file: Fd, watches: &mut Vec<WatchId>) -> Result<Opened, Stop> {
-        let watch = self.watch(&file, Subject::Content)?;
+    fn watch_file(
+        &mut self,
+        path: &[u8],
+        file: Fd,
+        watches: &mut Vec<WatchId>,
+    ) -> Result<Opened, Stop> {
+        // It may be mounted there by itself.
+        if !inotify::tells_all(&file).unwrap_or(false) {
+            self.remember(path, Place::Untold);
+            return Err(Stop::Unknown);
+        }
+        let watch = self.watch(path, &file, Subject::Content)?;
         watches.push(watch);
         let metadata = file::metadata(&file).map_err(|error| failed(&error))?;
         Ok(Opened { file, metadata })

@@ -28,8 +28,9 @@
 //!    system is one whose changes this kernel does not see, when there are too many watches, and where a symbolic link is on the
 //!    way, the file is opened and looked at for every request, as it is without a cache.
 //!
-//! What is not told is a file system that is mounted over a directory, or taken away from there: what was remembered from below it
-//! is served until something else changes there, or until the server starts anew.
+//! What is not told is a file system that is mounted over a directory, or taken away from there; what is written through a
+//! mapping that outlives its descriptor, until it goes; and other spellings of a name in a directory that was told to ignore
+//! case. What was remembered is served until something else changes there, or until the server starts anew.
 
 mod fill;
 mod kept;

@@ -10,6 +10,7 @@ use std::cmp::Ordering;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
+use super::disk::may_be_opened;
 use super::path::{self, Dotfiles};
 use crate::sys::at_hand::{self, Waiting, Wanted};
 use crate::sys::directory;
@@ -54,6 +55,9 @@ impl Listing {
     /// shown, devices and the like, and links that lead out.
     pub(super) fn read(root: &Fd, path: &[u8], dotfiles: Dotfiles) -> Result<Listing, Failure> {
         let failure = |error: std::io::Error| file::failure(&error);
+        if !may_be_opened(root, path, Waiting::Allowed) {
+            return Err(Failure::Missing);
+        }
         let directory = file::open_beneath(root, path).map_err(failure)?;
         if file::metadata(&directory).map_err(failure)?.kind != Kind::Directory {
             return Err(Failure::Missing);
