@@ -154,7 +154,8 @@ mod tests {
 
     #[test]
     fn content_that_was_just_written_is_at_hand_or_the_file_system_can_not_say() {
-        let path = std::env::temp_dir().join(format!("edgeloop-at-hand-{}", std::process::id()));
+        let path =
+            std::env::temp_dir().join(format!("edgeloop-at-hand-content-{}", std::process::id()));
         fs::write(&path, "content").expect("writable");
         let root = file::open_root(&std::env::temp_dir()).expect("a directory");
         let name = path.file_name().expect("it has one").as_bytes();

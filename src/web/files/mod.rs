@@ -51,20 +51,25 @@ pub use settings::PageError;
 /// |---|---|
 /// | another method than GET and HEAD | 405 |
 /// | a file, `/index.html` too | 200, or what its conditions and its Range make of it: 206, 304, 412, 416 |
+/// | several ranges of it | their parts in one answer (multipart/byteranges), joined where they meet; the whole for more than 16 |
+/// | a file beside which the same name lies with `.br`, `.zst` or `.gz` behind it | the form that Accept-Encoding likes best, with an ETag of its own, and Vary; 406 for who takes none |
 /// | a file with a slash behind it | 404 |
-/// | a directory with a slash behind it | its [index](Files::with_index), or a [listing](Files::with_listings) if it is to have one, else 404: that it is there is nobody's business |
+/// | a directory with a slash behind it | its [index](Files::with_index) or [what is in it](Files::with_listings), else 404: that it is there is nobody's business |
 /// | a directory without | 308 to the same with a slash, relative |
 /// | a dotfile, but for `.well-known` | 404, unless [they are served](Files::with_dotfiles) |
-/// | a FIFO, a device, a socket | 404 |
+/// | a FIFO, a device, a socket | 404: it is looked at, and never opened |
 /// | a name with an encoded NUL, slash or dot segment; a path out of the root | 400 |
 /// | a symbolic link that stays below the root, wherever the link is | what it leads to; another one: 404 |
 /// | what the process may not read | 403 |
 /// | descriptors have run out | 503 |
 ///
+/// A refusal is a sentence, or [a page](Files::with_error_page). What is mounted below the directory belongs to it.
+///
 /// What was asked for is [remembered](Files::cache): a small file then costs no system call but those for the request, no
-/// allocation, and one more read(2) for all requests of a turn of the loop, which tells whether anything has changed. One that
-/// is not remembered costs some more (openat2, fstat, pread, close). They are done on the loop, and files that are not in the
-/// page cache make the other connections wait, unless there is a [pool](Files::with_pool).
+/// allocation, and one more read(2) for all requests of a turn of the loop, which tells whether anything has changed. One
+/// that is not remembered costs some more (openat2 and fstat to look at it, the same to open it, pread, two close). They are
+/// done on the loop, and files that are not in the page cache make the other connections wait, unless there is a
+/// [pool](Files::with_pool).
 ///
 /// Clones share the directory and, on one loop, what is remembered, so one `Files` can be made and cloned for each core.
 ///
@@ -101,9 +106,9 @@ impl Files {
     }
 
     /// Serves files that are in memory, by path: what is part of the program, or was made. Directories are where files are.
-    /// All else is as for those below a directory, but for Last-Modified: nobody knows when they were changed, and the
-    /// ETag is a digest. A build script makes such files of a directory ([`embed_directory`]). The later one of two with the same path counts. Errors: a path that nobody can ask for, one that is a
-    /// directory too.
+    /// All else is as for those below a directory, but for Last-Modified: nobody knows when they were changed, and the ETag
+    /// is a digest. A build script makes such files of a directory ([`embed_directory`]). The later one of two with the same
+    /// path counts. Errors: a path that nobody can ask for, one that is a directory too.
     ///
     /// ```
     /// use edgeloop::web::Files;
@@ -221,7 +226,7 @@ impl Files {
     }
 
     /// Compresses files that have no coded sibling, for who takes gzip: texts, scripts, JSON, SVG, WebAssembly and the like, of
-    /// 1 to 64 KiB, which takes up to a millisecond of the loop each time. Others are sent as they are. A compressed answer has
+    /// 1 to 64 KiB, which takes less than a millisecond of the loop each time. Others are sent as they are. A compressed answer has
     /// a weak ETag of its own and no ranges.
     #[cfg(feature = "compress")]
     #[must_use]
