@@ -17,7 +17,8 @@ use crate::sys::directory;
 use crate::sys::file::{self, Failure, Kind};
 use crate::sys::{Fd, UnixTime};
 
-/// More entries than this are not listed. Each costs three system calls, on the loop where there is no pool.
+/// More entries than this are not listed. Each costs three system calls, all of them 2.6 ms of a processor, which are the
+/// loop's where there is no pool.
 pub(super) const ENTRIES_MAX: usize = 1000;
 
 /// What is in a directory, directories first, then by name.
