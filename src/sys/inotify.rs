@@ -98,7 +98,7 @@ fn add(queue: &Fd, fd: &Fd, subject: Subject) -> io::Result<i32> {
                 | libc::IN_DELETE_SELF
                 | libc::IN_ONLYDIR
         }
-        // Closing tells of what was written through a mapping.
+        // Closing, once the mapping is gone too, tells of what was written through one.
         Subject::Content => libc::IN_MODIFY | libc::IN_CLOSE_WRITE | libc::IN_ATTRIB,
     };
     let path = format!("/proc/self/fd/{}\0", fd.raw());

@@ -13,7 +13,7 @@
 //!    next name is looked up in it, and the file itself before its content is read (inotify(7)). What happens after the look is
 //!    told, whatever it was, and what happened before it was seen by it.
 //! 2. **A notice is in the queue before the call that causes it returns.** Writing tells at each write(2), a file that is
-//!    written through a mapping tells when its last descriptor is closed; renaming, linking and removing tell of both names. A
+//!    written through a mapping tells when that and its descriptor are gone; renaming, linking and removing tell of both names. A
 //!    file is watched itself, not by its directory, and so it does not matter by which of its names it is written.
 //! 3. **The queue is read at a moment that is not before the request's.** [`Moment`] is what the loop knows of when a request
 //!    has come. Before the first answer of a turn the queue is read to its end: by then every request that an event of
