@@ -123,7 +123,7 @@ pub(super) fn send(
         },
         Selection::Part(part) => (say_all(answer), part.first..part.last + 1),
         Selection::Parts(parts) => {
-            return multipart::send(say(answer), content, &parts, length, media_type);
+            return multipart::send(say(answer), content, &parts, length, media_type, &tag);
         }
     };
     content.send(answer, part)

@@ -1,13 +1,14 @@
 //! Several parts of a file in one answer: multipart/byteranges (RFC 9110 §14.6).
 
-use core::hash::{BuildHasher, Hasher};
+use core::hash::BuildHasher;
 use core::ops::Range;
 use std::collections::VecDeque;
 use std::hash::RandomState;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::super::range::Part;
+use super::super::validator::Tag;
 use super::ahead::Ahead;
 use super::entry::{Bytes, Content};
 use super::media_type::MediaType;
@@ -15,15 +16,16 @@ use crate::http::Length;
 use crate::server::{BodyWriter, HeadWriter, Pull, ReadAhead, Reply, Source};
 use crate::sys::{Fd, file};
 
-/// Ends an answer with parts of content of this length and type.
+/// Ends an answer with parts of content of this length and type, whose entity tag is `tag`.
 pub(super) fn send(
     answer: HeadWriter<'_>,
     content: Content<'_>,
     parts: &[Part],
     length: u64,
     media_type: &MediaType,
+    tag: &Tag<'_>,
 ) -> Reply {
-    let boundary = boundary();
+    let boundary = boundary(tag);
     let pieces = pieces(parts, length, media_type, &boundary);
     let total = pieces.iter().map(Piece::length).sum();
     let answer = answer.field_fmt(
@@ -59,9 +61,10 @@ enum Held {
     Bytes(Bytes),
 }
 
-/// What stands between the parts: nobody can know it who writes the content. The standard library's keys are random.
-fn boundary() -> String {
-    format!("{:016x}", RandomState::new().build_hasher().finish())
+/// What stands between the parts: the same for the same content, and nobody can know it who writes that.
+fn boundary(tag: &Tag<'_>) -> String {
+    static SECRET: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+    format!("{:016x}", SECRET.hash_one(tag.opaque))
 }
 
 /// RFC 2046 §5.1.1: each part has its boundary and its own head in front of it.
