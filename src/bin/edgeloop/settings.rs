@@ -150,8 +150,8 @@ const TABLE: &[Setting] = &[
         form: Form::Switch("yes"),
         value: "yes|no",
         default: Some("no"),
-        help: "Whether what is in a directory without an index is listed, as a page or in\n\
-               JSON, which Accept decides.",
+        help: "Whether what is in a directory without an index is listed, as a page or\n\
+               in JSON, which Accept decides.",
         take: |settings, value| {
             settings.list = yes(value)?;
             Ok(())
