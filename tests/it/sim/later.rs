@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -244,6 +245,36 @@ fn the_same_seed_is_the_same_work() {
     };
     assert_eq!(run(7), run(7));
     assert_ne!(run(7), run(8));
+}
+
+/// Nothing else would wake the loop for as long as a request may wait.
+pub(super) fn what_a_turn_leaves_of_its_mail_waits_for_nothing(world: &World) {
+    let limits = Limits {
+        message_budget: 1,
+        ..Limits::default()
+    };
+    let kept = Rc::new(RefCell::new(Vec::<Completer>::new()));
+    let keeps = Rc::clone(&kept);
+    let handler = move |_: &Request<'_>, res: ResponseWriter<'_>| {
+        let (completer, reply) = res.defer();
+        keeps.borrow_mut().push(completer);
+        reply
+    };
+    let server = Server::bind("127.0.0.1:80").expect("a free port");
+    let server = server.limits(limits).event_loop(handler, ());
+    let mut server = server.expect("it listens");
+    let clients: Vec<_> = (0..5).map(|_| ask(world, "/")).collect();
+    while kept.borrow().len() < clients.len() {
+        server.turn(None).expect("a turn");
+    }
+    for completer in kept.borrow_mut().drain(..) {
+        completer.finish(|res| res.status(200).text("done"));
+    }
+    for client in &clients {
+        let (answer, time) = answer(world, &mut server, client);
+        assert_eq!(answer.status, 200);
+        assert!(time < ms(100), "{time:?}");
+    }
 }
 
 /// Whether the client or the thread is first is a matter of the seed.

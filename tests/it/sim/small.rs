@@ -54,6 +54,7 @@ const ALL: &[Small] = small![
     InPeace: corners::a_loop_has_descriptors_deadlines_and_mail_without_a_server,
     InPeace: corners::who_answers_later_can_ask_whether_anybody_waits,
     InPeace: finds::signals_that_can_not_be_read_are_no_second_signal,
+    InPeace: later::what_a_turn_leaves_of_its_mail_waits_for_nothing,
     InPeace: later::without_a_thread_a_job_is_refused_and_the_next_one_tries_again,
     InPeace: later::work_goes_on_with_the_threads_that_there_are,
     InPeace: local::a_program_around_a_server,
