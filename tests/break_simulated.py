@@ -19,7 +19,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 import breaking  # noqa: E402
 
-BUILD_SECONDS, RUN_SECONDS = 900, 240
+BUILD_SECONDS, RUN_SECONDS = 900, 500
 SEEDS = os.environ.get("SEEDS", "2000")
 # Without the binary, and of the integration tests only these: a mutation is built in seconds.
 COMMAND = ["cargo", "test", "--quiet", "--no-default-features", "--features", "sim,web", "--test", "it"]
@@ -323,7 +323,9 @@ def attempt(scratch, environment):
     if built != 0:
         print(output, file=sys.stderr)
         return "NO", "", "it does not build"
-    for which in [[ALL_SEEDS], ["sim::", "--skip", ALL_SEEDS]]:
+    slow = ["sim::faults::", "sim::cuts::"]
+    others = ["sim::", *(word for name in [ALL_SEEDS, *slow] for word in ("--skip", name))]
+    for which in [[ALL_SEEDS], others, slow]:
         status, output = breaking.bounded(COMMAND + ["--", *which], scratch, environment, RUN_SECONDS)
         if status != 0 or "running 0 tests" in output:
             return seen(which, status, output)

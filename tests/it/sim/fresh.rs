@@ -202,12 +202,10 @@ pub(super) fn files_change(world: &World, fault: &Fault) -> Said<Option<String>>
     }
 }
 
-fn in_world(scene: impl FnOnce(&World)) {
-    let world = World::new(1);
-    let _inside = world.enter();
+fn with_files(world: &World, scene: impl FnOnce(&World)) {
     world.add_file(SMALL, content(SMALL, 0));
     world.add_file(LARGE, content(LARGE, 0));
-    scene(&world);
+    scene(world);
     world.forget_steps();
     assert_eq!(world.open_descriptors(), 0);
 }
@@ -218,10 +216,9 @@ fn stats(stage: &Stage, files: &Files) -> CacheStats {
 }
 
 /// A file that is remembered costs no call but those for the request itself.
-#[test]
-fn what_is_remembered_is_not_looked_at() {
+pub(super) fn what_is_remembered_is_not_looked_at(world: &World) {
     use edgeloop::sys::sim::Call;
-    in_world(|world| {
+    with_files(world, |world| {
         let mut stage = Stage::begin(CacheLimits::default()).expect("begins");
         // Young files have weak tags, whose heads are not kept.
         world.advance(Duration::from_secs(5));
@@ -251,10 +248,9 @@ fn what_is_remembered_is_not_looked_at() {
 }
 
 /// While one client's file is read from a disk, the others are served.
-#[test]
-fn a_cold_file_does_not_stop_the_loop() {
+pub(super) fn a_cold_file_does_not_stop_the_loop(world: &World) {
     use edgeloop::sys::sim::Call;
-    in_world(|world| {
+    with_files(world, |world| {
         let mut stage = Stage::begin(CacheLimits::default()).expect("begins");
         stage
             .ask(world, "/d/small")
@@ -296,9 +292,8 @@ fn a_cold_file_does_not_stop_the_loop() {
 }
 
 /// The budgets hold, and what was asked for of late stays.
-#[test]
-fn what_is_remembered_stays_within_its_bounds() {
-    in_world(|world| {
+pub(super) fn what_is_remembered_stays_within_its_bounds(world: &World) {
+    with_files(world, |world| {
         for number in 0..40 {
             world.add_file(format!("{ROOT}/many/{number}"), content(SMALL, number));
             world.add_file(format!("{ROOT}/big/{number}"), content(LARGE, number));
@@ -334,9 +329,8 @@ fn what_is_remembered_stays_within_its_bounds() {
 }
 
 /// The tag of a young file is weak, and strong once the file has settled: also that of one that is remembered.
-#[test]
-fn the_tag_of_what_is_remembered_becomes_a_strong_one() {
-    in_world(|world| {
+pub(super) fn the_tag_of_what_is_remembered_becomes_a_strong_one(world: &World) {
+    with_files(world, |world| {
         let mut stage = Stage::begin(CacheLimits::default()).expect("begins");
         world.rewrite_file(SMALL, content(SMALL, 1));
         let tag = |stage: &mut Stage| {

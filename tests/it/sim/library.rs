@@ -5,13 +5,14 @@ use core::time::Duration;
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, AsRawFd};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use edgeloop::http::{Fields, Length};
 use edgeloop::server::{
     Answered, Attachment, BodyWriter, CloseReason, Duplex, Limits, Pull, RouteMatch, Sink, Taken,
     Trouble, Waker, Watch,
 };
-use edgeloop::sys::sim::{PeerState, Random, World};
+use edgeloop::sys::sim::{Call, Net, PeerState, Random, World};
 use edgeloop::sys::{Interest, socket};
 use edgeloop::{
     EventLoop, Handle, Handler, Intake, Observer, Redirect, Reply, Request, ResponseWriter, Server,
@@ -610,6 +611,63 @@ pub(super) fn who_can_not_be_served_comes_back(world: &World) {
             .watch(stopped.fd, Interest::READ, |_, _| Watch::End)
             .is_err()
     );
+}
+
+/// What there is no room for comes back, and so does what nobody takes any more.
+pub(super) fn a_mailbox_gives_back_what_it_has_no_room_for(_: &World) {
+    let limits = Limits {
+        mailbox_messages_max: 2,
+        ..Limits::default()
+    };
+    let hello = |_: &Request<'_>, res: ResponseWriter<'_>| res.status(200).text("hello");
+    let server = Server::bind("127.0.0.1:80").expect("a free port");
+    let server = server.limits(limits).event_loop(hello, ());
+    let mut server = server.expect("it listens");
+    let got = Rc::new(Cell::new(0));
+    let gets = Rc::clone(&got);
+    let sender = server
+        .local()
+        .mailbox(move |letter: u32| gets.set(gets.get() + letter));
+    assert_eq!((sender.send(1), sender.send(2)), (Ok(()), Ok(())));
+    let full = sender.send(4).expect_err("two wait");
+    assert!(format!("{full} {full:?}").ends_with("as may Full(..)"));
+    while got.get() < 3 {
+        server.turn(Some(Duration::from_secs(1))).expect("a turn");
+    }
+    sender.send(full.into_message()).expect("there is room");
+    drop(server);
+    let stopped = sender.send(8).expect_err("it has gone");
+    assert!(format!("{stopped} {stopped:?}").ends_with("has ended Stopped(..)"));
+    assert_eq!((stopped.into_message(), got.get()), (8, 3));
+}
+
+/// The kernel may hold more of it as long as it is read fast, and then little again.
+pub(super) fn a_long_answer_that_is_read_fast_is_given_more_at_a_time(world: &World) {
+    const LENGTH: usize = 24 << 20;
+    world.set_net(Net {
+        send_room: 1 << 20,
+        peer_receive_room: 8 << 20,
+        ..Net::default()
+    });
+    let content: Arc<[u8]> = vec![b'x'; LENGTH].into();
+    let handler = move |_: &Request<'_>, res: ResponseWriter<'_>| {
+        res.status(200).shared(Arc::clone(&content))
+    };
+    let server = Server::bind("127.0.0.1:80").expect("a free port");
+    let mut server = server.event_loop(handler, ()).expect("it listens");
+    let client = world.connect(80).expect("it listens");
+    let before = world.calls(Call::SetOption);
+    client.send(get("/").as_bytes());
+    client.finish();
+    let (mut got, mut part) = (0, Vec::new());
+    while !client.has_end() {
+        server.turn(Some(Duration::from_secs(1))).expect("a turn");
+        part.clear();
+        got += client.receive(&mut part, usize::MAX);
+    }
+    assert!(got > LENGTH);
+    // More when it is known to be fast, less when it is over.
+    assert_eq!(world.calls(Call::SetOption) - before, 2);
 }
 
 /// A server that runs on this thread until it is told to stop.

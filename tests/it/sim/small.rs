@@ -8,7 +8,7 @@ use edgeloop::sys::sim::{Plan, Random, Rates, World};
 use super::report::Failure;
 use super::run::in_world;
 use super::seeds::keep_quiet;
-use super::{accepting, alone, bytes, corners, finds, later, library, local};
+use super::{accepting, alone, bytes, corners, finds, fresh, later, library, local};
 
 struct Small {
     name: &'static str,
@@ -54,9 +54,15 @@ const ALL: &[Small] = small![
     InPeace: corners::a_loop_has_descriptors_deadlines_and_mail_without_a_server,
     InPeace: corners::who_answers_later_can_ask_whether_anybody_waits,
     InPeace: finds::signals_that_can_not_be_read_are_no_second_signal,
+    InPeace: fresh::a_cold_file_does_not_stop_the_loop,
+    InPeace: fresh::the_tag_of_what_is_remembered_becomes_a_strong_one,
+    InPeace: fresh::what_is_remembered_is_not_looked_at,
+    InPeace: fresh::what_is_remembered_stays_within_its_bounds,
     InPeace: later::what_a_turn_leaves_of_its_mail_waits_for_nothing,
     InPeace: later::without_a_thread_a_job_is_refused_and_the_next_one_tries_again,
     InPeace: later::work_goes_on_with_the_threads_that_there_are,
+    InPeace: library::a_long_answer_that_is_read_fast_is_given_more_at_a_time,
+    InPeace: library::a_mailbox_gives_back_what_it_has_no_room_for,
     InPeace: local::a_program_around_a_server,
     InPeace: local::a_timer_that_repeats_keeps_its_beat_and_leaves_out_what_was_missed,
     InPeace: local::a_watch_that_cannot_be_changed_ends_and_is_told,
