@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use edgeloop::server::EventLoop;
-use edgeloop::server::pool::{Pool, PoolLimits, PoolStats};
+use edgeloop::server::pool::{LaneLimits, Pool, PoolLimits, PoolStats};
 use edgeloop::sys::sim::{Call, Peer, Plan, World};
 use edgeloop::{Completer, Limits, Reply, Request, ResponseWriter, Server};
 
@@ -245,6 +245,31 @@ fn the_same_seed_is_the_same_work() {
     };
     assert_eq!(run(7), run(7));
     assert_ne!(run(7), run(8));
+}
+
+pub(super) fn a_job_that_nobody_is_told_of_runs_if_there_is_room(world: &World) {
+    let pool = Pool::new(PoolLimits {
+        threads_max: 1,
+        queue_max: 1,
+        ..PoolLimits::default()
+    });
+    let ran = Arc::new(AtomicBool::new(false));
+    let runs = Arc::clone(&ran);
+    assert!(pool.spawn(move || runs.store(true, Ordering::Relaxed)));
+    assert!(pool.spawn(|| panic!("a job panics, as it should")));
+    assert!(!pool.spawn(|| ()), "one runs and one waits");
+    world.advance(ms(1_000));
+    let stats = pool.stats();
+    assert!(ran.load(Ordering::Relaxed));
+    assert_eq!((stats.ended, stats.panicked, stats.refused), (2, 1, 1));
+    let lane = pool.lane(LaneLimits {
+        running_max: 1,
+        queue_max: 1,
+    });
+    assert!(
+        format!("{lane:?}").starts_with("Lane { number: "),
+        "{lane:?}"
+    );
 }
 
 /// Nothing else would wake the loop for as long as a request may wait.

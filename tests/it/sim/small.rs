@@ -58,6 +58,7 @@ const ALL: &[Small] = small![
     InPeace: fresh::the_tag_of_what_is_remembered_becomes_a_strong_one,
     InPeace: fresh::what_is_remembered_is_not_looked_at,
     InPeace: fresh::what_is_remembered_stays_within_its_bounds,
+    InPeace: later::a_job_that_nobody_is_told_of_runs_if_there_is_room,
     InPeace: later::what_a_turn_leaves_of_its_mail_waits_for_nothing,
     InPeace: later::without_a_thread_a_job_is_refused_and_the_next_one_tries_again,
     InPeace: later::work_goes_on_with_the_threads_that_there_are,
