@@ -64,8 +64,8 @@
 //! # Features
 //!
 //! Without any it is the engine, on libc, nix, httparse and slab. `web` adds what applications use: static files,
-//! queries, forms, cookies and so on; `json` adds bodies in JSON to that. `cli` (the default, with `web`) adds the `edgeloop`
-//! program. `sim` puts a [simulated kernel](sys::sim) behind `sys`, for tests.
+//! queries, forms, cookies and so on; `json` adds bodies in JSON to that, `compress` gzip of small texts while they are
+//! served. `cli` (the default, with `web`) adds the `edgeloop` program. `sim` puts a [simulated kernel](sys::sim) behind `sys`, for tests.
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("edgeloop is built on epoll(7), and so it runs on Linux only");

@@ -435,7 +435,9 @@ impl<T: Transport> Session<T> {
                 return (at, Parsed::Enough);
             }
             let mut slots = Slots::new();
-            let is_preceded = input[at..].starts_with(b"\r"); // by an empty line
+            if input[at..].starts_with(b"\r") {
+                cx.shared.moments.pass(2); // an empty line is not the request behind it
+            }
             let (used, event) = self
                 .conn
                 .next(&cx.shared.limits.http, &input[at..], &mut slots);
@@ -448,11 +450,6 @@ impl<T: Transport> Session<T> {
                 Event::Paused | Event::Closed => return (at, Parsed::Paused),
                 Event::Request(head) => {
                     budget.requests -= 1;
-                    let moment = if is_preceded {
-                        cx.shared.moments.pass(0)
-                    } else {
-                        moment
-                    };
                     cx.shared.moments.begin_request(moment);
                     at += self.begin(cx, &head, &input[at..]);
                 }
