@@ -165,6 +165,18 @@ fn a_request_behind_the_end_of_a_head_is_answered_with_what_is_new() {
     assert_eq!(stage.bodies(2, 2)[1], "new");
 }
 
+/// What had come before the change is an empty line, which is no part of the request.
+#[test]
+fn a_request_behind_an_empty_line_is_answered_with_what_is_new() {
+    let mut stage = Stage::new(3, Limits::default());
+    stage.change_and_ask(2, &["/a"]);
+    stage.send(0, &["/a"]);
+    stage.send(1, &["/now"]);
+    stage.clients[2].write_all(b"\r\n").expect("room");
+    assert_eq!(stage.bodies(0, 1), ["old"]);
+    assert_eq!(stage.bodies(2, 1), ["new"]);
+}
+
 /// With one request a turn the session goes on from the run queue, before the events of the turn: with what it holds, and
 /// with what it receives in a turn that has an event of it as well.
 #[test]
