@@ -56,8 +56,10 @@ impl<T> Drop for Contained<T> {
         if let Some(value) = self.0.take()
             && let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(value)))
         {
-            // Its own Drop could panic too, and so on.
-            core::mem::forget(panic);
+            // What it panics with can panic when it is dropped, and so can that, and so on: only the second is left alone.
+            if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+                core::mem::forget(again);
+            }
         }
     }
 }
