@@ -55,8 +55,8 @@ impl Conn {
 
     /// Where the connection is.
     #[inline]
-    pub fn stage(&self) -> Stage {
-        self.stage
+    pub fn stage(&self) -> &Stage {
+        &self.stage
     }
 
     /// Whether a request waits for its answer, of which nothing is written yet.

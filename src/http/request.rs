@@ -21,8 +21,10 @@ pub(super) const SLOTS: usize = 128;
 /// A method of this length or longer is none.
 pub(super) const METHOD_BYTES: usize = 64;
 
-/// Room for the fields of one head: 4 KiB on the stack that nobody fills in advance.
+/// Room for one head: 4 KiB on the stack that nobody fills in advance. What is found out of the head stays here, and a
+/// [`Head`] looks at it: it is written once, however often a head is handed on.
 pub struct Slots<'i> {
+    facts: Option<Facts<'i>>,
     fields: [MaybeUninit<httparse::Header<'i>>; SLOTS],
     /// For HTTP/1.2 and later, whose request line httparse does not read. Nobody sends it, so it may allocate.
     newer: Vec<httparse::Header<'i>>,
@@ -33,6 +35,7 @@ impl Slots<'_> {
     #[inline]
     pub fn new() -> Self {
         Slots {
+            facts: None,
             fields: [const { MaybeUninit::uninit() }; SLOTS],
             newer: Vec::new(),
         }
@@ -57,48 +60,54 @@ pub enum Version {
 /// A request head that is sound, framing included.
 #[derive(Clone, Copy, Debug)]
 pub struct Head<'r> {
-    bytes: &'r [u8],
-    method: &'r str,
-    target: Target<'r>,
-    version: Version,
+    facts: &'r Facts<'r>,
     fields: Fields<'r>,
+}
+
+/// What a head says beside its fields.
+#[derive(Debug)]
+struct Facts<'i> {
+    bytes: &'i [u8],
+    method: &'i str,
+    target: Target<'i>,
+    version: Version,
     framing: Framing,
 }
 
 impl<'r> Head<'r> {
     /// All its bytes, from the request line to the blank line, as [`reparse`] wants them.
     pub fn bytes(&self) -> &'r [u8] {
-        self.bytes
+        self.facts.bytes
     }
 
     /// The method, as it came: methods are case-sensitive (RFC 9110 §9.1).
     pub fn method(&self) -> &'r str {
-        self.method
+        self.facts.method
     }
 
     /// The target.
     pub fn target(&self) -> &Target<'r> {
-        &self.target
+        &self.facts.target
     }
 
     /// The target's path, still percent-encoded.
     pub fn path(&self) -> &'r str {
-        self.target.path()
+        self.facts.target.path()
     }
 
     /// The target's query, still percent-encoded.
     pub fn query(&self) -> Option<&'r str> {
-        self.target.query()
+        self.facts.target.query()
     }
 
     /// The version that the request is read as.
     pub fn version(&self) -> Version {
-        self.version
+        self.facts.version
     }
 
     /// Whom the request is for, `host[:port]`: the authority of the target if it has one, else Host, else empty.
     pub fn host(&self) -> &'r str {
-        self.target.authority().unwrap_or_else(|| {
+        self.facts.target.authority().unwrap_or_else(|| {
             let host = self.fields.get("host").unwrap_or_default();
             core::str::from_utf8(host).unwrap_or_default()
         })
@@ -122,14 +131,14 @@ impl<'r> Head<'r> {
             let mut names = values.flat_map(list);
             names.any(|it| it.eq_ignore_ascii_case(name.as_bytes()))
         };
-        self.version == Version::Http11
+        self.facts.version == Version::Http11
             && names("connection", "upgrade")
             && names("upgrade", protocol)
     }
 
     /// What the head says of the body, of the connection and of expectations.
     pub fn framing(&self) -> Framing {
-        self.framing
+        self.facts.framing
     }
 }
 
@@ -150,8 +159,13 @@ pub(super) fn parse<'h, 'i: 'h>(
 ) -> Parsed<'h> {
     // What lies beyond the limit is not looked at, so that the verdict does not depend on how much of it is here.
     let window = &input[..input.len().min(limits.head_bytes_max)];
+    let Slots {
+        facts,
+        fields,
+        newer,
+    } = slots;
     let mut request = httparse::Request::new(&mut []);
-    match request.parse_with_uninit_headers(window, &mut slots.fields[..limits.fields()]) {
+    match request.parse_with_uninit_headers(window, &mut fields[..limits.fields()]) {
         Ok(httparse::Status::Complete(used)) => {
             if let (Some(method), Some(target), Some(minor)) =
                 (request.method, request.path, request.version)
@@ -165,19 +179,14 @@ pub(super) fn parse<'h, 'i: 'h>(
                 } else {
                     Version::Http11
                 };
-                return finish(
-                    &window[..used],
-                    method,
-                    target,
-                    version,
-                    Fields(request.headers),
-                );
+                let bytes = &window[..used];
+                return finish(facts, bytes, method, target, version, request.headers);
             }
             Parsed::Rejected(judge::fault(limits, window))
         }
         Ok(httparse::Status::Partial) if window.len() < limits.head_bytes_max => Parsed::Partial,
         Ok(httparse::Status::Partial) => Parsed::Rejected(judge::fault(limits, window)),
-        Err(_) => parse_doubtful(limits, window, &mut slots.newer),
+        Err(_) => parse_doubtful(limits, window, facts, newer),
     }
 }
 
@@ -198,6 +207,7 @@ fn lines_end_in_crlf(input: &[u8], used: usize, fields: &[httparse::Header<'_>])
 fn parse_doubtful<'h, 'i: 'h>(
     limits: &Limits,
     window: &'i [u8],
+    facts: &'h mut Option<Facts<'i>>,
     slots: &'h mut Vec<httparse::Header<'i>>,
 ) -> Parsed<'h> {
     let line_end = match judge::judge(limits, window) {
@@ -217,13 +227,10 @@ fn parse_doubtful<'h, 'i: 'h>(
         Target::parse(method, target),
         httparse::parse_headers(&window[line_end..], slots),
     ) {
-        (Ok(target), Ok(httparse::Status::Complete((used, fields)))) => finish(
-            &window[..line_end + used],
-            method,
-            target,
-            Version::Http11,
-            Fields(fields),
-        ),
+        (Ok(target), Ok(httparse::Status::Complete((used, fields)))) => {
+            let bytes = &window[..line_end + used];
+            finish(facts, bytes, method, target, Version::Http11, fields)
+        }
         // The judge found nothing where httparse does: in doubt the request is refused.
         (Err(reject), _) => Parsed::Rejected(reject),
         (Ok(_), Ok(httparse::Status::Partial) | Err(_)) => Parsed::Rejected(Reject::FieldValue),
@@ -231,21 +238,25 @@ fn parse_doubtful<'h, 'i: 'h>(
 }
 
 #[inline]
-fn finish<'h>(
-    bytes: &'h [u8],
-    method: &'h str,
-    target: Target<'h>,
+fn finish<'h, 'i: 'h>(
+    facts: &'h mut Option<Facts<'i>>,
+    bytes: &'i [u8],
+    method: &'i str,
+    target: Target<'i>,
     version: Version,
-    fields: Fields<'h>,
+    fields: &'h [httparse::Header<'i>],
 ) -> Parsed<'h> {
+    let fields = Fields(fields);
     match Framing::of(&target, version, fields) {
         Ok(framing) => Parsed::Complete(Head {
-            bytes,
-            method,
-            target,
-            version,
+            facts: facts.insert(Facts {
+                bytes,
+                method,
+                target,
+                version,
+                framing,
+            }),
             fields,
-            framing,
         }),
         Err(reject) => Parsed::Rejected(reject),
     }
@@ -260,7 +271,7 @@ pub fn reparse<'h, 'i: 'h>(
     slots: &'h mut Slots<'i>,
 ) -> Option<Head<'h>> {
     match parse(limits, head, slots) {
-        Parsed::Complete(parsed) if parsed.bytes.len() == head.len() => Some(parsed),
+        Parsed::Complete(parsed) if parsed.bytes().len() == head.len() => Some(parsed),
         Parsed::Complete(_) | Parsed::Partial | Parsed::Rejected(_) => None,
     }
 }

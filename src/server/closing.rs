@@ -74,7 +74,7 @@ impl<T: Transport> Session<T> {
             Waiting::FirstByte | Waiting::Idle => return Next::Close(CloseReason::Idle),
             Waiting::Linger => {
                 return Next::Close(match self.conn.stage() {
-                    Stage::Closing(reason) => self.reason(reason),
+                    Stage::Closing(reason) => self.reason(*reason),
                     Stage::Head { .. } | Stage::Exchange(_) => CloseReason::Failed,
                 });
             }

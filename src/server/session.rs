@@ -244,7 +244,7 @@ impl<T: Transport> Session<T> {
                         return Ok(Next::TakeOut);
                     }
                     if let Stage::Closing(reason) = self.conn.stage() {
-                        return self.close(cx.shared, input, budget, reason);
+                        return self.close(cx.shared, input, budget, *reason);
                     }
                 }
                 // A body may be taken while its answer goes on.

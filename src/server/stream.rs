@@ -148,7 +148,7 @@ pub(super) fn owed(conn: &Conn) -> Option<u64> {
         Stage::Exchange(Exchange {
             writing: Writing::Body(Encoder::Length(left)),
             ..
-        }) => Some(left),
+        }) => Some(*left),
         Stage::Exchange(Exchange {
             writing: Writing::Body(Encoder::Chunked | Encoder::UntilClose),
             ..

@@ -23,7 +23,7 @@ fn answer(conn: &mut Conn, status: u16, length: Length) -> (Content, String) {
 
 fn exchange(conn: &Conn) -> Exchange {
     match conn.stage() {
-        Stage::Exchange(exchange) => exchange,
+        Stage::Exchange(exchange) => *exchange,
         other => panic!("{other:?}"),
     }
 }
@@ -85,7 +85,7 @@ fn no_100_goes_out_once_the_answer_has_begun() {
     assert_eq!(out, b"");
     assert!(matches!(exchange(&conn).reading, Reading::AwaitContinue(_)));
     conn.end_body(&Limits::default(), &mut out, &[]);
-    assert_eq!(conn.stage(), Stage::Closing(CloseReason::BodyUnread));
+    assert_eq!(*conn.stage(), Stage::Closing(CloseReason::BodyUnread));
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn requests_that_came_before_the_fin_are_answered_too() {
         head,
         "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     );
-    assert_eq!(conn.stage(), Stage::Closing(CloseReason::PeerAsked));
+    assert_eq!(*conn.stage(), Stage::Closing(CloseReason::PeerAsked));
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn a_half_closed_client_gets_its_whole_answer() {
     );
     conn.write_body(&Limits::default(), &mut out, b"i");
     assert_eq!(out, b"hi");
-    assert_eq!(conn.stage(), Stage::Closing(CloseReason::PeerAsked));
+    assert_eq!(*conn.stage(), Stage::Closing(CloseReason::PeerAsked));
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn content_that_is_shorter_than_promised_ends_the_connection() {
     answer(&mut conn, 200, Length::Known(2));
     conn.sent_body(&Limits::default(), 1);
     conn.end_body(&Limits::default(), &mut Vec::new(), &[]);
-    assert_eq!(conn.stage(), Stage::Closing(CloseReason::Failed));
+    assert_eq!(*conn.stage(), Stage::Closing(CloseReason::Failed));
 }
 
 #[test]
@@ -210,7 +210,7 @@ fn the_last_answer_says_so() {
         head,
         "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     );
-    assert_eq!(conn.stage(), Stage::Closing(CloseReason::WeAsked));
+    assert_eq!(*conn.stage(), Stage::Closing(CloseReason::WeAsked));
 }
 
 #[test]

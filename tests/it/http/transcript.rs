@@ -57,7 +57,7 @@ pub(crate) fn transcript_within<'p>(
         Ending::Deadline => server.expire(),
     }
     let end = match server.conn.stage() {
-        Stage::Closing(reason) => Some(reason),
+        Stage::Closing(reason) => Some(*reason),
         Stage::Head { .. } | Stage::Exchange(_) => None,
     };
     Transcript {
