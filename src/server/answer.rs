@@ -321,6 +321,7 @@ impl<T: Transport> Session<T> {
             exchange,
             reject,
         };
+        cx.shared.counters.answers += 1;
         cx.observer.answered(cx.token, &summary);
         let now = cx.shared.now;
         if cx.shared.added.tell(status, content_bytes, now) {

@@ -49,7 +49,7 @@ impl<T: Transport> Session<T> {
             if budget.receive == 0 {
                 return Ok(Next::Again);
             }
-            let received = self.receive(input, &mut budget.receive)?;
+            let received = self.receive(input, &mut budget.receive, &mut shared.counters)?;
             let Pending::Linger { bytes_left, .. } = &mut self.pending else {
                 return done;
             };

@@ -17,7 +17,7 @@
 //! `defer` and [`pool`] are what applications see, `limits` and `observer` what operators do; `local` and `sender` are what
 //! else a program has on the loop; `inflow` is a body on its way to handlers; `states` is what they keep with a
 //! connection; `moment` is what is known of when they have come; `contain` is where their panics end; `buffers`, `preamble`
-//! and `shared` are what all sessions of a worker use.
+//! and `shared` are what all sessions of a worker use; `counters` is what has happened, in numbers.
 
 mod accept;
 mod added;
@@ -27,6 +27,7 @@ mod awaits;
 mod buffers;
 mod closing;
 mod contain;
+mod counters;
 mod defer;
 mod drain;
 mod event_loop;
@@ -59,6 +60,7 @@ mod worker;
 
 pub use added::Answered;
 pub use adopt::NotAdopted;
+pub use counters::Counters;
 pub use defer::{Client, Completer, Promise};
 pub use event_loop::EventLoop;
 pub use handler::{Handler, Intake, Request};
