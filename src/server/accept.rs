@@ -82,7 +82,8 @@ pub(super) enum Accepting {
 impl<H: Handler, O: Observer> Worker<H, O> {
     /// Takes connections from all listeners that have some, one each in turn, and about `budget` in all. Whoever waits
     /// beyond it is taken in the next turn.
-    pub(super) fn accept(&mut self, reactor: &mut Reactor<Message>, budget: usize) {
+    #[inline(never)] // a phase
+    pub(super) fn accept_ready(&mut self, reactor: &mut Reactor<Message>, budget: usize) {
         let mut taken = 0;
         while taken < budget {
             let before = taken;

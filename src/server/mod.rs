@@ -19,6 +19,22 @@
 //! connection; `moment` is what is known of when they have come; `contain` is where their panics end; `buffers`, `preamble`
 //! and `shared` are what all sessions of a worker use; `counters` is what has happened, in numbers.
 
+//!
+//! # Phases
+//!
+//! What a request goes through are functions of these names in every build, so that profilers and probes find them:
+//!
+//! | phase | function | what |
+//! |---|---|---|
+//! | accept | `Worker::accept_ready` | connections that wait are taken |
+//! | receive | `Session::recv_ready` | recv(2), and what it says of readiness |
+//! | parse | `Conn::parse_head` | a head is cut and judged |
+//! | handle | `Session::handle` | the application's handler, with the next two within it |
+//! | route | `Router::route` | which route takes the request, where there is a router |
+//! | encode | `Conn::encode` | the head of the answer is ended |
+//! | send | `Session::send_ready` | send(2), and what it says of readiness |
+//! | expire | `Session::expire` | a deadline is over |
+
 mod accept;
 mod added;
 mod adopt;

@@ -294,7 +294,8 @@ impl<T: Transport> Session<T> {
             } else if budget.receive == 0 || budget.answers_are_spent() {
                 return Ok(Next::Again);
             } else {
-                let received = self.receive(input, &mut budget.receive, &mut cx.shared.counters)?;
+                let received =
+                    self.recv_ready(input, &mut budget.receive, &mut cx.shared.counters)?;
                 cx.shared.moments.receive();
                 self.parse_received(cx, &input[..received], budget)
                     .map_err(|broken| self.broken(broken))?;
@@ -326,8 +327,8 @@ impl<T: Transport> Session<T> {
     }
 
     /// One receive, and what it says about readiness.
-    #[inline]
-    pub(super) fn receive(
+    #[inline(never)] // a phase
+    pub(super) fn recv_ready(
         &mut self,
         input: &mut [u8],
         budget: &mut usize,

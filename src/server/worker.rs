@@ -247,7 +247,7 @@ impl<H: Handler, O: Observer> Driver for Worker<H, O> {
             .iter()
             .any(|listener| listener.state == Accepting::Ready)
         {
-            self.accept(reactor, self.shared.limits.accept_budget);
+            self.accept_ready(reactor, self.shared.limits.accept_budget);
         }
     }
 
