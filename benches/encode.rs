@@ -10,13 +10,9 @@ use edgeloop::field_name;
 use edgeloop::http::{Conn, Length, Limits, Slots, date, encode};
 
 /// A connection on which an answer is owed.
-fn asked(limits: &Limits) -> Conn {
+fn asked(limits: &Limits, slots: &mut Slots<'_>) -> Conn {
     let mut conn = Conn::new();
-    let (used, _) = conn.next(
-        limits,
-        b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
-        &mut Slots::new(),
-    );
+    let (used, _) = conn.next(limits, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", slots);
     assert_ne!(used, 0);
     conn
 }
@@ -37,7 +33,7 @@ fn fields(out: &mut Vec<u8>) {
 }
 
 fn main() {
-    let limits = Limits::default();
+    let (limits, mut slots) = (Limits::default(), Slots::new());
     let mut out = Vec::with_capacity(1 << 20);
     let table = Table::new("one");
 
@@ -55,7 +51,7 @@ fn main() {
     });
     table.row("date", 1, 0, || date::format(black_box(1_700_000_000)));
     table.row("answer: five fields, 13 bytes", 1, 0, || {
-        let mut conn = asked(&limits);
+        let mut conn = asked(&limits, &mut slots);
         out.clear();
         encode::status_line(&mut out, 200);
         fields(&mut out);
@@ -67,7 +63,7 @@ fn main() {
         let chunks = (64 << 10) / size;
         let name = format!("answer: 64 KiB in chunks of {size}");
         table.row(&name, 1, 64 << 10, || {
-            let mut conn = asked(&limits);
+            let mut conn = asked(&limits, &mut slots);
             out.clear();
             encode::status_line(&mut out, 200);
             conn.finish_head(&limits, &mut out, 200, Length::Unknown);

@@ -15,10 +15,11 @@ const GET: &str = "GET /plaintext HTTP/1.1\r\n\
     Accept: text/plain, */*;q=0.1\r\n\r\n";
 
 /// Answers all requests in the input. How many there were.
-fn serve(
+fn serve<'i>(
     limits: &Limits,
     conn: &mut Conn,
-    input: &[u8],
+    slots: &mut Slots<'i>,
+    input: &'i [u8],
     body: &mut Vec<u8>,
     out: &mut Vec<u8>,
 ) -> usize {
@@ -26,8 +27,7 @@ fn serve(
     body.clear();
     out.clear();
     loop {
-        let mut slots = Slots::new();
-        let (used, event) = conn.next(limits, &input[at..], &mut slots);
+        let (used, event) = conn.next(limits, &input[at..], slots);
         at += used;
         let length = match event {
             Event::Request(head) if head.framing().body == Body::None => 13,
@@ -80,11 +80,13 @@ fn main() {
             1,
         ),
     ] {
-        let (mut conn, mut body, mut out) = (Conn::new(), Vec::new(), Vec::new());
+        let (mut conn, mut slots) = (Conn::new(), Slots::new());
+        let (mut body, mut out) = (Vec::new(), Vec::new());
         table.row(name, requests, input.len(), || {
             let answered = serve(
                 &limits,
                 &mut conn,
+                &mut slots,
                 black_box(input.as_bytes()),
                 &mut body,
                 &mut out,

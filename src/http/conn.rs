@@ -691,6 +691,6 @@ fn doubt(limits: &Limits, rest: &[u8]) -> Option<Reject> {
     let window = &rest[..rest.len().min(limits.head_bytes_max)];
     match judge::judge(limits, window) {
         Verdict::Fault(reject) => Some(reject),
-        Verdict::Unfinished | Verdict::Sound { .. } => None,
+        Verdict::Unfinished | Verdict::Sound => None,
     }
 }

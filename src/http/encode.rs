@@ -96,7 +96,7 @@ fn check_value(value: &[u8]) -> Result<(), FieldError> {
 /// Whether a field can be sent behind the content (RFC 9110 §6.5.1).
 pub fn check_trailer(name: FieldName<'_>, value: &[u8]) -> Result<(), FieldError> {
     check_value(value)?;
-    if is_allowed(name.as_str()) {
+    if is_allowed(name.as_str().as_bytes()) {
         Ok(())
     } else {
         Err(FieldError::Trailer)

@@ -1,13 +1,27 @@
 //! Fields: names, values, and lists in values (RFC 9110 §5).
 
+use super::cut::Place;
+
 /// The fields of a head or of a trailer section, in the order in which they came.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Fields<'r>(pub(super) &'r [httparse::Header<'r>]);
+pub struct Fields<'r> {
+    section: &'r [u8],
+    places: &'r [Place],
+}
 
 impl<'r> Fields<'r> {
+    #[inline]
+    pub(super) fn new(section: &'r [u8], places: &'r [Place]) -> Self {
+        Fields { section, places }
+    }
+
     /// Name and value of each field; the value without the white space around it, and not always UTF-8.
     pub fn iter(self) -> impl Iterator<Item = (&'r str, &'r [u8])> {
-        self.0.iter().map(|field| (field.name, field.value))
+        self.places.iter().map(move |place| {
+            // A token is ASCII.
+            let name = core::str::from_utf8(place.name(self.section)).unwrap_or_default();
+            (name, place.value(self.section))
+        })
     }
 
     /// The value of the first field of this name, whatever the case of either.
@@ -17,19 +31,20 @@ impl<'r> Fields<'r> {
 
     /// The values of all fields of this name, in order.
     pub fn get_all(self, name: &str) -> impl Iterator<Item = &'r [u8]> {
-        self.iter()
-            .filter(move |(each, _)| each.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
+        self.places
+            .iter()
+            .filter(move |it| it.name(self.section).eq_ignore_ascii_case(name.as_bytes()))
+            .map(move |it| it.value(self.section))
     }
 
     /// How many fields there are.
     pub fn len(self) -> usize {
-        self.0.len()
+        self.places.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(self) -> bool {
-        self.0.is_empty()
+        self.places.is_empty()
     }
 }
 

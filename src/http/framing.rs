@@ -3,9 +3,9 @@
 use core::num::NonZeroU64;
 
 use super::error::Reject;
-use super::field::{Fields, list};
+use super::field::list;
 use super::request::Version;
-use super::target::{Form, Target, is_authority};
+use super::target::{Form, KnownAuthority, Target};
 
 /// What a head says of everything but its own meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,33 +40,94 @@ pub enum Persist {
     WeClose,
 }
 
-impl Framing {
+/// What the fields have said so far.
+pub(super) struct Said<'k> {
+    known: &'k mut KnownAuthority,
+    /// The first fault in them.
+    fault: Option<Reject>,
+    host: bool,
+    length: Option<u64>,
+    codings: Codings,
+    close: bool,
+    keep_alive: bool,
+    expectation: Expectation,
+}
+
+/// What the client expects before it sends its body.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Expectation {
+    None,
+    Continue,
+    /// Something that is not known, perhaps among others.
+    Other,
+}
+
+/// The transfer codings, in the order in which they were applied.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Codings {
+    /// No such field.
+    None,
+    /// The field names no coding.
+    Empty,
+    Chunked,
+    Other,
+    OtherThenChunked,
+}
+
+impl<'k> Said<'k> {
+    #[inline]
+    pub(super) fn nothing(known: &'k mut KnownAuthority) -> Said<'k> {
+        Said {
+            known,
+            fault: None,
+            host: false,
+            length: None,
+            codings: Codings::None,
+            close: false,
+            keep_alive: false,
+            expectation: Expectation::None,
+        }
+    }
+
+    /// Another field, whose name is a token.
+    #[inline]
+    pub(super) fn field(&mut self, name: &[u8], value: &[u8]) {
+        // Most names are told apart by their length alone.
+        match name.len() {
+            4 if is(name, b"host") => self.host(value),
+            6 | 10 | 14 | 17 => self.rare_field(name, value),
+            _ => {}
+        }
+    }
+
+    #[inline(never)]
+    fn rare_field(&mut self, name: &[u8], value: &[u8]) {
+        match name.len() {
+            6 if is(name, b"expect") => self.expect(value),
+            10 if is(name, b"connection") => self.connection(value),
+            14 if is(name, b"content-length") => self.content_length(value),
+            17 if is(name, b"transfer-encoding") => self.transfer_encoding(value),
+            _ => {}
+        }
+    }
+
+    /// The first fault counts.
+    #[cold]
+    fn fail(&mut self, reject: Reject) {
+        self.fault.get_or_insert(reject);
+    }
+
     /// Decides; the steps carry the sections that ask for them.
     #[inline]
-    pub(super) fn of(
-        target: &Target<'_>,
-        version: Version,
-        fields: Fields<'_>,
-    ) -> Result<Framing, Reject> {
-        let mut said = Said::default();
-        for (name, value) in fields.iter() {
-            // Most names are told apart by their length alone.
-            match name.len() {
-                4 if name.eq_ignore_ascii_case("host") => said.host(value)?,
-                6 if name.eq_ignore_ascii_case("expect") => said.expect(value),
-                10 if name.eq_ignore_ascii_case("connection") => said.connection(value),
-                14 if name.eq_ignore_ascii_case("content-length") => said.content_length(value)?,
-                17 if name.eq_ignore_ascii_case("transfer-encoding") => {
-                    said.transfer_encoding(value)?;
-                }
-                _ => {}
-            }
+    pub(super) fn framing(&self, target: &Target<'_>, version: Version) -> Result<Framing, Reject> {
+        if let Some(fault) = self.fault {
+            return Err(fault);
         }
         // RFC 9112 §3.2: HTTP/1.1 needs a Host, an absolute target too.
-        if !said.host && version == Version::Http11 {
+        if !self.host && version == Version::Http11 {
             return Err(Reject::Host);
         }
-        let body = match (said.codings, said.length) {
+        let body = match (self.codings, self.length) {
             // RFC 9112 §6.3.6 and §6.3.7: a length, or no body.
             (Codings::None, length) => length
                 .and_then(NonZeroU64::new)
@@ -84,7 +145,7 @@ impl Framing {
             (Codings::Chunked, None) => Body::Chunked,
         };
         // RFC 9112 §9.3: 1.1 persists unless told otherwise, 1.0 only when told.
-        let persist = match (version, said.close, said.keep_alive) {
+        let persist = match (version, self.close, self.keep_alive) {
             (_, true, _) | (Version::Http10, false, false) => Persist::PeerCloses,
             (Version::Http11, false, _) | (Version::Http10, false, true) => Persist::KeepAlive,
         };
@@ -92,7 +153,7 @@ impl Framing {
         // CONNECT has none.
         let counts =
             version == Version::Http11 && body != Body::None && target.form() != Form::Authority;
-        let expects_continue = match said.expectation {
+        let expects_continue = match self.expectation {
             Expectation::Other if counts => return Err(Reject::Expectation),
             Expectation::Continue => counts,
             Expectation::Other | Expectation::None => false,
@@ -103,51 +164,14 @@ impl Framing {
             expects_continue,
         })
     }
-}
 
-/// What the fields have said so far.
-#[derive(Default)]
-struct Said {
-    host: bool,
-    length: Option<u64>,
-    codings: Codings,
-    close: bool,
-    keep_alive: bool,
-    expectation: Expectation,
-}
-
-/// What the client expects before it sends its body.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum Expectation {
-    #[default]
-    None,
-    Continue,
-    /// Something that is not known, perhaps among others.
-    Other,
-}
-
-/// The transfer codings, in the order in which they were applied.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum Codings {
-    /// No such field.
-    #[default]
-    None,
-    /// The field names no coding.
-    Empty,
-    Chunked,
-    Other,
-    OtherThenChunked,
-}
-
-impl Said {
     /// RFC 9112 §3.2: at most one, and a valid one; the empty value is valid.
     #[inline]
-    fn host(&mut self, value: &[u8]) -> Result<(), Reject> {
-        if self.host || !is_authority(value) {
-            return Err(Reject::Host);
+    fn host(&mut self, value: &[u8]) {
+        if self.host || !self.known.is_authority(value) {
+            self.fail(Reject::Host);
         }
         self.host = true;
-        Ok(())
     }
 
     fn expect(&mut self, value: &[u8]) {
@@ -174,19 +198,19 @@ impl Said {
 
     /// RFC 9112 §6.3.5: one number. The same number said again is folded, be it in a list or in another field.
     #[inline]
-    fn content_length(&mut self, value: &[u8]) -> Result<(), Reject> {
+    fn content_length(&mut self, value: &[u8]) {
         for number in value.split(|byte| *byte == b',') {
-            let number = decimal(number.trim_ascii()).ok_or(Reject::ContentLength)?;
-            if self.length.is_some_and(|before| before != number) {
-                return Err(Reject::ContentLength);
+            match decimal(number.trim_ascii()) {
+                Some(number) if self.length.is_none_or(|before| before == number) => {
+                    self.length = Some(number);
+                }
+                Some(_) | None => return self.fail(Reject::ContentLength),
             }
-            self.length = Some(number);
         }
-        Ok(())
     }
 
     /// RFC 9112 §6.1: chunked once, and last, over all fields of this name.
-    fn transfer_encoding(&mut self, value: &[u8]) -> Result<(), Reject> {
+    fn transfer_encoding(&mut self, value: &[u8]) {
         if self.codings == Codings::None {
             self.codings = Codings::Empty;
         }
@@ -197,12 +221,21 @@ impl Said {
                 Codings::Other if chunked => Codings::OtherThenChunked,
                 Codings::None | Codings::Empty | Codings::Other => Codings::Other,
                 Codings::Chunked | Codings::OtherThenChunked => {
-                    return Err(Reject::TransferEncoding);
+                    return self.fail(Reject::TransferEncoding);
                 }
             };
         }
-        Ok(())
     }
+}
+
+/// Whether a token is this one, given in lower case, whatever its own case is. The bit that makes a letter small makes a
+/// letter or a hyphen of nothing else that tokens have.
+#[inline]
+fn is<const N: usize>(token: &[u8], lower: &[u8; N]) -> bool {
+    let Ok(token) = <&[u8; N]>::try_from(token) else {
+        return false;
+    };
+    token.map(|byte| byte | 0x20) == *lower
 }
 
 /// A number of 1 to 19 digits, the most that always fit.
@@ -220,6 +253,24 @@ fn decimal(digits: &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::is_token;
+
+    #[test]
+    fn names_are_compared_whatever_their_case() {
+        for byte in 0..=255u8 {
+            let token = [byte, b'-'];
+            if is_token(&token) {
+                for lower in [b"a-", b"z-", b"--"] {
+                    assert_eq!(
+                        is(&token, lower),
+                        token.eq_ignore_ascii_case(lower),
+                        "{byte:#x}"
+                    );
+                }
+            }
+        }
+        assert!(!is(b"host", b"hos") && !is(b"hos", b"host"));
+    }
 
     #[test]
     fn a_decimal_has_1_to_19_digits_and_nothing_else() {

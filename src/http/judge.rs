@@ -14,31 +14,17 @@ use super::target::{Octet, Target, octet};
 pub(super) enum Verdict {
     /// No fault so far, but no end either.
     Unfinished,
-    /// A whole head; the request line with its CRLF has `line_end` bytes.
-    Sound {
-        line_end: usize,
-    },
+    /// A whole head.
+    Sound,
     Fault(Reject),
-}
-
-/// The fault of a head that can't be taken: it is malformed, or else it is too large.
-#[cold]
-pub(super) fn fault(limits: &Limits, window: &[u8]) -> Reject {
-    match judge(limits, window) {
-        Verdict::Fault(reject) => reject,
-        Verdict::Unfinished | Verdict::Sound { .. } => Reject::HeadTooLarge,
-    }
 }
 
 /// Judges the bytes of one head. `window` ends at the limit of a head, at the latest.
 #[cold]
 pub(super) fn judge(limits: &Limits, window: &[u8]) -> Verdict {
     let mut bytes = Bytes { window, at: 0 };
-    match request_line(limits, &mut bytes).and_then(|()| {
-        let line_end = bytes.at;
-        fields(limits.fields(), &mut bytes).map(|()| line_end)
-    }) {
-        Ok(line_end) => Verdict::Sound { line_end },
+    match request_line(limits, &mut bytes).and_then(|()| fields(limits.fields(), &mut bytes)) {
+        Ok(()) => Verdict::Sound,
         Err(Stop::Fault(reject)) => Verdict::Fault(reject),
         Err(Stop::End) if window.len() >= limits.head_bytes_max => {
             Verdict::Fault(Reject::HeadTooLarge)

@@ -45,13 +45,14 @@
 //!
 //! # Where to look
 //!
-//! [`Conn`] in `conn` is the machine, and `stage` is where it can be; `request` reads heads, `framing` decides from
-//! their fields, `target` and `field` know their grammar; `judge` finds the fault in a bad head; `decode` and `encode`
-//! are bodies in and answers out.
+//! [`Conn`] in `conn` is the machine, and `stage` is where it can be; `request` reads heads, which `cut` takes
+//! apart; `framing` decides from their fields, `target` and `field` know their grammar; `judge` finds the fault in a bad
+//! head; `decode` and `encode` are bodies in and answers out.
 
 #![forbid(unsafe_code)]
 
 mod conn;
+mod cut;
 pub mod date;
 mod decode;
 pub mod encode;
@@ -77,6 +78,7 @@ pub use framing::{Body, Framing, Persist};
 pub use limits::Limits;
 pub use line::{FieldLine, FieldLines};
 pub use name::FieldName;
+pub(crate) use request::Places;
 pub use request::{Head, Slots, Version, reparse};
 pub use stage::{CloseReason, Content, Exchange, Reading, Stage, Writing};
 pub use status::reason;

@@ -1,19 +1,16 @@
 //! Request heads: from bytes to slices of those bytes.
 //!
-//! httparse cuts the head; what it takes more kindly than [RFC 9112] is checked here, without a second look at every
-//! byte. Whenever something is off, [`judge`](super::judge) goes through the head again and says what: so the verdict is
-//! one function of the bytes, and this file only has to be right about whether there is a fault.
-//!
-//! [RFC 9112]: https://www.rfc-editor.org/rfc/rfc9112
+//! What is sound is [cut](super::cut) and looked at once. Whenever something is off, [`judge`](super::judge) goes through the
+//! head again and says what: so the verdict is one function of the bytes.
 
-use core::mem::MaybeUninit;
-
+use super::conn::{Conn, Event};
+use super::cut::{self, Place, Uncut};
 use super::error::Reject;
 use super::field::{Fields, list};
-use super::framing::Framing;
+use super::framing::{Framing, Said};
 use super::judge::{self, Verdict};
 use super::limits::Limits;
-use super::target::Target;
+use super::target::{KnownAuthority, Target};
 
 /// How many fields there is room for.
 pub(super) const SLOTS: usize = 128;
@@ -21,24 +18,49 @@ pub(super) const SLOTS: usize = 128;
 /// A method of this length or longer is none.
 pub(super) const METHOD_BYTES: usize = 64;
 
-/// Room for one head: 4 KiB on the stack that nobody fills in advance. What is found out of the head stays here, and a
-/// [`Head`] looks at it: it is written once, however often a head is handed on.
+/// What is used again for the next head: 4 KiB for where its fields are, and an authority that need not be judged again.
+#[derive(Debug)]
+pub(crate) struct Places {
+    fields: [Place; SLOTS],
+    known: KnownAuthority,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Places {
+            fields: [Place::default(); SLOTS],
+            known: KnownAuthority::new(),
+        }
+    }
+}
+
+/// Room for one head. It is made once and used again for the next, and a head that was found is written into it once,
+/// however often it is handed on.
+#[derive(Debug)]
 pub struct Slots<'i> {
     facts: Option<Facts<'i>>,
-    fields: [MaybeUninit<httparse::Header<'i>>; SLOTS],
-    /// For HTTP/1.2 and later, whose request line httparse does not read. Nobody sends it, so it may allocate.
-    newer: Vec<httparse::Header<'i>>,
+    places: Box<Places>,
 }
 
 impl Slots<'_> {
-    /// Empty slots; costs nothing.
-    #[inline]
+    /// Empty slots. Allocates once.
     pub fn new() -> Self {
+        Slots::over(Box::default())
+    }
+
+    /// Empty slots over the room of others.
+    #[inline]
+    pub(crate) fn over(places: Box<Places>) -> Self {
         Slots {
             facts: None,
-            fields: [const { MaybeUninit::uninit() }; SLOTS],
-            newer: Vec::new(),
+            places,
         }
+    }
+
+    /// Their room.
+    #[inline]
+    pub(crate) fn into_places(self) -> Box<Places> {
+        self.places
     }
 }
 
@@ -61,7 +83,7 @@ pub enum Version {
 #[derive(Clone, Copy, Debug)]
 pub struct Head<'r> {
     facts: &'r Facts<'r>,
-    fields: Fields<'r>,
+    places: &'r [Place],
 }
 
 /// What a head says beside its fields.
@@ -108,26 +130,26 @@ impl<'r> Head<'r> {
     /// Whom the request is for, `host[:port]`: the authority of the target if it has one, else Host, else empty.
     pub fn host(&self) -> &'r str {
         self.facts.target.authority().unwrap_or_else(|| {
-            let host = self.fields.get("host").unwrap_or_default();
+            let host = self.fields().get("host").unwrap_or_default();
             core::str::from_utf8(host).unwrap_or_default()
         })
     }
 
     /// All fields.
     pub fn fields(&self) -> Fields<'r> {
-        self.fields
+        Fields::new(self.facts.bytes, self.places)
     }
 
     /// The value of the first field of this name, whatever the case of either.
     pub fn field(&self, name: &str) -> Option<&'r [u8]> {
-        self.fields.get(name)
+        self.fields().get(name)
     }
 
     /// Whether the client asks to go on with this protocol: it is named in `Upgrade`, and `Connection` names that field
     /// (RFC 9110 §7.8). Names are compared without regard to case.
     pub fn asks_for(&self, protocol: &str) -> bool {
         let names = |field, name: &str| {
-            let values = self.fields.get_all(field);
+            let values = self.fields().get_all(field);
             let mut names = values.flat_map(list);
             names.any(|it| it.eq_ignore_ascii_case(name.as_bytes()))
         };
@@ -159,106 +181,56 @@ pub(super) fn parse<'h, 'i: 'h>(
 ) -> Parsed<'h> {
     // What lies beyond the limit is not looked at, so that the verdict does not depend on how much of it is here.
     let window = &input[..input.len().min(limits.head_bytes_max)];
-    let Slots {
-        facts,
-        fields,
-        newer,
-    } = slots;
-    let mut request = httparse::Request::new(&mut []);
-    match request.parse_with_uninit_headers(window, &mut fields[..limits.fields()]) {
-        Ok(httparse::Status::Complete(used)) => {
-            if let (Some(method), Some(target), Some(minor)) =
-                (request.method, request.path, request.version)
-                && method.len() < METHOD_BYTES
-                && target.len() <= limits.target_bytes_max
-                && lines_end_in_crlf(window, used, request.headers)
-                && let Ok(target) = Target::parse(method, target)
-            {
-                let version = if minor == 0 {
-                    Version::Http10
-                } else {
-                    Version::Http11
-                };
-                let bytes = &window[..used];
-                return finish(facts, bytes, method, target, version, request.headers);
-            }
-            Parsed::Rejected(judge::fault(limits, window))
-        }
-        Ok(httparse::Status::Partial) if window.len() < limits.head_bytes_max => Parsed::Partial,
-        Ok(httparse::Status::Partial) => Parsed::Rejected(judge::fault(limits, window)),
-        Err(_) => parse_doubtful(limits, window, facts, newer),
+    match read(limits, window, slots) {
+        Ok(parsed) => parsed,
+        Err(Uncut::Unfinished) if window.len() < limits.head_bytes_max => Parsed::Partial,
+        Err(Uncut::Unfinished | Uncut::Doubtful) => parse_doubtful(limits, window),
     }
 }
 
-/// httparse guarantees an LF before each name and at the end: this looks at the byte before each LF.
+/// Reads a head with which nothing is wrong but, perhaps, what it says of its body.
 #[inline]
-fn lines_end_in_crlf(input: &[u8], used: usize, fields: &[httparse::Header<'_>]) -> bool {
-    let begin = input.as_ptr() as usize;
-    let end_of_head = used >= 4 && input[used - 2] == b'\r' && input[used - 4] == b'\r';
-    end_of_head
-        && fields.iter().all(|field| {
-            let at = field.name.as_ptr() as usize - begin;
-            at >= 2 && input[at - 2] == b'\r'
-        })
-}
-
-/// What httparse refuses: mostly a fault, but HTTP/1.2 is none.
-#[cold]
-fn parse_doubtful<'h, 'i: 'h>(
+fn read<'h, 'i: 'h>(
     limits: &Limits,
     window: &'i [u8],
-    facts: &'h mut Option<Facts<'i>>,
-    slots: &'h mut Vec<httparse::Header<'i>>,
-) -> Parsed<'h> {
-    let line_end = match judge::judge(limits, window) {
-        Verdict::Fault(reject) => return Parsed::Rejected(reject),
-        Verdict::Unfinished => return Parsed::Partial,
-        Verdict::Sound { line_end } => line_end,
-    };
-    slots.clear();
-    slots.resize(limits.fields(), httparse::EMPTY_HEADER);
-    let line = core::str::from_utf8(&window[..line_end]).unwrap_or_default();
-    let mut words = line.split(' ');
-    let (method, target) = (
-        words.next().unwrap_or_default(),
-        words.next().unwrap_or_default(),
-    );
-    match (
-        Target::parse(method, target),
-        httparse::parse_headers(&window[line_end..], slots),
-    ) {
-        (Ok(target), Ok(httparse::Status::Complete((used, fields)))) => {
-            let bytes = &window[..line_end + used];
-            finish(facts, bytes, method, target, Version::Http11, fields)
-        }
-        // The judge found nothing where httparse does: in doubt the request is refused.
-        (Err(reject), _) => Parsed::Rejected(reject),
-        (Ok(_), Ok(httparse::Status::Partial) | Err(_)) => Parsed::Rejected(Reject::FieldValue),
+    slots: &'h mut Slots<'i>,
+) -> Result<Parsed<'h>, Uncut> {
+    let line = cut::request_line(window)?;
+    if line.method.len() >= METHOD_BYTES || line.target.len() > limits.target_bytes_max {
+        return Err(Uncut::Doubtful);
     }
-}
-
-#[inline]
-fn finish<'h, 'i: 'h>(
-    facts: &'h mut Option<Facts<'i>>,
-    bytes: &'i [u8],
-    method: &'i str,
-    target: Target<'i>,
-    version: Version,
-    fields: &'h [httparse::Header<'i>],
-) -> Parsed<'h> {
-    let fields = Fields(fields);
-    match Framing::of(&target, version, fields) {
+    let target = Target::of(line.method, line.target, line.question);
+    let target = target.map_err(|_| Uncut::Doubtful)?;
+    let Places { fields, known } = &mut *slots.places;
+    let mut said = Said::nothing(known);
+    let places = &mut fields[..limits.fields()];
+    let (count, bytes) = cut::fields(window, line.bytes, places, |name, value| {
+        said.field(name, value);
+    })?;
+    Ok(match said.framing(&target, line.version) {
         Ok(framing) => Parsed::Complete(Head {
-            facts: facts.insert(Facts {
-                bytes,
-                method,
+            facts: slots.facts.insert(Facts {
+                bytes: &window[..bytes],
+                method: line.method,
                 target,
-                version,
+                version: line.version,
                 framing,
             }),
-            fields,
+            places: &fields[..count],
         }),
         Err(reject) => Parsed::Rejected(reject),
+    })
+}
+
+#[cold]
+fn parse_doubtful<'h>(limits: &Limits, window: &[u8]) -> Parsed<'h> {
+    match judge::judge(limits, window) {
+        Verdict::Fault(reject) => Parsed::Rejected(reject),
+        Verdict::Unfinished => Parsed::Partial,
+        Verdict::Sound => {
+            debug_assert!(false, "what is sound is cut");
+            Parsed::Rejected(Reject::FieldValue) // in doubt it is refused
+        }
     }
 }
 
@@ -270,9 +242,12 @@ pub fn reparse<'h, 'i: 'h>(
     head: &'i [u8],
     slots: &'h mut Slots<'i>,
 ) -> Option<Head<'h>> {
-    match parse(limits, head, slots) {
-        Parsed::Complete(parsed) if parsed.bytes().len() == head.len() => Some(parsed),
-        Parsed::Complete(_) | Parsed::Partial | Parsed::Rejected(_) => None,
+    match Conn::new().next(limits, head, slots) {
+        (_, Event::Request(parsed)) if parsed.bytes().len() == head.len() => Some(parsed),
+        (_, Event::Request(_) | Event::NeedInput | Event::Rejected(_)) => None,
+        (_, Event::Data(_) | Event::Trailer(_) | Event::End | Event::Paused | Event::Closed) => {
+            None
+        }
     }
 }
 

@@ -27,24 +27,33 @@ pub struct Target<'r> {
 
 impl<'r> Target<'r> {
     /// Judges the target of a request with this method: every octet, then the form.
-    #[inline]
     pub(super) fn parse(method: &str, raw: &'r str) -> Result<Target<'r>, Reject> {
         let question = check_octets(raw.as_bytes())?;
-        if raw.starts_with('/') && method != "CONNECT" {
-            let (path, query) = split(raw, question);
-            return Ok(Target {
-                raw,
-                form: Form::Origin,
-                authority: None,
-                path,
-                query,
-            });
-        }
-        Self::parse_rare(method, raw)
+        Self::of(method, raw, question)
     }
 
-    #[cold]
-    fn parse_rare(method: &str, raw: &'r str) -> Result<Target<'r>, Reject> {
+    /// Judges the form of a target whose octets are right, with its first `?` at `question`.
+    #[inline]
+    pub(super) fn of(
+        method: &str,
+        raw: &'r str,
+        question: Option<usize>,
+    ) -> Result<Target<'r>, Reject> {
+        let mut target = Target {
+            raw,
+            form: Form::Origin,
+            authority: None,
+            path: raw,
+            query: None,
+        };
+        if !raw.starts_with('/') || question.is_some() || method == "CONNECT" {
+            target = Self::of_rare(method, raw, question)?;
+        }
+        Ok(target)
+    }
+
+    #[inline(never)]
+    fn of_rare(method: &str, raw: &'r str, question: Option<usize>) -> Result<Target<'r>, Reject> {
         let with = |form, authority, path, query| {
             Ok(Target {
                 raw,
@@ -54,6 +63,10 @@ impl<'r> Target<'r> {
                 query,
             })
         };
+        if raw.starts_with('/') && method != "CONNECT" {
+            let (path, query) = split(raw, question);
+            return with(Form::Origin, None, path, query);
+        }
         if method == "CONNECT" {
             // RFC 9112 §3.2.3: host and port, nothing else; the port is not optional.
             let port = raw.rsplit_once(':').map_or("", |(_, port)| port);
@@ -131,21 +144,8 @@ fn split(raw: &str, question: Option<usize>) -> (&str, Option<&str>) {
     }
 }
 
-/// Looks at every octet once: where the first `?` is.
-#[inline]
-fn check_octets(raw: &[u8]) -> Result<Option<usize>, Reject> {
-    // Nearly always they are plain, so none is worth a branch.
-    let others = raw
-        .iter()
-        .fold(0, |others, byte| others | octet(*byte) as u8);
-    if others == Octet::Plain as u8 {
-        Ok(None)
-    } else {
-        check_each_octet(raw)
-    }
-}
-
-fn check_each_octet(raw: &[u8]) -> Result<Option<usize>, Reject> {
+/// Looks at every octet: where the first `?` is.
+pub(super) fn check_octets(raw: &[u8]) -> Result<Option<usize>, Reject> {
     let mut question = None;
     for (at, byte) in raw.iter().enumerate() {
         match octet(*byte) {
@@ -189,6 +189,7 @@ static OCTETS: [Octet; 256] = {
 };
 
 /// What the octet is in a target.
+#[inline]
 pub(super) fn octet(byte: u8) -> Octet {
     OCTETS[byte as usize]
 }
@@ -239,6 +240,39 @@ pub(super) fn is_authority(bytes: &[u8]) -> bool {
     name.iter()
         .fold(true, |all, byte| all & HOST[*byte as usize])
         || is_rare_authority(bytes)
+}
+
+/// The last authority that was valid: nearly all requests to a server name the same one.
+#[derive(Debug)]
+pub(super) struct KnownAuthority {
+    bytes: [u8; 63],
+    /// None of them at first: the empty one is valid.
+    length: u8,
+}
+
+impl KnownAuthority {
+    pub(super) const fn new() -> KnownAuthority {
+        KnownAuthority {
+            bytes: [0; 63],
+            length: 0,
+        }
+    }
+
+    /// As [`is_authority`].
+    #[inline]
+    pub(super) fn is_authority(&mut self, bytes: &[u8]) -> bool {
+        self.bytes[..usize::from(self.length)] == *bytes || self.meet(bytes)
+    }
+
+    #[inline(never)]
+    fn meet(&mut self, bytes: &[u8]) -> bool {
+        let valid = is_authority(bytes);
+        if valid && let Some(known) = self.bytes.get_mut(..bytes.len()) {
+            known.copy_from_slice(bytes);
+            self.length = bytes.len() as u8;
+        }
+        valid
+    }
 }
 
 fn is_rare_authority(bytes: &[u8]) -> bool {
@@ -375,6 +409,22 @@ mod tests {
         check("CONNECT", "a:", Err(Reject::TargetForm));
         check("CONNECT", "/", Err(Reject::TargetForm));
         check("GET", "a:80", Err(Reject::TargetForm));
+    }
+
+    #[test]
+    fn a_known_authority_changes_no_verdict() {
+        let long = "a".repeat(100);
+        let hosts = [
+            "", "a", "a:1", "a:1", "b c", "a:1", &long, "a:1", "a:", "a:1b", "", "a",
+        ];
+        let mut known = KnownAuthority::new();
+        for host in hosts {
+            assert_eq!(
+                known.is_authority(host.as_bytes()),
+                is_authority(host.as_bytes()),
+                "{host}"
+            );
+        }
     }
 
     #[test]

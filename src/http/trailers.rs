@@ -1,19 +1,21 @@
 //! Trailer sections: fields behind the content (RFC 9110 §6.5).
 
+use super::cut::{self, Place};
 use super::field::Fields;
 use super::request::SLOTS;
 
 /// Room for the fields of one trailer section: 4 KiB on the stack.
-pub struct TrailerSlots<'i>([httparse::Header<'i>; SLOTS]);
+#[derive(Debug)]
+pub struct TrailerSlots([Place; SLOTS]);
 
-impl TrailerSlots<'_> {
+impl TrailerSlots {
     /// Empty slots.
     pub fn new() -> Self {
-        TrailerSlots([httparse::EMPTY_HEADER; SLOTS])
+        TrailerSlots([Place::default(); SLOTS])
     }
 }
 
-impl Default for TrailerSlots<'_> {
+impl Default for TrailerSlots {
     fn default() -> Self {
         Self::new()
     }
@@ -21,23 +23,22 @@ impl Default for TrailerSlots<'_> {
 
 /// Reads a trailer section that the decoder has found sound, and leaves out what must not come in trailers: framing,
 /// routing, authentication, conditions, and what changes how the content is read (RFC 9110 §6.5.1).
-pub fn trailers<'h, 'i: 'h>(section: &'i [u8], slots: &'h mut TrailerSlots<'i>) -> Fields<'h> {
-    let count = match httparse::parse_headers(section, &mut slots.0) {
-        Ok(httparse::Status::Complete((_, fields))) => fields.len(),
-        Ok(httparse::Status::Partial) | Err(_) => 0,
-    };
+pub fn trailers<'h>(section: &'h [u8], slots: &'h mut TrailerSlots) -> Fields<'h> {
+    let count = cut::fields(section, 0, &mut slots.0, |_, _| {}).map_or(0, |(count, _)| count);
     let mut kept = 0;
     for at in 0..count {
-        if is_allowed(slots.0[at].name) {
-            slots.0[kept] = slots.0[at];
+        let place = slots.0[at];
+        if is_allowed(place.name(section)) {
+            slots.0[kept] = place;
             kept += 1;
         }
     }
-    Fields(&slots.0[..kept])
+    Fields::new(section, &slots.0[..kept])
 }
 
-pub(super) fn is_allowed(name: &str) -> bool {
-    !FORBIDDEN.iter().any(|it| it.eq_ignore_ascii_case(name))
+pub(super) fn is_allowed(name: &[u8]) -> bool {
+    let is = |it: &&str| it.as_bytes().eq_ignore_ascii_case(name);
+    !FORBIDDEN.iter().any(is)
 }
 
 const FORBIDDEN: [&str; 29] = [

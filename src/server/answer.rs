@@ -377,7 +377,8 @@ impl<T: Transport> Session<T> {
         self.held = Held::Nothing;
         let (head_bytes, rest) = bytes.split_at(head);
         let (body, section) = rest.split_at(body);
-        let (mut slots, mut trailer_slots) = (Slots::new(), None);
+        let mut slots = Slots::over(cx.shared.places.pop().unwrap_or_default());
+        let mut trailer_slots = None;
         let head = http::reparse(&cx.shared.limits.http, head_bytes, &mut slots);
         // Of a chunked body without trailers it is an empty line.
         let trailers = if section.len() <= 2 {
@@ -391,6 +392,7 @@ impl<T: Transport> Session<T> {
             debug_assert!(false, "a head that was sound is sound");
             self.conn.fail();
         }
+        cx.shared.places.push(slots.into_places());
         cx.shared.pool.give_back(bytes);
     }
 

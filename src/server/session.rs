@@ -416,10 +416,24 @@ impl<T: Transport> Session<T> {
     }
 
     /// Steps through `input` as far as it goes: how much of it was used. The rest is the caller's to keep.
+    #[inline]
     fn parse<H: Handler, O: Observer>(
         &mut self,
         cx: &mut Cx<'_, H, O>,
         input: &[u8],
+        budget: &mut Budget,
+    ) -> (usize, Parsed) {
+        let mut slots = Slots::over(cx.shared.places.pop().unwrap_or_default());
+        let parsed = self.parse_into(cx, &mut slots, input, budget);
+        cx.shared.places.push(slots.into_places());
+        parsed
+    }
+
+    fn parse_into<'i, H: Handler, O: Observer>(
+        &mut self,
+        cx: &mut Cx<'_, H, O>,
+        slots: &mut Slots<'i>,
+        input: &'i [u8],
         budget: &mut Budget,
     ) -> (usize, Parsed) {
         let mut at = 0;
@@ -437,13 +451,10 @@ impl<T: Transport> Session<T> {
             {
                 return (at, Parsed::Enough);
             }
-            let mut slots = Slots::new();
             if input[at..].starts_with(b"\r") {
                 cx.shared.moments.pass(2); // an empty line is not the request behind it
             }
-            let (used, event) = self
-                .conn
-                .next(&cx.shared.limits.http, &input[at..], &mut slots);
+            let (used, event) = self.conn.next(&cx.shared.limits.http, &input[at..], slots);
             at += used;
             let moment = cx.shared.moments.pass(used);
             match event {

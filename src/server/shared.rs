@@ -14,6 +14,7 @@ use super::moment::Moments;
 use super::preamble::{Preamble, Settings};
 use super::response::Outcome;
 use super::waker::Wakes;
+use crate::http::Places;
 use crate::reactor::Mailbox;
 use crate::sys::{CountingAllocator, Instant, signal};
 
@@ -37,6 +38,8 @@ pub(super) struct Shared {
     pub(super) local: Local,
     /// Where sessions receive.
     pub(super) input: Vec<u8>,
+    /// Room for heads that are read: one for whoever parses, and one for a head that is read again within.
+    pub(super) places: Vec<Box<Places>>,
     /// Where answers are encoded: empty between two sessions.
     pub(super) out: Vec<u8>,
     /// What the handler that runs at present has answered.
@@ -73,6 +76,7 @@ impl Shared {
             local: Local::new(mailbox.clone(), limits.mailbox_messages_max),
             mailbox,
             input: vec![0; INPUT_BYTES],
+            places: vec![Box::default(), Box::default()],
             out: Vec::with_capacity(OUT_BYTES),
             outcome: None,
             wakes: Wakes::default(),
