@@ -236,7 +236,7 @@ MUTATIONS = [
     ("a size has one digit too few", ENCODE,
      "(usize::BITS - data.len().leading_zeros()).div_ceil(4)", "(usize::BITS - data.len().leading_zeros()) / 4"),
     ("HEAD is answered with content", CONN,
-     "if encoder.is_some() && exchange.content == Content::Sent {", "if encoder.is_some() {"),
+     "(Some(_), Content::Sent, Some(content)) =>", "(Some(_), _, Some(content)) =>"),
     ("a body is never all there", DECODE,
      "                *left -= data.len() as u64;\n                let piece", "                let piece"),
     ("a chunk's size forgets its first digits", DECODE, "size: size << 4 | u64::from(digit),", "size: (size << 4 | u64::from(digit)) & 0xff,"),

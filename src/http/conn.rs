@@ -434,18 +434,7 @@ impl Conn {
         status: u16,
         length: Length,
     ) -> Content {
-        let (exchange, encoder) = self.encode(limits, out, status, length);
-        match (encoder, exchange.content) {
-            (None | Some(Encoder::Length(0)), _) | (_, Content::Omitted) => {
-                exchange.writing = Writing::Done;
-                self.settle(limits);
-                Content::Omitted
-            }
-            (Some(encoder), Content::Sent) => {
-                exchange.writing = Writing::Body(encoder);
-                Content::Sent
-            }
-        }
+        self.encode(limits, out, status, length, None)
     }
 
     /// Ends the answer whose content is here whole: appends the framing fields, the blank line, and the content if it is
@@ -462,16 +451,11 @@ impl Conn {
         content: &[u8],
     ) {
         let length = Length::Known(content.len() as u64);
-        let (exchange, encoder) = self.encode(limits, out, status, length);
-        if encoder.is_some() && exchange.content == Content::Sent {
-            out.extend_from_slice(content);
-        }
-        exchange.writing = Writing::Done;
-        self.settle(limits);
+        self.encode(limits, out, status, length, Some(content));
     }
 
-    /// Decides how the end of the content is marked, if this status can have any, and what becomes of the connection; and
-    /// says both.
+    /// Decides how the end of the content is marked, if this status can have any, and what becomes of the connection; says
+    /// both; and goes on with the content if it is here whole. Says whether more is to follow.
     #[inline(never)] // a phase
     fn encode(
         &mut self,
@@ -479,7 +463,8 @@ impl Conn {
         out: &mut Vec<u8>,
         status: u16,
         length: Length,
-    ) -> (&mut Exchange, Option<Encoder>) {
+        whole: Option<&[u8]>,
+    ) -> Content {
         let Stage::Exchange(exchange) = &mut self.stage else {
             panic!("an answer without a request");
         };
@@ -516,7 +501,17 @@ impl Conn {
         };
         let encoder = (!bodiless).then_some(encoder);
         encode::end_of_head(out, encoder, connection);
-        (exchange, encoder)
+        match (encoder, exchange.content, whole) {
+            (Some(_), Content::Sent, Some(content)) => out.extend_from_slice(content),
+            (None | Some(Encoder::Length(0)), _, _) | (_, Content::Omitted, _) => {}
+            (Some(encoder), Content::Sent, None) => {
+                exchange.writing = Writing::Body(encoder);
+                return Content::Sent;
+            }
+        }
+        exchange.writing = Writing::Done;
+        self.settle(limits);
+        Content::Omitted
     }
 
     /// Whether the protocol can change now: a request without a body, or with one that has come, waits for its answer.

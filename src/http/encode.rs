@@ -141,15 +141,7 @@ pub(super) enum Connection {
 pub(super) fn end_of_head(out: &mut Vec<u8>, encoder: Option<Encoder>, connection: Connection) {
     match encoder {
         Some(Encoder::Length(length)) if connection == Connection::Unsaid => {
-            // What nearly every answer ends its head with: one append.
-            const NAME: &[u8; 16] = b"Content-Length: ";
-            const END: &[u8; 4] = b"\r\n\r\n";
-            let mut line = [0; NAME.len() + DIGITS + END.len()];
-            let (number, end) = line.split_at_mut(NAME.len() + DIGITS);
-            let begin = digits(number, length) - NAME.len();
-            number[begin..begin + NAME.len()].copy_from_slice(NAME);
-            end.copy_from_slice(END);
-            return out.extend_from_slice(&line[begin..]);
+            return content_length(out, length);
         }
         Some(Encoder::Length(length)) => {
             out.extend_from_slice(b"Content-Length: ");
@@ -167,28 +159,52 @@ pub(super) fn end_of_head(out: &mut Vec<u8>, encoder: Option<Encoder>, connectio
     });
 }
 
+/// Appends what nearly every answer ends its head with: Content-Length and the blank line. So much room is copied each time
+/// that its size is a constant, and the copy is no call; what is too much is taken back.
+#[inline]
+fn content_length(out: &mut Vec<u8>, length: u64) {
+    const NAME: &[u8; 16] = b"Content-Length: ";
+    const END: &[u8; 4] = b"\r\n\r\n";
+    let mut line = [0; NAME.len() + DIGITS + END.len()];
+    line[..NAME.len()].copy_from_slice(NAME);
+    let digits = count_digits(length);
+    let (number, rest) = line[NAME.len()..].split_at_mut(digits);
+    digits_into(number, length);
+    rest[..END.len()].copy_from_slice(END);
+    let begin = out.len();
+    out.extend_from_slice(&line);
+    out.truncate(begin + NAME.len() + digits + END.len());
+}
+
 /// Appends a number in decimal digits.
 #[inline]
 pub fn decimal(out: &mut Vec<u8>, number: u64) {
     let mut into = [0; DIGITS];
-    let begin = digits(&mut into, number);
-    out.extend_from_slice(&into[begin..]);
+    let into = &mut into[..count_digits(number)];
+    digits_into(into, number);
+    out.extend_from_slice(into);
 }
 
 /// The most digits of a number of 64 bits.
 const DIGITS: usize = 20;
 
-/// Writes a number to the end of a slice that has room for it. Where it begins.
+/// Counted from one on, for most lengths are short.
 #[inline]
-fn digits(into: &mut [u8], mut number: u64) -> usize {
-    let mut at = into.len();
-    loop {
-        at -= 1;
-        into[at] = b'0' + (number % 10) as u8;
+fn count_digits(number: u64) -> usize {
+    let (mut digits, mut bound) = (1, 10);
+    while number >= bound && digits < DIGITS {
+        digits += 1;
+        bound = bound.saturating_mul(10);
+    }
+    digits
+}
+
+/// Writes a number into as many bytes as it has digits.
+#[inline]
+fn digits_into(into: &mut [u8], mut number: u64) {
+    for digit in into.iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
         number /= 10;
-        if number == 0 {
-            return at;
-        }
     }
 }
 
