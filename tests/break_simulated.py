@@ -154,7 +154,7 @@ MUTATIONS = [
      "                    self.patience.set(until);\n", "                    let _ = until;\n"),
     ("an answer that is put off again has more time", ANSWER,
      "        cx.shared.added.begin(deferred.added.take());\n",
-     "        cx.shared.added.begin(deferred.added.take());\n        cx.shared.added.answer_by = None;\n"),
+     "        cx.shared.added.begin(deferred.added.take());\n        cx.shared.added.set_answer_by(crate::sys::Instant::NEVER);\n"),
     ("a continuation outlives its request", ANSWER,
      "        self.forget_deferred(cx.shared);\n        self.give_up_sink",
      "        std::mem::forget(self.awaits.take_deferred());\n        self.give_up_sink"),

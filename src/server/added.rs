@@ -20,8 +20,10 @@ pub(super) struct Added {
     /// How much of a body is buffered where its handler does not say.
     body_bytes_max: Option<usize>,
     /// When an answer that is put off, or that a sink gives, comes too late.
-    pub(super) answer_by: Option<Instant>,
+    answer_by: Option<Instant>,
     hooks: Vec<Hook>,
+    /// Whether anything of this was said since it was cleared.
+    said: bool,
 }
 
 struct Hook {
@@ -53,8 +55,24 @@ impl Added {
         }
     }
 
+    /// Nothing was said. Nearly always nothing was.
     #[inline]
     pub(super) fn clear(&mut self) {
+        if self.said {
+            self.clear_all();
+        }
+    }
+
+    /// To say something.
+    #[inline]
+    fn say(&mut self) -> &mut Added {
+        self.said = true;
+        self
+    }
+
+    #[inline(never)]
+    fn clear_all(&mut self) {
+        self.said = false;
         self.drop_fields();
         self.body_bytes_max = None;
         self.answer_by = None;
@@ -67,6 +85,16 @@ impl Added {
         self.fields.clear();
         self.defaults.clear();
         self.fault = None;
+    }
+
+    /// By when the answer has to be there, if somebody has said so.
+    pub(super) fn answer_by(&self) -> Option<Instant> {
+        self.answer_by
+    }
+
+    /// It has to be there by then. The last word counts.
+    pub(super) fn set_answer_by(&mut self, at: Instant) {
+        self.say().answer_by = Some(at);
     }
 
     /// Whether one of its fields can't be sent.
@@ -83,6 +111,7 @@ impl Added {
             body_bytes_max: _, // the body is here, or nobody wants it
             answer_by,
             hooks,
+            said: _, // it may have been taken back
         } = self;
         let is_nothing = fields.is_empty() && defaults.is_empty() && hooks.is_empty();
         if is_nothing && fault.is_none() && answer_by.is_none() {
@@ -121,6 +150,11 @@ impl Added {
     /// Tells whoever wants to know, the last that asked first. Whether one of them panicked.
     #[inline]
     pub(super) fn tell(&mut self, status: u16, content_bytes: Option<u64>, now: Instant) -> bool {
+        !self.hooks.is_empty() && self.tell_all(status, content_bytes, now)
+    }
+
+    #[inline(never)]
+    fn tell_all(&mut self, status: u16, content_bytes: Option<u64>, now: Instant) -> bool {
         let mut panicked = false;
         while let Some(Hook { since, call }) = self.hooks.pop() {
             let answered = Answered {
@@ -149,7 +183,7 @@ impl ResponseWriter<'_> {
     /// [`HeadWriter::field`](super::HeadWriter::field) does.
     #[must_use]
     pub fn with_field(self, name: FieldName<'_>, value: impl AsRef<[u8]>) -> Self {
-        let added = &mut self.shared.added;
+        let added = self.shared.added.say();
         if let Err(fault) = encode::field(&mut added.fields, name, value.as_ref()) {
             added.fault = added.fault.or(Some(fault));
         }
@@ -159,7 +193,7 @@ impl ResponseWriter<'_> {
     /// Adds a field that was checked when the program was compiled.
     #[must_use]
     pub fn with_line(self, line: FieldLine) -> Self {
-        let fields = &mut self.shared.added.fields;
+        let fields = &mut self.shared.added.say().fields;
         fields.extend_from_slice(line.as_str().as_bytes());
         self
     }
@@ -167,7 +201,7 @@ impl ResponseWriter<'_> {
     /// Adds a field unless the answer has one of this name itself.
     #[must_use]
     pub fn with_default(self, name: FieldName<'_>, value: impl AsRef<[u8]>) -> Self {
-        let added = &mut self.shared.added;
+        let added = self.shared.added.say();
         if let Err(fault) = encode::field(&mut added.defaults, name, value.as_ref()) {
             added.fault = added.fault.or(Some(fault));
         }
@@ -177,7 +211,7 @@ impl ResponseWriter<'_> {
     /// Adds fields that were encoded before, each unless the answer has one of its name itself.
     #[must_use]
     pub fn with_default_lines(self, lines: &FieldLines) -> Self {
-        let defaults = &mut self.shared.added.defaults;
+        let defaults = &mut self.shared.added.say().defaults;
         defaults.extend_from_slice(lines.as_bytes());
         self
     }
@@ -186,7 +220,7 @@ impl ResponseWriter<'_> {
     /// [`intake`](super::Handler::intake). The last word counts.
     #[must_use]
     pub fn with_body_max(self, bytes: usize) -> Self {
-        self.shared.added.body_bytes_max = Some(bytes);
+        self.shared.added.say().body_bytes_max = Some(bytes);
         self
     }
 
@@ -202,7 +236,7 @@ impl ResponseWriter<'_> {
     pub fn on_answered(self, hook: impl FnOnce(&Answered) + 'static) -> Self {
         let since = self.shared.now;
         let call = Contained::new(Box::new(hook) as Call);
-        self.shared.added.hooks.push(Hook { since, call });
+        self.shared.added.say().hooks.push(Hook { since, call });
         self
     }
 }

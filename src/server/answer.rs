@@ -184,6 +184,14 @@ impl<T: Transport> Session<T> {
         let writer = self.writer(cx.shared, cx.token);
         let handler = &mut *cx.handler;
         let answered = contain(move || answer(handler, writer));
+        if let (Some(Some(_)), Some(outcome)) = (&answered, &cx.shared.outcome)
+            && let Kind::Whole = outcome.kind
+        {
+            // Nearly always. The others are larger, and moved about.
+            let (status, content_bytes) = (outcome.status, outcome.content_bytes);
+            cx.shared.outcome = None;
+            return self.observe(cx, status, content_bytes, None);
+        }
         match (answered, cx.shared.outcome.take()) {
             (Some(Some(_)), Some(outcome)) => self.take(cx, begin, outcome),
             // An answer that was begun and dropped is none.
@@ -196,7 +204,7 @@ impl<T: Transport> Session<T> {
     }
 
     /// Takes a handler's answer: the one place where its kinds part.
-    #[inline]
+    #[inline(never)]
     fn take<H: Handler, O: Observer>(
         &mut self,
         cx: &mut Cx<'_, H, O>,
@@ -278,6 +286,7 @@ impl<T: Transport> Session<T> {
         } else {
             res.text(content)
         };
+        cx.shared.outcome = None;
         self.observe(cx, 500, Some(content.len() as u64), None);
     }
 
@@ -294,6 +303,7 @@ impl<T: Transport> Session<T> {
         let res = self.writer(cx.shared, cx.token);
         let reason = [reject.reason(), "\n"].concat();
         let _answered = res.status(reject.status()).text(reason);
+        cx.shared.outcome = None;
         self.observe(cx, reject.status(), None, Some(reject));
     }
 
@@ -302,7 +312,7 @@ impl<T: Transport> Session<T> {
         ResponseWriter::new(
             &mut self.conn,
             &mut self.states,
-            self.peer,
+            &self.peer,
             shared,
             connection,
         )
@@ -366,6 +376,7 @@ impl<T: Transport> Session<T> {
     }
 
     /// A body that was held is whole: its head is read again, and the handler sees both.
+    #[inline(never)]
     pub(super) fn answer_held<H: Handler, O: Observer>(&mut self, cx: &mut Cx<'_, H, O>) {
         let Held::Body {
             bytes, head, body, ..

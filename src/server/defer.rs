@@ -95,7 +95,7 @@ impl Deferred {
 
     /// When it is too late. `None`: when [`Limits::handler_time`](super::Limits::handler_time) says.
     pub(super) fn answer_by(&self) -> Option<Instant> {
-        self.added.as_ref()?.answer_by
+        self.added.as_ref()?.answer_by()
     }
 
     /// The next moment that is of interest, if the limits do not say it.

@@ -67,7 +67,7 @@ impl Inflow {
     /// Until when one without room is waited for, if the limits do not say it.
     pub(super) fn stalled_until(&self) -> Option<Instant> {
         let added = self.added.as_ref().filter(|_| self.stalled)?;
-        added.answer_by
+        added.answer_by()
     }
 
     /// Whether it keeps no more than it may.

@@ -97,21 +97,22 @@ pub struct ResponseWriter<'a> {
     states: &'a mut States,
     pub(super) shared: &'a mut Shared,
     connection: Token,
-    peer: PeerAddress,
+    peer: &'a PeerAddress,
     moment: Moment,
     /// Of an interim answer.
     pub(super) fault: Option<FieldError>,
 }
 
 impl<'a> ResponseWriter<'a> {
+    #[inline]
     pub(super) fn new(
         conn: &'a mut Conn,
         states: &'a mut States,
-        peer: PeerAddress,
+        peer: &'a PeerAddress,
         shared: &'a mut Shared,
         connection: Token,
     ) -> Self {
-        shared.outcome = None;
+        debug_assert!(shared.outcome.is_none(), "it was taken");
         shared.wakes = Wakes::default();
         let moment = shared.moments.of_request();
         ResponseWriter {
@@ -184,7 +185,7 @@ impl<'a> ResponseWriter<'a> {
     /// ```
     #[must_use]
     pub fn deadline(self, time: Duration) -> Self {
-        self.shared.added.answer_by = Some(self.shared.now + time);
+        self.shared.added.set_answer_by(self.shared.now + time);
         self
     }
 
@@ -240,7 +241,9 @@ impl<'a> ResponseWriter<'a> {
         let (completer, mut deferred) = self.put_off();
         let now = self.shared.now;
         let latest = now + self.shared.limits.handler_time;
-        self.shared.added.answer_by.get_or_insert(latest);
+        if self.shared.added.answer_by().is_none() {
+            self.shared.added.set_answer_by(latest);
+        }
         deferred.continuation = Some(Contained::new(defer::continuation(continuation)));
         deferred.begin_by = Some(BeginBy {
             at: now + queue_time,
@@ -306,7 +309,7 @@ impl<'a> ResponseWriter<'a> {
 
     /// Where the connection comes from: what [`Request::peer`](super::Request::peer) says, for who has no request.
     pub fn peer(&self) -> PeerAddress {
-        self.peer
+        *self.peer
     }
 
     /// A moment by which the first byte of the request had come: for handlers that answer with what they remember.
