@@ -203,7 +203,7 @@ MUTATIONS = [
     ("a next request does not move the idle deadline", PATIENCE,
      "let begins = waiting != self.waiting || exchange != self.exchange;", "let begins = waiting != self.waiting;"),
     ("a body earns no time", PATIENCE,
-     "            self.extend(u64::from(self.progress), &limits.progress, now);\n", ""),
+     "            self.extend(self.progress, &limits.progress, now);\n", ""),
     ("what a reader has taken earns no time", PATIENCE,
      "        self.extend(bytes, &limits.progress, now);\n        self.until > now", "        let _ = (bytes, limits);\n        self.until > now"),
     ("a reader that takes nothing is waited for", CLOSING,

@@ -37,7 +37,7 @@ pub(super) struct Patience {
     /// Which exchange of the connection it is about.
     exchange: u32,
     /// Bytes of progress that have not moved the deadline yet.
-    progress: u32,
+    progress: u64,
 }
 
 impl Patience {
@@ -64,9 +64,7 @@ impl Patience {
     /// The connection has moved so many bytes.
     #[inline]
     pub(super) fn moved(&mut self, bytes: usize) {
-        self.progress = self
-            .progress
-            .saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX));
+        self.progress = self.progress.saturating_add(bytes as u64);
     }
 
     /// The connection goes back to the loop to wait: whether it waits for something new.
@@ -92,7 +90,7 @@ impl Patience {
                     Waiting::Linger => limits.linger.silence,
                 };
         } else if waiting == Waiting::Body {
-            self.extend(u64::from(self.progress), &limits.progress, now);
+            self.extend(self.progress, &limits.progress, now);
         } else if waiting == Waiting::Linger && self.progress > 0 {
             self.until = now + limits.linger.silence;
         }
@@ -116,7 +114,7 @@ impl Patience {
 
     /// Bytes sent since this was last asked.
     pub(super) fn take_progress(&mut self) -> u64 {
-        u64::from(std::mem::take(&mut self.progress))
+        std::mem::take(&mut self.progress)
     }
 
     /// It is waited for until this moment, whatever the limits say.

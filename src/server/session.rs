@@ -262,7 +262,7 @@ impl<T: Transport> Session<T> {
                 }
                 return Ok(Next::Wait);
             }
-            if self.waiting().is_none() {
+            if matches!(self.conn.stage(), Stage::Exchange(_)) && self.waiting().is_none() {
                 debug_assert!(false, "an answer is owed, and nobody would give it");
                 return Err(self.break_off(CloseReason::Failed));
             }
@@ -438,6 +438,10 @@ impl<T: Transport> Session<T> {
     ) -> (usize, Parsed) {
         let mut at = 0;
         loop {
+            // After the last request of a batch.
+            if at == input.len() && matches!(self.conn.stage(), Stage::Head { .. }) {
+                return (at, Parsed::NeedInput);
+            }
             let stands_in_the_way = match self.awaits.inflow() {
                 None => !self.awaits.is_nobody() || !matches!(self.pending, Pending::Nothing),
                 Some(inflow) => inflow.is_stalled(),

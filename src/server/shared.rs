@@ -37,7 +37,7 @@ pub(super) struct Shared {
     /// What the program has on the loop.
     pub(super) local: Local,
     /// Where sessions receive.
-    pub(super) input: Vec<u8>,
+    pub(super) input: Box<[u8]>,
     /// Room for heads that are read: one for whoever parses, and one for a head that is read again within.
     pub(super) places: Vec<Box<Places>>,
     /// Where answers are encoded: empty between two sessions.
@@ -75,7 +75,7 @@ impl Shared {
             preamble: Preamble::new(settings),
             local: Local::new(mailbox.clone(), limits.mailbox_messages_max),
             mailbox,
-            input: vec![0; INPUT_BYTES],
+            input: vec![0; INPUT_BYTES].into_boxed_slice(),
             places: vec![Box::default(), Box::default()],
             out: Vec::with_capacity(OUT_BYTES),
             outcome: None,
