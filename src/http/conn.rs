@@ -6,6 +6,7 @@ use super::error::Reject;
 use super::framing::{Body, Persist};
 use super::judge::{self, Verdict};
 use super::limits::Limits;
+use super::name::FieldName;
 use super::request::{self, Head, METHOD_BYTES, Parsed, Slots, Version};
 use super::stage::{BETWEEN, CloseReason, Content, Exchange, Reading, Stage, Writing};
 use super::status;
@@ -589,7 +590,12 @@ impl Conn {
 
     /// Ends content of unknown length; trailers are sent where there are chunks. Does nothing when nothing is owed.
     /// Content that is shorter than was promised can't be ended: the connection fails.
-    pub fn end_body(&mut self, limits: &Limits, out: &mut Vec<u8>, trailers: &[(&str, &[u8])]) {
+    pub fn end_body(
+        &mut self,
+        limits: &Limits,
+        out: &mut Vec<u8>,
+        trailers: &[(FieldName<'_>, &[u8])],
+    ) {
         let Stage::Exchange(exchange) = &mut self.stage else {
             return;
         };

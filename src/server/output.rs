@@ -13,7 +13,7 @@ use super::shared::Shared;
 use super::stream::{BodyWriter, Duplex, Pull, ReadAhead, Source, owed};
 use super::transport::Transport;
 use super::waker::Wakes;
-use crate::http::{Conn, Limits};
+use crate::http::{Conn, FieldName, Limits};
 use crate::sys::socket::More;
 use crate::sys::{Fd, file};
 
@@ -267,9 +267,10 @@ fn pull(
         (Pull::More, false) if shared.out.len() > before => Ok(Step::Encoded),
         (Pull::Wait, false) => Ok(Step::Waits),
         (Pull::End, false) => {
+            // Their names were checked when they were added.
             let trailers: Vec<_> = trailers
                 .iter()
-                .map(|(name, value)| (name.as_str(), value.as_bytes()))
+                .map(|(name, value)| (FieldName::new(name), value.as_bytes()))
                 .collect();
             conn.end_body(limits, &mut shared.out, &trailers);
             Ok(Step::Encoded)

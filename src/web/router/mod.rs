@@ -17,6 +17,7 @@ use pattern::{Pattern, WILDCARDS};
 use tree::{Asked, Tree, Values};
 
 use super::middleware::{Middleware, Next, Stage};
+use crate::field_name;
 use crate::server::{Handler, Intake, Reply, Request, ResponseWriter, RouteMatch};
 use crate::sys::probes;
 
@@ -336,14 +337,14 @@ impl Handler for Instead {
                     None => ("", ""),
                 };
                 res.status(308)
-                    .field_fmt("Location", format_args!("{path}{mark}{query}"))
+                    .field_fmt(field_name!("Location"), format_args!("{path}{mark}{query}"))
                     .empty()
             }
             Instead::Methods(allowed) if req.method() == "OPTIONS" => {
-                res.status(204).field("Allow", allowed).empty()
+                res.status(204).field(field_name!("Allow"), allowed).empty()
             }
             Instead::Methods(allowed) => {
-                let head = res.status(405).field("Allow", allowed);
+                let head = res.status(405).field(field_name!("Allow"), allowed);
                 head.text("method not allowed\n")
             }
             Instead::Nothing => res.no_route(req.method()),
