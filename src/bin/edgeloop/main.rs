@@ -9,8 +9,9 @@
 //! Whenever the status is not 0 there is exactly one line on stderr that says why and what to do. It begins with
 //! `edgeloop: `.
 //!
-//! `settings` is the table of what can be set, `serve` serves, `complain` writes to stderr.
+//! `arguments` reads what a command is told, by a table such as that in `settings`; `serve` serves, `complain` writes to stderr.
 
+mod arguments;
 mod complain;
 mod serve;
 mod settings;
@@ -20,7 +21,8 @@ use std::process::ExitCode;
 
 use edgeloop::Signals;
 
-use settings::{Asked, see_help};
+use arguments::{Asked, see_help};
+use settings::SERVE;
 
 const USAGE: &str = "\
 An HTTP/1.1 server for Linux: one thread, one edge-triggered epoll loop.
@@ -61,8 +63,8 @@ fn run(signals: io::Result<Signals>) -> Result<(), Failure> {
     let mut words = lexopt::Parser::from_env();
     let unknown = match words.next().map_err(|error| see_help(&error, ""))? {
         Some(lexopt::Arg::Value(command)) if command == "serve" => {
-            return match settings::parse(&mut words)? {
-                Asked::Help => print(&settings::help()),
+            return match SERVE.parse(&mut words)? {
+                Asked::Help => print(&SERVE.help()),
                 Asked::Run(settings) => {
                     let signals = signals.map_err(|error| {
                         Failure::Running(format!("cannot take over the signals: {error}"))
