@@ -50,8 +50,8 @@ impl Reader {
         let mut at = 0;
         while at < input.len() {
             let (used, answer) = match &mut self.state {
-                State::Head(held) => {
-                    let (used, head) = head(held, &input[at..], self.to_head)?;
+                State::Head(partial) => {
+                    let (used, head) = head(partial, &input[at..], self.to_head)?;
                     let answer = head.and_then(|head| self.begin(head));
                     (used, answer)
                 }
@@ -68,7 +68,7 @@ impl Reader {
     /// The server has finished sending: the answer that ends with that, if one has begun.
     pub(crate) fn end(&mut self) -> Result<Option<Answer>, Wrong> {
         match &self.state {
-            State::Head(held) if held.is_empty() => Ok(None),
+            State::Head(partial) if partial.is_empty() => Ok(None),
             State::Head(_) => Err("the connection ended within a head"),
             State::Body(Decoder::UntilClose, answer) => Ok(Some(*answer)),
             State::Body(Decoder::Length(_) | Decoder::Chunked(_), _) => {
@@ -113,45 +113,47 @@ impl Reader {
 }
 
 /// A head that is whole.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Head {
     Interim,
     Final(Answer, Decoder),
 }
 
-/// Reads a head, of which the beginning is `held`: how much of `input` was used.
-fn head(held: &mut Vec<u8>, input: &[u8], to_head: bool) -> Result<(usize, Option<Head>), Wrong> {
-    if held.is_empty() {
-        return match parse(input, to_head)? {
-            Some((length, head)) => Ok((length, Some(head))),
-            None => {
-                held.extend_from_slice(input);
-                fits(held).map(|()| (input.len(), None))
-            }
-        };
+/// Reads a head, of which the beginning is `partial`: how much of `input` was used.
+fn head(
+    partial: &mut Vec<u8>,
+    input: &[u8],
+    to_head: bool,
+) -> Result<(usize, Option<Head>), Wrong> {
+    if partial.is_empty() {
+        if let Some((length, head)) = parse(input, to_head)? {
+            return Ok((length, Some(head)));
+        }
+        partial.extend_from_slice(input);
+        return fits(partial).map(|()| (input.len(), None));
     }
-    let before = held.len();
-    let Some(used) = end_of_head(held, input) else {
-        held.extend_from_slice(input);
-        return fits(held).map(|()| (input.len(), None));
+    let before = partial.len();
+    let Some(used) = end_of_head(partial, input) else {
+        partial.extend_from_slice(input);
+        return fits(partial).map(|()| (input.len(), None));
     };
-    held.extend_from_slice(&input[..used]);
-    fits(held)?;
-    let (length, head) = parse(held, to_head)?.ok_or("its head is none")?;
-    held.clear();
+    partial.extend_from_slice(&input[..used]);
+    fits(partial)?;
+    let (length, head) = parse(partial, to_head)?.ok_or("its head is none")?;
+    partial.clear();
     Ok((length - before, Some(head)))
 }
 
-fn fits(held: &[u8]) -> Result<(), Wrong> {
-    if held.len() > HEAD_BYTES_MAX {
+fn fits(partial: &[u8]) -> Result<(), Wrong> {
+    if partial.len() > HEAD_BYTES_MAX {
         return Err("its head is longer than 64 KiB");
     }
     Ok(())
 }
 
-/// How many bytes of `input` belong to the head that `held` begins, if its blank line is among them, with CR or without.
-fn end_of_head(held: &[u8], input: &[u8]) -> Option<usize> {
-    let mut last = match held {
+/// How many bytes of `input` belong to the head that `partial` begins, if its blank line is among them, with CR or without.
+fn end_of_head(partial: &[u8], input: &[u8]) -> Option<usize> {
+    let mut last = match partial {
         [.., before, last] => [*before, *last],
         [last] => [0, *last],
         [] => [0, 0],

@@ -44,13 +44,12 @@ impl Book {
     /// The next request that may begin by now. Those whose time has passed before they could be sent are faults.
     pub(crate) fn take(&mut self, now: Instant) -> Option<Begun> {
         loop {
-            let begun = match self.again.pop_front() {
-                Some(begun) => begun,
-                None => {
-                    let begun = self.schedule.take(now)?;
-                    self.under_way += u64::from(begun.counts);
-                    begun
-                }
+            let begun = if let Some(begun) = self.again.pop_front() {
+                begun
+            } else {
+                let begun = self.schedule.take(now)?;
+                self.under_way += u64::from(begun.counts);
+                begun
             };
             if now < self.deadline(begun) {
                 return Some(begun);
@@ -95,8 +94,9 @@ impl Book {
         self.schedule.warm() <= now && now < end
     }
 
-    /// Whether all requests that count have begun and ended.
+    /// Whether the time is over in which requests begin, and all that count have ended.
     pub(crate) fn is_over(&self, now: Instant) -> bool {
-        self.under_way == 0 && self.schedule.next(now).is_none()
+        let is_past = self.schedule.end().is_none_or(|end| end <= now);
+        is_past && self.under_way == 0 && self.schedule.next(now).is_none()
     }
 }

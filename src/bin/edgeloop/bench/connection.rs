@@ -38,7 +38,7 @@ enum Phase {
 }
 
 /// How a connection goes on.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Went {
     /// It waits for an event.
     On,

@@ -11,7 +11,7 @@ use edgeloop::sys::{Instant, Interest, Ready};
 use super::book::Book;
 use super::busy::Busy;
 use super::connection::{Connection, Ways, Went};
-use super::progress::Progress;
+use super::progress::{self, Progress};
 use super::schedule::Pace;
 use super::slow::{self, SlowReader, Slowness};
 use super::tally::Fault;
@@ -104,8 +104,8 @@ impl Load {
                 std::thread::yield_now();
             }
         }
-        if let Some(progress) = &mut self.progress {
-            progress.clear();
+        if self.progress.is_some() {
+            progress::clear();
         }
         Ok(())
     }

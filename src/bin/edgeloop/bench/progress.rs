@@ -6,6 +6,7 @@ use std::time::Duration;
 use edgeloop::sys::Instant;
 
 use super::book::Book;
+use super::report::float;
 
 /// The line, as long as somebody looks at it.
 #[derive(Debug)]
@@ -35,17 +36,17 @@ impl Progress {
             return write(&format!("{passed} s: warming up"));
         }
         let answers = book.tally.answers - answers_before;
-        let rate = answers as f64 / now.since(before).as_secs_f64();
+        let rate = float(answers) / now.since(before).as_secs_f64();
         let failed = book.tally.failed_in_all();
         write(&format!(
             "{passed} s: {rate:.0} requests/s, {failed} failed"
         ));
     }
+}
 
-    /// Takes the line away.
-    pub(crate) fn clear(&mut self) {
-        write("");
-    }
+/// Takes the line away.
+pub(crate) fn clear() {
+    write("");
 }
 
 /// If stderr can't be written there is nobody to tell.

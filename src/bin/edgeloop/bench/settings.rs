@@ -48,7 +48,7 @@ one's time counts from when it should have begun: a stall counts for all that it
 One thread; give it and the server a core each (taskset). It ends early with INT or TERM
 and says what it has.",
     table: TABLE,
-    ends: "0 when anything was answered, 1 when nothing was or it failed, 2 for wrong arguments",
+    ends: "0 if anything was answered, 1 if not or it failed, 2 for wrong arguments",
 };
 
 const TABLE: &[Setting<Settings>] = &[
@@ -195,7 +195,7 @@ const TABLE: &[Setting<Settings>] = &[
                 let text = value.to_string_lossy();
                 format!("'{text}' is no method that can be measured; write one such as 'GET'")
             })?;
-            settings.method = name.to_owned();
+            name.clone_into(&mut settings.method);
             Ok(())
         },
     },
@@ -253,10 +253,8 @@ const TABLE: &[Setting<Settings>] = &[
         help: "Given twice, other machines may be asked. They have to be yours: this is\n\
                a load that can take a server down.",
         take: |settings, value| {
-            settings.not_loopback = match yes(value)? {
-                true => settings.not_loopback + 1,
-                false => 0,
-            };
+            let said = u32::from(yes(value)?);
+            settings.not_loopback = (settings.not_loopback + said) * said;
             Ok(())
         },
     },

@@ -16,6 +16,7 @@ impl Report<'_> {
             Stop::Requests(count) => (None, Some(count)),
         };
         let told = |nanos: u64| (!times.is_empty()).then_some(nanos);
+        let known = |nanos: f64| (!times.is_empty()).then_some(nanos.round());
         let percentiles = self
             .percentiles()
             .map(|(share, nanos)| (share.to_string(), json!(nanos)));
@@ -55,11 +56,11 @@ impl Report<'_> {
             "unasked": tally.unasked,
             "connections_opened": tally.connections,
             "slow_readers": {"bytes": slow.bytes, "answers": slow.answers, "lost": slow.lost},
-            "generator_busy": self.busy,
+            "generator": self.busy.map(|busy| json!({"running": busy.running, "waiting": busy.waiting})),
             "time_ns": {
                 "least": told(times.min()),
-                "mean": told(times.mean() as u64),
-                "deviation": told(times.stdev() as u64),
+                "mean": known(times.mean()),
+                "deviation": known(times.stdev()),
                 "percentiles": object(percentiles),
                 "most": told(times.max()),
             },

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+use super::busy::Shares;
 use super::load::Load;
 use super::schedule::{Pace, Stop};
 use super::settings::Settings;
@@ -27,8 +28,8 @@ pub(crate) struct Report<'r> {
     slowness: Slowness,
     /// From the end of the warm-up to that of the schedule, or to the end if that came first.
     measured: Duration,
-    /// How much of its core the generator used in that time and while it waited for the last answers.
-    busy: Option<f64>,
+    /// What the generator did in that time and until the last answer.
+    busy: Option<Shares>,
 }
 
 impl<'r> Report<'r> {
@@ -41,7 +42,7 @@ impl<'r> Report<'r> {
             tally: &load.book.tally,
             slowness: load.slowness,
             measured: end.since(schedule.warm()),
-            busy: load.busy.map(|busy| busy.share()),
+            busy: load.busy.map(|busy| busy.shares()),
         }
     }
 
@@ -50,13 +51,11 @@ impl<'r> Report<'r> {
         if self.tally.answered_in_all() > 0 {
             return Ok(());
         }
-        let url = &self.target.url;
-        let faults = self.faults();
-        Err(match faults.is_empty() {
-            true => {
-                format!("'{url}' has answered nothing, for nothing was asked; give it more time")
-            }
-            false => format!("'{url}' has answered nothing: {faults}"),
+        let (url, faults) = (&self.target.url, self.faults());
+        Err(if faults.is_empty() {
+            format!("'{url}' has answered nothing, for nothing was asked; give it more time")
+        } else {
+            format!("'{url}' has answered nothing: {faults}; see that a server listens there")
         })
     }
 
@@ -76,7 +75,7 @@ impl<'r> Report<'r> {
     fn per_second(&self, count: u64) -> f64 {
         match self.measured.as_secs_f64() {
             0.0 => 0.0,
-            seconds => count as f64 / seconds,
+            seconds => float(count) / seconds,
         }
     }
 
@@ -87,7 +86,7 @@ impl<'r> Report<'r> {
     /// Percentiles that so many times say something about: beyond the last one there is only the longest.
     fn percentiles(&self) -> impl Iterator<Item = (f64, u64)> {
         let times = self.times();
-        let told = move |share: &f64| times.len() as f64 * (1.0 - share / 100.0) >= 1.0;
+        let told = move |share: &f64| float(times.len()) * (1.0 - share / 100.0) >= 1.0;
         let shares = PERCENTILES.into_iter().filter(told);
         shares.map(move |share| (share, times.value_at_percentile(share)))
     }
@@ -115,15 +114,28 @@ impl<'r> Report<'r> {
             let _ = write!(line, ", written in pieces of {bytes} bytes");
         }
         let _ = match settings.stop() {
-            Stop::After(_) => write!(line, ", {}", text::time(self.measured.as_nanos() as f64)),
+            Stop::After(_) => write!(line, ", {}", text::time(nanos(self.measured))),
             Stop::Requests(count) => write!(line, ", {count} requests"),
         };
         if !settings.warm_up().is_zero() {
-            let warm_up = settings.warm_up().as_nanos() as f64;
-            let _ = write!(line, " after a warm-up of {}", text::time(warm_up));
+            let warm_up = text::time(nanos(settings.warm_up()));
+            let _ = write!(line, " after a warm-up of {warm_up}");
         }
         line
     }
+}
+
+/// A count as a number to reckon with.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "nobody reads the digits beyond the fifteenth"
+)]
+pub(super) fn float(count: u64) -> f64 {
+    count as f64
+}
+
+fn nanos(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e9
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 
 use std::fmt::Write;
 
-use super::Report;
 use super::text::time;
+use super::{Report, float};
 
 const WIDTH: f64 = 900.0;
 const HEIGHT: f64 = 520.0;
@@ -42,13 +42,13 @@ struct Scale {
     low: f64,
     high: f64,
     /// How many nines there are.
-    nines: f64,
+    nines: u32,
 }
 
 impl Scale {
     fn x(&self, share: f64) -> f64 {
         let nines = -(1.0 - share).max(f64::MIN_POSITIVE).log10();
-        LEFT + (RIGHT - LEFT) * (nines / self.nines).min(1.0)
+        LEFT + (RIGHT - LEFT) * (nines / f64::from(self.nines)).min(1.0)
     }
 
     fn y(&self, nanos: f64) -> f64 {
@@ -97,14 +97,11 @@ impl Report<'_> {
     fn plot(&self, svg: &mut String) {
         let times = self.times();
         // A little more than there is, so that no curve lies on the edge.
-        let (low, high) = (
-            (times.min() as f64).max(1.0) / 1.2,
-            times.max() as f64 * 1.2,
-        );
+        let (low, high) = (float(times.min().max(1)) / 1.2, float(times.max()) * 1.2);
         let scale = Scale {
             low: low.log10(),
             high: high.log10(),
-            nines: (times.len() as f64).log10().ceil().clamp(1.0, 7.0),
+            nines: (times.len().max(2) - 1).ilog10().clamp(0, 6) + 1,
         };
         for nanos in ticks(low, high) {
             let (y, text) = (scale.y(nanos), time(nanos));
@@ -117,13 +114,13 @@ impl Report<'_> {
             );
         }
         let mut share = 0.0;
-        for nines in 0..=scale.nines as usize {
+        for nines in 0..=scale.nines {
             let x = scale.x(share);
             let percent = match nines {
                 0 => "0 %".to_owned(),
                 1 => "90 %".to_owned(),
                 2 => "99 %".to_owned(),
-                more => format!("99.{} %", "9".repeat(more - 2)),
+                more => format!("99.{} %", "9".repeat(more as usize - 2)),
             };
             let _ = writeln!(
                 svg,
@@ -131,7 +128,7 @@ impl Report<'_> {
                  <text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{percent}</text>",
                 BOTTOM + 20.0,
             );
-            share = 1.0 - 0.1_f64.powi(nines as i32 + 1);
+            share = 1.0 - 0.1_f64.powf(f64::from(nines) + 1.0);
         }
         let _ = writeln!(
             svg,
@@ -145,9 +142,9 @@ impl Report<'_> {
     fn curve(&self, svg: &mut String, scale: &Scale) {
         let times = self.times();
         let mut points = String::new();
-        for step in 0..=STEPS * scale.nines as u32 {
+        for step in 0..=STEPS * scale.nines {
             let share = 1.0 - 10f64.powf(-f64::from(step) / f64::from(STEPS));
-            let nanos = times.value_at_quantile(share) as f64;
+            let nanos = float(times.value_at_quantile(share));
             let _ = write!(points, "{:.1},{:.1} ", scale.x(share), scale.y(nanos));
         }
         let _ = writeln!(
@@ -159,10 +156,10 @@ impl Report<'_> {
             if ![50.0, 90.0, 99.0, 99.9, 99.99, 99.999].contains(&percent) {
                 continue;
             }
-            let (x, y) = (scale.x(percent / 100.0), scale.y(nanos as f64));
+            let (x, y) = (scale.x(percent / 100.0), scale.y(float(nanos)));
             let (anchor, text) = (
                 if x > RIGHT - 80.0 { "end" } else { "middle" },
-                time(nanos as f64),
+                time(float(nanos)),
             );
             let above = if y < TOP + 24.0 { y + 24.0 } else { y - 12.0 };
             let _ = writeln!(

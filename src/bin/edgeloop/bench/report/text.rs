@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use super::Report;
+use super::{Pace, Report, float};
 
-/// Above this share of its core the generator is likely the limit.
+/// A generator that runs for more than this share of the time is likely the limit.
 const BUSY: f64 = 0.95;
 
 impl Report<'_> {
@@ -45,7 +45,7 @@ impl Report<'_> {
         line("connections", &format!("{} opened", tally.connections));
         if self.slowness.readers > 0 {
             let slow = self.slowness;
-            let read = bytes(slow.bytes as f64);
+            let read = bytes(float(slow.bytes));
             let value = format!(
                 "{}: {read} and {} answers read, {} lost",
                 slow.readers, slow.answers, slow.lost
@@ -53,14 +53,19 @@ impl Report<'_> {
             line("slow readers", &value);
         }
         if let Some(busy) = self.busy {
-            let limit = match self.settings.pace() {
-                super::Pace::Closed if busy >= BUSY => ": it is the limit, not the server",
-                super::Pace::Closed => "",
-                super::Pace::Open { .. } => ", looking at the clock included",
+            let note = match self.settings.pace() {
+                Pace::Closed if busy.running >= BUSY => ": it is the limit, not the server",
+                Pace::Closed => "",
+                Pace::Open { .. } => ", looking at the clock included",
+            };
+            let [running, waiting] = [busy.running, busy.waiting].map(|share| share * 100.0);
+            let waiting = match waiting {
+                ..1.0 => String::new(),
+                _ => format!("; for {waiting:.0} % of the time others had it"),
             };
             line(
                 "generator",
-                &format!("{:.0} % of its core{limit}", busy * 100.0),
+                &format!("used {running:.0} % of its core{note}{waiting}"),
             );
         }
         if !self.times().is_empty() {
@@ -76,11 +81,11 @@ impl Report<'_> {
         let mut line = |name: &str, nanos: f64| {
             let _ = writeln!(text, "  {name:>10}    {:>9}", time(nanos));
         };
-        line("least", times.min() as f64);
+        line("least", float(times.min()));
         for (share, nanos) in self.percentiles() {
-            line(&format!("{share} %"), nanos as f64);
+            line(&format!("{share} %"), float(nanos));
         }
-        line("most", times.max() as f64);
+        line("most", float(times.max()));
         line("mean", times.mean());
         line("deviation", times.stdev());
         text
@@ -106,12 +111,10 @@ fn scaled(number: f64, units: &[(f64, &str)]) -> String {
         ..99.95 => 1,
         _ => 0,
     };
-    let digits = if unit == 1.0 { 0 } else { digits };
-    let text = format!("{number:.digits$}");
-    let text = match text.contains('.') {
-        true => text.trim_end_matches('0').trim_end_matches('.'),
-        false => &text,
-    };
+    let mut text = format!("{number:.digits$}");
+    if text.contains('.') {
+        text.truncate(text.trim_end_matches('0').trim_end_matches('.').len());
+    }
     format!("{text} {name}")
 }
 
