@@ -99,7 +99,7 @@ impl World {
             if link.has_no_peer(side) {
                 return Err(Errno::ENOTCONN);
             }
-            Ok(link.peer_address())
+            Ok(link.address_beyond(side))
         }))
     }
 
@@ -229,9 +229,9 @@ impl World {
                     name.clone().unwrap_or_else(none)
                 }
                 Object::Listener(listener) => listener.name.clone(),
-                Object::Stream(link, _) => {
-                    let link = *link;
-                    let name = kernel.link(link).and_then(|link| link.name.clone());
+                Object::Stream(link, side) => {
+                    let (link, side) = (*link, *side);
+                    let name = kernel.link(link).and_then(|link| link.name_of(side));
                     name.unwrap_or_else(|| Name::Unix(PathBuf::new()))
                 }
                 _ => return Err(Errno::ENOTSOCK),
