@@ -25,6 +25,8 @@ pub(crate) struct Connection {
     reader: Reader,
     /// Whether it stands among those that have room (open loop).
     pub(crate) is_offered: bool,
+    /// Whether it is in the run queue.
+    pub(crate) is_queued: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +72,7 @@ impl Connection {
             sending: Sending::default(),
             reader: Reader::new(ways.is_head),
             is_offered: false,
+            is_queued: false,
         };
         connection.give(ways, begun);
         Ok(connection)
@@ -81,6 +84,7 @@ impl Connection {
 
     /// One request more is to be sent.
     pub(crate) fn give(&mut self, ways: &Ways, begun: Begun) {
+        debug_assert!(self.has_room(ways), "nothing more can be answered");
         self.under_way.push_back(begun);
         self.sending.add(&ways.requests);
     }
@@ -124,6 +128,9 @@ impl Connection {
             {
                 self.give(ways, begun);
             }
+        }
+        if self.is_queued {
+            return went; // its next piece goes when its turn comes
         }
         match self.send(ways, book) {
             Went::On => went,

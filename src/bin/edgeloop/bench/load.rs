@@ -40,7 +40,7 @@ pub(crate) struct Load {
     missing: usize,
     /// When those that failed are.
     resting: VecDeque<Instant>,
-    /// Those that have room for a request (open loop). Some may be gone.
+    /// Those that had room for a request (open loop). Some may be gone, or at their end.
     free: VecDeque<Token>,
     slow_readers: Vec<SlowReader>,
     pub(crate) slowness: Slowness,
@@ -142,6 +142,10 @@ impl Load {
                 let Some(connection) = self.connections.get_mut(token) else {
                     continue;
                 };
+                if !connection.has_room(&self.ways) {
+                    connection.is_offered = false; // it is at its end by now
+                    continue;
+                }
                 let Some(begun) = self.book.take(now) else {
                     self.free.push_front(token);
                     return;
@@ -184,7 +188,8 @@ impl Load {
                     Some(at) => reactor.set_deadline(token, at),
                     None => reactor.clear_deadline(token),
                 }
-                if went == Went::More {
+                if went == Went::More && !connection.is_queued {
+                    connection.is_queued = true;
                     reactor.run_later(token);
                 }
                 let is_open = self.book.pace() != Pace::Closed;
@@ -217,7 +222,10 @@ impl Driver for Load {
 
     /// Its turn has come again: it may have been stopped before it had read or written all.
     fn on_resume(&mut self, reactor: &mut Reactor<()>, token: Token) {
-        self.drive(reactor, token, Ready::READ | Ready::PEER_CLOSED);
+        if let Some(connection) = self.connections.get_mut(token) {
+            connection.is_queued = false;
+            self.drive(reactor, token, Ready::READ | Ready::PEER_CLOSED);
+        }
     }
 
     fn on_ready(&mut self, reactor: &mut Reactor<()>, token: Token, ready: Ready) {

@@ -32,7 +32,7 @@ impl Progress {
         let (before, answers_before) = self.last;
         self.last = (now, book.tally.answers);
         let passed = now.since(self.begin).as_secs();
-        if now < book.schedule.warm() {
+        if before < book.schedule.warm() {
             return write(&format!("{passed} s: warming up"));
         }
         let answers = book.tally.answers - answers_before;

@@ -17,6 +17,18 @@ const BOTTOM: f64 = 455.0;
 /// Points on the curve from one ten-fold of rareness to the next.
 const STEPS: u32 = 24;
 
+/// Shares of the requests at which there is a line.
+const MARKS: [(f64, &str); 8] = [
+    (0.0, "0 %"),
+    (0.5, "50 %"),
+    (0.9, "90 %"),
+    (0.99, "99 %"),
+    (0.999, "99.9 %"),
+    (0.9999, "99.99 %"),
+    (0.999_99, "99.999 %"),
+    (0.999_999, "99.9999 %"),
+];
+
 const STYLE: &str = "\
 text { font: 13px system-ui, sans-serif; fill: #333 }
 .title { font-size: 17px; font-weight: 600; fill: #111 }
@@ -24,7 +36,7 @@ text { font: 13px system-ui, sans-serif; fill: #333 }
 .grid { stroke: #ddd; stroke-width: 1 }
 .curve { fill: none; stroke: #0b6bcb; stroke-width: 2.5; stroke-linejoin: round }
 .dot { fill: #0b6bcb }
-.value { font-weight: 600; fill: #0a4f96 }
+.value { font-weight: 600; fill: #0a4f96; stroke: #fff; stroke-width: 4; paint-order: stroke }
 @media (prefers-color-scheme: dark) {
 text { fill: #bbb }
 .title { fill: #eee }
@@ -32,7 +44,7 @@ text { fill: #bbb }
 .grid { stroke: #34373d }
 .curve { stroke: #6cb2ff }
 .dot { fill: #6cb2ff }
-.value { fill: #9fccff }
+.value { fill: #9fccff; stroke: #16181c }
 }
 ";
 
@@ -97,11 +109,14 @@ impl Report<'_> {
     fn plot(&self, svg: &mut String) {
         let times = self.times();
         // A little more than there is, so that no curve lies on the edge.
-        let (low, high) = (float(times.min().max(1)) / 1.2, float(times.max()) * 1.2);
+        let (low, high) = (
+            float(times.min().max(1)) / 1.2,
+            float(times.max().max(1)) * 1.2,
+        );
         let scale = Scale {
             low: low.log10(),
             high: high.log10(),
-            nines: (times.len().max(2) - 1).ilog10().clamp(0, 6) + 1,
+            nines: (times.len().max(2) - 1).ilog10().clamp(0, 5) + 1,
         };
         for nanos in ticks(low, high) {
             let (y, text) = (scale.y(nanos), time(nanos));
@@ -113,22 +128,15 @@ impl Report<'_> {
                 y + 4.5,
             );
         }
-        let mut share = 0.0;
-        for nines in 0..=scale.nines {
+        // The first two are in front of the first nine.
+        for (share, text) in MARKS.into_iter().take(2 + scale.nines as usize) {
             let x = scale.x(share);
-            let percent = match nines {
-                0 => "0 %".to_owned(),
-                1 => "90 %".to_owned(),
-                2 => "99 %".to_owned(),
-                more => format!("99.{} %", "9".repeat(more as usize - 2)),
-            };
             let _ = writeln!(
                 svg,
                 "<line class=\"grid\" x1=\"{x:.1}\" y1=\"{TOP}\" x2=\"{x:.1}\" y2=\"{BOTTOM}\"/>\n\
-                 <text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{percent}</text>",
+                 <text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{text}</text>",
                 BOTTOM + 20.0,
             );
-            share = 1.0 - 0.1_f64.powf(f64::from(nines) + 1.0);
         }
         let _ = writeln!(
             svg,
@@ -152,20 +160,22 @@ impl Report<'_> {
             "<polyline class=\"curve\" points=\"{}\"/>",
             points.trim_end()
         );
-        for (percent, nanos) in self.percentiles() {
-            if ![50.0, 90.0, 99.0, 99.9, 99.99, 99.999].contains(&percent) {
-                continue;
-            }
-            let (x, y) = (scale.x(percent / 100.0), scale.y(float(nanos)));
-            let (anchor, text) = (
-                if x > RIGHT - 80.0 { "end" } else { "middle" },
-                time(float(nanos)),
-            );
-            let above = if y < TOP + 24.0 { y + 24.0 } else { y - 12.0 };
+        for (share, _) in MARKS.into_iter().skip(1).take(scale.nines as usize) {
+            let nanos = float(times.value_at_quantile(share));
+            let (x, y) = (scale.x(share), scale.y(nanos));
+            // Below a curve that rises there is room to the right, but at the edge.
+            let (anchor, beside) = if x > RIGHT - 70.0 {
+                ("end", -10.0)
+            } else {
+                ("start", 10.0)
+            };
             let _ = writeln!(
                 svg,
                 "<circle class=\"dot\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\"/>\n\
-                 <text class=\"value\" x=\"{x:.1}\" y=\"{above:.1}\" text-anchor=\"{anchor}\">{text}</text>",
+                 <text class=\"value\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"{anchor}\">{}</text>",
+                x + beside,
+                y + 18.0,
+                time(nanos),
             );
         }
     }
