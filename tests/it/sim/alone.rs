@@ -5,9 +5,10 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use edgeloop::sys::sim::{Call, Plan, World};
-use edgeloop::sys::socket::{self, More};
+use edgeloop::sys::socket::{self, AcceptError, More};
 use edgeloop::sys::{Address, Epoll, Interest, process, thread};
 use edgeloop::{Reply, Request, ResponseWriter, Server};
+use nix::errno::Errno;
 
 use super::client::{Client, Common, Shared};
 use super::plots;
@@ -123,8 +124,13 @@ fn connects(address: &Address) -> std::io::Result<()> {
     let listener = socket::listen_on(address)?;
     let client = socket::connect(address)?;
     socket::send(&client, b"word", More::No)?;
-    let accepted = socket::accept(&listener);
-    let server = accepted.map_err(|why| std::io::Error::other(format!("{why:?}")))?;
+    let server = match socket::accept(&listener) {
+        Ok(server) => server,
+        Err(AcceptError::NobodyWaits) => return Err(Errno::EAGAIN.into()),
+        Err(AcceptError::OneLost(why) | AcceptError::Exhausted(why) | AcceptError::Broken(why)) => {
+            return Err(why);
+        }
+    };
     let count = socket::recv(&server, &mut [0; 9])?;
     if count == 4 {
         return Ok(());

@@ -136,3 +136,85 @@ pub(crate) fn field(text: &str) -> Result<(String, String), String> {
     }
     Ok((name.to_owned(), value.to_owned()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arguments::Asked;
+    use crate::bench::settings::BENCH;
+
+    fn requests(words: &[&str], body: &[u8]) -> Requests {
+        let words = [&["http://localhost/a"], words].concat();
+        let Ok(Asked::Run(settings)) = BENCH.parse(&mut lexopt::Parser::from_args(&words)) else {
+            panic!("{words:?}");
+        };
+        Requests::new(&settings, settings.check().expect("in order"), body)
+    }
+
+    #[test]
+    fn a_request_says_what_it_has_to_and_nothing_else() {
+        for (words, body, wanted) in [
+            (
+                &[] as &[_],
+                "",
+                "GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            ),
+            (
+                &["--method=POST"],
+                "",
+                "POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n",
+            ),
+            (
+                &["--header=host: b", "--header=A:", "--churn"],
+                "xy",
+                "GET /a HTTP/1.1\r\nhost: b\r\nA: \r\nContent-Length: 2\r\nConnection: close\r\n\r\nxy",
+            ),
+        ] {
+            let requests = requests(words, body.as_bytes());
+            assert_eq!(
+                requests.batch.escape_ascii().to_string(),
+                wanted.as_bytes().escape_ascii().to_string()
+            );
+        }
+    }
+
+    #[test]
+    fn requests_that_are_split_are_sent_one_piece_a_call() {
+        let requests = requests(&["--split=7", "--depth=2"], b"");
+        let (ours, theirs) = socket::pair().expect("a pair");
+        let mut sending = Sending::default();
+        sending.add(&requests);
+        sending.add(&requests);
+        let mut came = Vec::new();
+        loop {
+            let sent = requests.send(&ours, &mut sending).expect("room");
+            let mut bytes = [0; 64];
+            let length = socket::recv(&theirs, &mut bytes).expect("a piece");
+            came.extend_from_slice(&bytes[..length]);
+            match sent {
+                Sent::Piece => assert_eq!(length, 7),
+                Sent::All => break,
+                Sent::Full => panic!("there is room"),
+            }
+        }
+        assert_eq!(came, requests.batch[..requests.length].repeat(2));
+    }
+
+    #[test]
+    fn a_place_in_the_batch_comes_round() {
+        let requests = requests(&["--depth=3"], b"");
+        let (ours, theirs) = socket::pair().expect("a pair");
+        let mut sending = Sending {
+            at: 5,
+            left: 7 * requests.length - 5,
+        };
+        let sent = requests.send(&ours, &mut sending);
+        assert!(matches!(sent, Ok(Sent::All)) && sending == Sending::default());
+        let mut bytes = [0; 4096];
+        let length = socket::recv(&theirs, &mut bytes).expect("bytes");
+        assert_eq!(
+            bytes[..length],
+            requests.batch[..requests.length].repeat(7)[5..]
+        );
+    }
+}
