@@ -116,7 +116,8 @@ const TABLE: &[Setting<Settings>] = &[
         value: "N",
         default: None,
         help: "How many requests begin in a second (open loop). It keeps its core busy\n\
-               to be in time. Whoever finds all connections busy waits, and that counts.",
+               to be in time. One that finds all connections busy waits, and that\n\
+               counts.",
         take: |settings, value| {
             settings.rate = Some(number(value, 1..=10_000_000, "requests a second")?);
             Ok(())
@@ -177,7 +178,7 @@ const TABLE: &[Setting<Settings>] = &[
         form: Form::Flag,
         value: "BYTES",
         default: None,
-        help: "Sends requests in pieces of so many bytes, one piece in a turn of the loop.",
+        help: "Sends requests in pieces of so many bytes, one in a turn of the loop.",
         take: |settings, value| {
             settings.split = Some(number(value, 1..=1 << 20, "bytes")? as usize);
             Ok(())
