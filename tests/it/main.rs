@@ -2,6 +2,8 @@
 
 mod alloc;
 #[cfg(feature = "cli")]
+mod bench;
+#[cfg(feature = "cli")]
 mod binary;
 mod dependencies;
 mod edge;

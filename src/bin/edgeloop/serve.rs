@@ -10,8 +10,9 @@ use edgeloop::web::Files;
 use edgeloop::{Server, Signals};
 
 use crate::Failure;
+use crate::arguments::see_help;
 use crate::complain::{self, Complaints};
-use crate::settings::{Settings, see_help};
+use crate::settings::Settings;
 use crate::stats::{self, Stats};
 
 /// Serves until a signal stops it. Says where it listens on stdout, and on stderr what an operator has to know.

@@ -144,6 +144,21 @@ impl Kernel {
         Ok(number)
     }
 
+    /// A socket that was connected to nothing is one end of a stream.
+    pub(super) fn become_end(
+        &mut self,
+        number: RawFd,
+        link: LinkId,
+        side: usize,
+    ) -> Result<(), Errno> {
+        *self.object(number)? = Object::Stream(link, side);
+        let description = self.description(number)?;
+        if let Some(known) = self.link(link) {
+            known.ends[side].description = Some(description);
+        }
+        Ok(())
+    }
+
     pub(super) fn duplicate(&mut self, number: RawFd) -> Result<RawFd, Errno> {
         let description = self.description(number)?;
         let free = self.free_number()?;
