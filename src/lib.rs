@@ -88,7 +88,7 @@ pub use server::pool::Pool;
 #[cfg(target_os = "linux")]
 pub use server::{
     Client, Completer, EventLoop, Handle, Handler, HeadWriter, Intake, Limits, Local, Observer,
-    Promise, Redirect, Reply, Request, ResponseWriter, Server, Serving,
+    Promise, Redirect, Replay, Reply, Request, ResponseWriter, Server, Serving,
 };
 #[cfg(target_os = "linux")]
 pub use sys::signal::Signals;

@@ -9,9 +9,11 @@
 //! Whenever the status is not 0 there is exactly one line on stderr that says why and what to do. It begins with
 //! `edgeloop: `.
 //!
-//! `settings` is the table of what can be set, `serve` serves, `complain` writes to stderr.
+//! `settings` is the table of what can be set, `serve` serves, `replay` plays what clients have sent, `complain` writes to
+//! stderr.
 
 mod complain;
+mod replay;
 mod serve;
 mod settings;
 
@@ -28,6 +30,8 @@ An HTTP/1.1 server for Linux: one thread, one edge-triggered epoll loop.
 Usage:
   edgeloop serve [DIR] [OPTION]...    serves the files of a directory
   edgeloop serve --help               says what can be set
+  edgeloop replay FILE [OPTION]...    plays what clients have sent, without a network
+  edgeloop replay --help
   edgeloop --version
   edgeloop --help
 ";
@@ -70,6 +74,9 @@ fn run(signals: io::Result<Signals>) -> Result<(), Failure> {
                     serve::serve(&settings, signals)
                 }
             };
+        }
+        Some(lexopt::Arg::Value(command)) if command == "replay" => {
+            return replay::replay(words);
         }
         Some(lexopt::Arg::Long("version") | lexopt::Arg::Short('V')) => {
             return print(concat!("edgeloop ", env!("CARGO_PKG_VERSION"), "\n"));

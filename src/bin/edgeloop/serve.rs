@@ -19,7 +19,10 @@ pub(crate) fn serve(settings: &Settings, signals: Signals) -> Result<(), Failure
         // It serves with those that it has.
         complain::say(&format!("cannot raise the limit of open files: {error}"));
     }
-    let files = files(settings)?;
+    let files = files(settings)?.with_pool(Pool::new(PoolLimits {
+        threads_max: FILE_THREADS,
+        ..PoolLimits::default()
+    }));
     let complaints = Complaints::default();
     let observer = complaints.clone();
     let serving = bind(&settings.listen)?
@@ -48,7 +51,7 @@ pub(crate) fn serve(settings: &Settings, signals: Signals) -> Result<(), Failure
 }
 
 /// What is served, as it is set.
-fn files(settings: &Settings) -> Result<Files, Failure> {
+pub(crate) fn files(settings: &Settings) -> Result<Files, Failure> {
     let mut files = Files::new(&settings.dir).map_err(|error| {
         let dir = settings.dir.display();
         Failure::Running(format!("cannot serve '{dir}': {error}; name a directory"))
@@ -83,10 +86,7 @@ fn files(settings: &Settings) -> Result<Files, Failure> {
     if let Some(path) = &settings.spa {
         files = files.with_fallback(path).map_err(unfit)?;
     }
-    Ok(files.with_pool(Pool::new(PoolLimits {
-        threads_max: FILE_THREADS,
-        ..PoolLimits::default()
-    })))
+    Ok(files)
 }
 
 /// Threads that wait for disks, for all cores together. None is started before something is not in memory.
