@@ -28,6 +28,8 @@ struct App {
     json: String,
     /// What is served below `/static/`.
     files: Option<Files>,
+    /// What is served below `/memory/`: a file of 1 KiB.
+    memory: Files,
     /// What is served below `/orgs/`.
     routes: Router,
 }
@@ -44,6 +46,9 @@ impl Handler for App {
                     && let Some(below) = path.strip_prefix("/static/")
                 {
                     return files.serve(req, below, res);
+                }
+                if let Some(below) = path.strip_prefix("/memory/") {
+                    return self.memory.serve(req, below, res);
                 }
                 if let Some(count) = path.strip_prefix("/bytes/")
                     && let Ok(count) = count.parse()
@@ -66,10 +71,12 @@ impl Handler for App {
 
 impl App {
     fn new(files: Option<Files>) -> App {
+        let memory = Files::memory([("1k.txt", &MIB[..1024])]);
         let routes = Routes::new().get("/orgs/{org}/members/{member}", member);
         App {
             json: String::new(),
             files,
+            memory: memory.expect("the path is one"),
             routes: routes.build().expect("one route is in nobody's way"),
         }
     }
