@@ -73,6 +73,8 @@ compile_error!("edgeloop is built on epoll(7), and so it runs on Linux only");
 #[cfg(target_os = "linux")]
 pub mod http;
 #[cfg(target_os = "linux")]
+pub mod ops;
+#[cfg(target_os = "linux")]
 pub mod reactor;
 #[cfg(target_os = "linux")]
 pub mod server;

@@ -295,6 +295,9 @@ impl<T: Transport> Session<T> {
             } else {
                 let received = self.receive(input, &mut budget.receive)?;
                 cx.shared.moments.receive();
+                if received > 0 {
+                    cx.observer.received(cx.token, &input[..received]);
+                }
                 self.parse_received(cx, &input[..received], budget)
                     .map_err(|broken| self.broken(broken))?;
             }
