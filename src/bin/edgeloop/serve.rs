@@ -1,13 +1,17 @@
 //! `edgeloop serve`: from settings to a server that has stopped.
 
 use std::fmt::{Display, Write};
-use std::fs;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 
+use edgeloop::ops::{Recorder, Writer};
+use edgeloop::server::Report;
 use edgeloop::server::StartError;
 use edgeloop::server::pool::{Pool, PoolLimits};
 use edgeloop::sys::process;
 use edgeloop::web::Files;
-use edgeloop::{Server, Signals};
+use edgeloop::{Observer, Server, Signals};
 
 use crate::Failure;
 use crate::complain::{self, Complaints};
@@ -24,21 +28,23 @@ pub(crate) fn serve(settings: &Settings, signals: Signals) -> Result<(), Failure
         ..PoolLimits::default()
     }));
     let complaints = Complaints::default();
-    let observer = complaints.clone();
-    let serving = bind(&settings.listen)?
+    let server = bind(&settings.listen)?
         .cores(settings.cores)
-        .drain_on(signals)
-        .serve_with(move |_core| (files.clone(), observer.clone()))
-        .map_err(failure)?;
-    // Clients can connect by now: what they ask is answered as soon as it runs.
-    let mut lines = String::new();
-    for address in serving.addresses() {
-        let _ = writeln!(lines, "listening on {address}"); // a String takes everything
-    }
-    crate::print(&lines)?;
-    let report = serving
-        .run()
-        .map_err(|error| Failure::Running(format!("cannot go on: {error}")))?;
+        .drain_on(signals);
+    // Who records nothing has a server of its own, that is told nothing of what it receives.
+    let report = match record(settings)? {
+        None => {
+            let observer = complaints.clone();
+            run(server, move || (files.clone(), observer.clone()))?
+        }
+        Some((writer, recorder)) => {
+            let observer = (complaints.clone(), recorder);
+            // The factory goes with the server, and with it the last recorder.
+            let report = run(server, move || (files.clone(), observer.clone()))?;
+            tell(writer)?;
+            report
+        }
+    };
     match complaints.untold() {
         0 => {}
         untold => complain::say(&format!("{untold} more troubles were not told one by one")),
@@ -47,6 +53,57 @@ pub(crate) fn serve(settings: &Settings, signals: Signals) -> Result<(), Failure
         0 => {}
         cut => complain::say(&format!("stopped; {cut} connections were cut")),
     }
+    Ok(())
+}
+
+/// Serves until it is told to stop. Says where it listens as soon as it does.
+fn run<O: Observer + Send + Sync>(
+    server: Server,
+    make: impl Fn() -> (Files, O) + Send + Sync,
+) -> Result<Report, Failure> {
+    let serving = server.serve_with(move |_core| make()).map_err(failure)?;
+    // Clients can connect by now: what they ask is answered as soon as it runs.
+    let mut lines = String::new();
+    for address in serving.addresses() {
+        let _ = writeln!(lines, "listening on {address}"); // a String takes everything
+    }
+    crate::print(&lines)?;
+    serving
+        .run()
+        .map_err(|error| Failure::Running(format!("cannot go on: {error}")))
+}
+
+/// What clients send is written to a file that nobody else may read, and that was not there.
+fn record(settings: &Settings) -> Result<Option<(Writer, Recorder)>, Failure> {
+    let Some(path) = &settings.record else {
+        return Ok(None);
+    };
+    let told = |why: &dyn Display| {
+        let path = path.display();
+        Failure::Running(format!("cannot record to '{path}': {why}"))
+    };
+    let file = File::options()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => told(&"it is there already; name a new file"),
+            _ => told(&error),
+        })?;
+    let started = Writer::start(file, settings.record_limits.clone());
+    started.map(Some).map_err(|error| told(&error))
+}
+
+/// Says how much was recorded.
+fn tell(writer: Writer) -> Result<(), Failure> {
+    let recorded = writer
+        .finish()
+        .map_err(|error| Failure::Running(error.to_string()))?;
+    complain::say(&format!(
+        "recorded {} bytes of {} connections, of which {} are not whole",
+        recorded.bytes, recorded.connections, recorded.cut
+    ));
     Ok(())
 }
 

@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt::{Display, Write};
 use std::path::PathBuf;
 
+use edgeloop::ops::RecordLimits;
 use edgeloop::sys::Address;
 use lexopt::Arg;
 
@@ -26,6 +27,8 @@ pub(crate) struct Settings {
     /// Statuses and paths.
     pub(crate) error_pages: Vec<(u16, String)>,
     pub(crate) spa: Option<String>,
+    pub(crate) record: Option<PathBuf>,
+    pub(crate) record_limits: RecordLimits,
 }
 
 /// A row of the table.
@@ -212,7 +215,74 @@ const TABLE: &[Setting] = &[
             Ok(())
         },
     },
+    Setting {
+        name: "record",
+        form: Form::Flag,
+        value: "FILE",
+        default: None,
+        help: "A new file that what clients send is written to, for `edgeloop replay`.\n\
+               Filler takes the place of bodies, of the values of fields that may be\n\
+               credentials, and of passwords, keys and tokens in URLs; paths stay.",
+        take: |settings, value| {
+            if value.is_empty() {
+                return Err("'' is no name of a file".to_owned());
+            }
+            settings.record = Some(value.into());
+            Ok(())
+        },
+    },
+    Setting {
+        name: "record-bytes",
+        form: Form::Flag,
+        value: "N",
+        default: Some("67108864"),
+        help: "How many bytes of clients are recorded.",
+        take: |settings, value| {
+            settings.record_limits.bytes_max = number(value, "bytes")?;
+            Ok(())
+        },
+    },
+    Setting {
+        name: "record-connections",
+        form: Form::Flag,
+        value: "N",
+        default: Some("1000"),
+        help: "How many connections are recorded.",
+        take: |settings, value| {
+            settings.record_limits.connections_max = number(value, "connections")?;
+            Ok(())
+        },
+    },
+    Setting {
+        name: "record-bodies",
+        form: Form::Switch("yes"),
+        value: "yes|no",
+        default: Some("no"),
+        help: "Whether bodies are recorded as they came.",
+        take: |settings, value| {
+            settings.record_limits.bodies = yes(value)?;
+            Ok(())
+        },
+    },
+    Setting {
+        name: "record-credentials",
+        form: Form::Switch("yes"),
+        value: "yes|no",
+        default: Some("no"),
+        help: "Whether heads are recorded as they came, with what opens doors.",
+        take: |settings, value| {
+            settings.record_limits.credentials = yes(value)?;
+            Ok(())
+        },
+    },
 ];
+
+/// How many of something, and one at least.
+fn number(value: &OsStr, what: &str) -> Result<u64, String> {
+    let text = value.to_string_lossy();
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| format!("'{text}' is no number of {what}; write one from 1 on"))
+}
 
 /// Whether it is so.
 fn yes(value: &OsStr) -> Result<bool, String> {
@@ -446,6 +516,12 @@ mod tests {
             (&["--dotfiles=maybe"], "'maybe' is neither 'yes' nor 'no'"),
             (&["--cache-control", "no-cache"], "'no-cache' has no '='"),
             (&["--error-page", "x=/a"], "'x' is no status"),
+            (&["--record", ""], "'' is no name of a file"),
+            (&["--record-bytes", "0"], "'0' is no number of bytes"),
+            (
+                &["--record-connections=x"],
+                "'x' is no number of connections",
+            ),
         ] {
             let said = parsed(words).expect_err(why);
             assert!(said.contains(why), "{words:?}: {said}");
