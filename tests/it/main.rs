@@ -16,6 +16,8 @@ mod layers;
 #[cfg(feature = "cli")]
 mod process;
 #[cfg(feature = "cli")]
+mod replay;
+#[cfg(feature = "cli")]
 mod routes;
 mod server;
 #[cfg(all(feature = "sim", feature = "web"))]

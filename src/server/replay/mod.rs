@@ -155,6 +155,7 @@ impl<H: Handler> Replay<H> {
     }
 
     /// Plays what one client has sent, on a connection that is kept or on a new one: that connection, if it is to be kept.
+    #[inline(never)] // so that who counts instructions sees how many are its own
     fn play(&mut self, client: &Client, kept: Option<Token>) -> Result<Option<Token>, ReplayError> {
         let mut connection = kept;
         for piece in &client.pieces {
