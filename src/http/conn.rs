@@ -6,6 +6,7 @@ use super::error::Reject;
 use super::framing::{Body, Persist};
 use super::judge::{self, Verdict};
 use super::limits::Limits;
+use super::name::FieldName;
 use super::request::{self, Head, METHOD_BYTES, Parsed, Slots, Version};
 use super::stage::{BETWEEN, CloseReason, Content, Exchange, Reading, Stage, Writing};
 use super::status;
@@ -91,7 +92,7 @@ impl Conn {
             Stage::Head {
                 scanned: 0,
                 empty_lines,
-            } => self.next_head(limits, 0, empty_lines, input, slots),
+            } => self.parse_head(limits, 0, empty_lines, input, slots),
             Stage::Head {
                 scanned,
                 empty_lines,
@@ -100,8 +101,9 @@ impl Conn {
         }
     }
 
-    #[inline]
-    fn next_head<'h, 'i: 'h>(
+    /// A head from its beginning.
+    #[inline(never)] // a phase
+    fn parse_head<'h, 'i: 'h>(
         &mut self,
         limits: &Limits,
         scanned: u32,
@@ -133,7 +135,7 @@ impl Conn {
         slots: &'h mut Slots<'i>,
     ) -> (usize, Event<'h, 'i>) {
         if input.len() >= limits.head_bytes_max || has_empty_line(input, scanned as usize) {
-            self.next_head(limits, scanned, empty_lines, input, slots)
+            self.parse_head(limits, scanned, empty_lines, input, slots)
         } else {
             self.hold_head(limits, scanned, empty_lines, input)
         }
@@ -185,7 +187,7 @@ impl Conn {
                 }
                 [b'\r' | b'\n', ..] => return self.reject_head(input, Reject::LineEnd),
                 head => {
-                    let (used, event) = self.next_head(limits, 0, empty_lines, head, slots);
+                    let (used, event) = self.parse_head(limits, 0, empty_lines, head, slots);
                     return (skipped + used, event);
                 }
             }
@@ -432,7 +434,7 @@ impl Conn {
         status: u16,
         length: Length,
     ) -> Content {
-        let (exchange, encoder) = self.encode_head(limits, out, status, length);
+        let (exchange, encoder) = self.encode(limits, out, status, length);
         match (encoder, exchange.content) {
             (None | Some(Encoder::Length(0)), _) | (_, Content::Omitted) => {
                 exchange.writing = Writing::Done;
@@ -460,7 +462,7 @@ impl Conn {
         content: &[u8],
     ) {
         let length = Length::Known(content.len() as u64);
-        let (exchange, encoder) = self.encode_head(limits, out, status, length);
+        let (exchange, encoder) = self.encode(limits, out, status, length);
         if encoder.is_some() && exchange.content == Content::Sent {
             out.extend_from_slice(content);
         }
@@ -470,8 +472,8 @@ impl Conn {
 
     /// Decides how the end of the content is marked, if this status can have any, and what becomes of the connection; and
     /// says both.
-    #[inline]
-    fn encode_head(
+    #[inline(never)] // a phase
+    fn encode(
         &mut self,
         limits: &Limits,
         out: &mut Vec<u8>,
@@ -589,7 +591,12 @@ impl Conn {
 
     /// Ends content of unknown length; trailers are sent where there are chunks. Does nothing when nothing is owed.
     /// Content that is shorter than was promised can't be ended: the connection fails.
-    pub fn end_body(&mut self, limits: &Limits, out: &mut Vec<u8>, trailers: &[(&str, &[u8])]) {
+    pub fn end_body(
+        &mut self,
+        limits: &Limits,
+        out: &mut Vec<u8>,
+        trailers: &[(FieldName<'_>, &[u8])],
+    ) {
         let Stage::Exchange(exchange) = &mut self.stage else {
             return;
         };

@@ -33,7 +33,7 @@ impl<T: Transport> Session<T> {
         cx.observer.head(cx.token, head);
         let framing = head.framing();
         if framing.body == Body::None {
-            self.answer(cx, &Request::new(head, &[], Fields::default(), self.peer));
+            self.handle(cx, &Request::new(head, &[], Fields::default(), self.peer));
             return 0;
         }
         self.begin_body(cx, head, framing.body, rest)
@@ -47,7 +47,7 @@ impl<T: Transport> Session<T> {
         rest: &[u8],
     ) -> usize {
         if !is_for_handler(head) {
-            self.answer(cx, &Request::new(head, &[], Fields::default(), self.peer));
+            self.handle(cx, &Request::new(head, &[], Fields::default(), self.peer));
             return 0;
         }
         let body_max = match self.intake(cx, head).map(Contained::into_inner) {
@@ -119,7 +119,7 @@ impl<T: Transport> Session<T> {
         };
         let (_, event) = self.conn.next_data(limits, &rest[used..]);
         debug_assert!(matches!(event, Event::End), "a length was wholly there");
-        self.answer(cx, &Request::new(head, body, Fields::default(), self.peer));
+        self.handle(cx, &Request::new(head, body, Fields::default(), self.peer));
         used
     }
 
@@ -142,8 +142,9 @@ impl<T: Transport> Session<T> {
         wanted.filter(|_| self.conn.owes_head() && self.awaits.is_nobody())
     }
 
-    #[inline]
-    fn answer<H: Handler, O: Observer>(&mut self, cx: &mut Cx<'_, H, O>, request: &Request<'_>) {
+    /// A request is whole: its answer, or that there will be one.
+    #[inline(never)] // a phase
+    fn handle<H: Handler, O: Observer>(&mut self, cx: &mut Cx<'_, H, O>, request: &Request<'_>) {
         if is_for_handler(request) {
             return self.with_handler(cx, |handler, res| Some(handler.on_request(request, res)));
         }
@@ -321,6 +322,7 @@ impl<T: Transport> Session<T> {
             exchange,
             reject,
         };
+        cx.shared.counters.answers += 1;
         cx.observer.answered(cx.token, &summary);
         let now = cx.shared.now;
         if cx.shared.added.tell(status, content_bytes, now) {
@@ -384,7 +386,7 @@ impl<T: Transport> Session<T> {
             http::trailers(section, trailer_slots.insert(TrailerSlots::new()))
         };
         if let Some(head) = head {
-            self.answer(cx, &Request::new(&head, body, trailers, self.peer));
+            self.handle(cx, &Request::new(&head, body, trailers, self.peer));
         } else {
             debug_assert!(false, "a head that was sound is sound");
             self.conn.fail();

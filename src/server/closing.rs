@@ -49,7 +49,7 @@ impl<T: Transport> Session<T> {
             if budget.receive == 0 {
                 return Ok(Next::Again);
             }
-            let received = self.receive(input, &mut budget.receive)?;
+            let received = self.recv_ready(input, &mut budget.receive, &mut shared.counters)?;
             let Pending::Linger { bytes_left, .. } = &mut self.pending else {
                 return done;
             };
@@ -62,6 +62,7 @@ impl<T: Transport> Session<T> {
     }
 
     /// Its deadline is over.
+    #[inline(never)] // a phase
     pub(super) fn expire<H: Handler, O: Observer>(&mut self, cx: &mut Cx<'_, H, O>) -> Next {
         let Some(waiting) = self.waiting() else {
             return Next::Close(self.break_off(CloseReason::Failed));

@@ -19,6 +19,7 @@ use super::states::States;
 use super::stream::{Duplex, ReadAhead, Source};
 use super::take_out::{TakenOut, Taker};
 use super::waker::{Waker, Wakes};
+use crate::field_name;
 use crate::http::{
     Conn, Content, FieldError, FieldLine, FieldLines, FieldName, Head, Length, encode,
 };
@@ -273,7 +274,7 @@ impl<'a> ResponseWriter<'a> {
     pub(super) fn busy(self, retry_after: Duration) -> Reply {
         let secs = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
         self.status(503)
-            .field_fmt("Retry-After", format_args!("{secs}"))
+            .field_fmt(field_name!("Retry-After"), format_args!("{secs}"))
             .text("too busy\n")
     }
 
@@ -295,10 +296,12 @@ impl<'a> ResponseWriter<'a> {
         if !head.asks_for(protocol) || !self.conn.can_upgrade() {
             return Err(self
                 .status(426)
-                .field("Upgrade", protocol)
+                .field(field_name!("Upgrade"), protocol)
                 .text("this needs another protocol\n"));
         }
-        Ok(Upgrade(self.begin(101).field("Upgrade", protocol)))
+        Ok(Upgrade(
+            self.begin(101).field(field_name!("Upgrade"), protocol),
+        ))
     }
 
     /// Where the connection comes from: what [`Request::peer`](super::Request::peer) says, for who has no request.
@@ -385,18 +388,13 @@ pub struct HeadWriter<'a> {
 }
 
 impl HeadWriter<'_> {
-    /// Adds a field. Its name is a `&str`, or a [`FieldName`] that was checked when the program was compiled
-    /// ([`field_name!`](crate::field_name)).
+    /// Adds a field. That its name is one is checked when the program is compiled ([`field_name!`](crate::field_name)).
     ///
-    /// A name that is no token, a value with a control character, and a field that is the server's to write make the
-    /// whole answer a 500: nothing of it can reach the client, whatever an attacker put into a value.
+    /// A value with a control character makes the whole answer a 500: nothing of it can reach the client, whatever an
+    /// attacker put into a value.
     #[inline]
     #[must_use]
-    pub fn field<'n>(
-        mut self,
-        name: impl TryInto<FieldName<'n>, Error: Into<FieldError>>,
-        value: impl AsRef<[u8]>,
-    ) -> Self {
+    pub fn field(mut self, name: FieldName<'_>, value: impl AsRef<[u8]>) -> Self {
         if let Err(fault) = encode::field(&mut self.shared.out, name, value.as_ref()) {
             self = self.with_fault(fault);
         }
@@ -434,11 +432,7 @@ impl HeadWriter<'_> {
 
     /// Adds a field whose value is formatted, without allocating.
     #[must_use]
-    pub fn field_fmt<'n>(
-        mut self,
-        name: impl TryInto<FieldName<'n>, Error: Into<FieldError>>,
-        value: core::fmt::Arguments<'_>,
-    ) -> Self {
+    pub fn field_fmt(mut self, name: FieldName<'_>, value: core::fmt::Arguments<'_>) -> Self {
         let mut scratch = core::mem::take(&mut self.shared.scratch);
         scratch.clear();
         if scratch.write_fmt(value).is_ok() {
@@ -631,11 +625,7 @@ pub struct Upgrade<'a>(HeadWriter<'a>);
 impl Upgrade<'_> {
     /// Adds a field, as [`HeadWriter::field`] does.
     #[must_use]
-    pub fn field<'n>(
-        self,
-        name: impl TryInto<FieldName<'n>, Error: Into<FieldError>>,
-        value: impl AsRef<[u8]>,
-    ) -> Self {
+    pub fn field(self, name: FieldName<'_>, value: impl AsRef<[u8]>) -> Self {
         Upgrade(self.0.field(name, value))
     }
 

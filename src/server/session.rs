@@ -16,6 +16,7 @@
 use std::io;
 
 use super::awaits::Awaits;
+use super::counters::Counters;
 use super::defer::Client;
 use super::handler::Handler;
 use super::inflow::{Broken, Inflow};
@@ -293,7 +294,8 @@ impl<T: Transport> Session<T> {
             } else if budget.receive == 0 || budget.answers_are_spent() {
                 return Ok(Next::Again);
             } else {
-                let received = self.receive(input, &mut budget.receive)?;
+                let received =
+                    self.recv_ready(input, &mut budget.receive, &mut cx.shared.counters)?;
                 cx.shared.moments.receive();
                 if received > 0 {
                     cx.observer.received(cx.token, &input[..received]);
@@ -328,13 +330,14 @@ impl<T: Transport> Session<T> {
     }
 
     /// One receive, and what it says about readiness.
-    #[inline]
-    pub(super) fn receive(
+    #[inline(never)] // a phase
+    pub(super) fn recv_ready(
         &mut self,
         input: &mut [u8],
         budget: &mut usize,
+        counters: &mut Counters,
     ) -> Result<usize, CloseReason> {
-        match self.transport.recv(input) {
+        match self.transport.recv(input, counters) {
             Ok(0) => {
                 self.ended = true;
                 self.ready.remove(Ready::READ);
@@ -453,6 +456,7 @@ impl<T: Transport> Session<T> {
                 Event::Paused | Event::Closed => return (at, Parsed::Paused),
                 Event::Request(head) => {
                     budget.requests -= 1;
+                    cx.shared.counters.requests += 1;
                     cx.shared.moments.begin_request(moment);
                     at += self.begin(cx, &head, &input[at..]);
                 }

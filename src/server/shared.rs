@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::added::Added;
 use super::buffers::Pool;
+use super::counters::Counters;
 use super::defer::Message;
 use super::drain::Phase;
 use super::limits::Limits;
@@ -14,7 +15,7 @@ use super::preamble::{Preamble, Settings};
 use super::response::Outcome;
 use super::waker::Wakes;
 use crate::reactor::Mailbox;
-use crate::sys::{Instant, signal};
+use crate::sys::{CountingAllocator, Instant, signal};
 
 /// Bytes that are received at once. Stays in the cache because every session uses the same.
 pub(super) const INPUT_BYTES: usize = 64 << 10;
@@ -44,6 +45,10 @@ pub(super) struct Shared {
     pub(super) wakes: Wakes,
     /// What was said of its answer before it has begun.
     pub(super) added: Added,
+    /// But for what the reactor counts.
+    pub(super) counters: Counters,
+    /// How often this thread had asked for memory when the turn began.
+    allocated: u64,
     /// For values that are formatted.
     pub(super) scratch: String,
     pub(super) now: Instant,
@@ -72,6 +77,8 @@ impl Shared {
             outcome: None,
             wakes: Wakes::default(),
             added: Added::default(),
+            counters: Counters::default(),
+            allocated: 0,
             scratch: String::new(),
             now: Instant::from_nanos(0),
             moments: Moments::new(),
@@ -101,11 +108,18 @@ impl Shared {
 
     /// A new turn of the loop: its time, its Date, its budgets.
     pub(super) fn begin_turn(&mut self, now: Instant) {
+        self.allocated = CountingAllocator::count();
         self.now = now;
         self.moments.begin_turn();
         self.preamble.refresh(now);
         self.send_budget = self.limits.turn_send_budget;
         self.message_budget = self.limits.message_budget;
+    }
+
+    /// The turn is over.
+    #[inline]
+    pub(super) fn end_turn(&mut self) {
+        self.counters.allocations += CountingAllocator::count() - self.allocated;
     }
 }
 

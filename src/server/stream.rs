@@ -8,7 +8,9 @@ use core::fmt;
 use core::ops::Range;
 
 use super::response::{Reply, ResponseWriter};
-use crate::http::{Conn, Encoder, Exchange, FieldError, Fields, Limits, Stage, Writing, encode};
+use crate::http::{
+    Conn, Encoder, Exchange, FieldError, FieldName, Fields, Limits, Stage, Writing, encode,
+};
 
 /// Content that is made while it is sent. It is pulled when there is room, so a slow client makes a slow source.
 ///
@@ -119,9 +121,10 @@ impl BodyWriter<'_> {
 
     /// Adds a field behind the content: of those in the pull that says [`Pull::End`]. It goes out where content of unknown
     /// length was begun and HTTP/1.1 is spoken. Errors: what can't be sent there, and is not.
-    pub fn trailer(&mut self, name: &str, value: &str) -> Result<(), FieldError> {
+    pub fn trailer(&mut self, name: FieldName<'_>, value: &str) -> Result<(), FieldError> {
         encode::check_trailer(name, value.as_bytes())?;
-        self.trailers.push((name.to_owned(), value.to_owned()));
+        self.trailers
+            .push((name.as_str().to_owned(), value.to_owned()));
         Ok(())
     }
 

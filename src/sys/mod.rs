@@ -21,6 +21,7 @@ macro_rules! simulated {
 }
 
 mod address;
+mod alloc;
 pub mod at_hand;
 mod clock;
 pub mod directory;
@@ -39,6 +40,7 @@ mod socket_file;
 pub mod thread;
 
 pub use address::{Address, AddressError};
+pub use alloc::CountingAllocator;
 pub use clock::{Instant, UnixTime};
 pub use epoll::{Epoll, Events, Interest, Ready};
 pub use eventfd::EventFd;

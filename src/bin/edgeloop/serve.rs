@@ -16,6 +16,7 @@ use edgeloop::{Observer, Server, Signals};
 use crate::Failure;
 use crate::complain::{self, Complaints};
 use crate::settings::{Settings, see_help};
+use crate::stats::{self, Stats};
 
 /// Serves until a signal stops it. Says where it listens on stdout, and on stderr what an operator has to know.
 pub(crate) fn serve(settings: &Settings, signals: Signals) -> Result<(), Failure> {
@@ -28,6 +29,7 @@ pub(crate) fn serve(settings: &Settings, signals: Signals) -> Result<(), Failure
         ..PoolLimits::default()
     }));
     let complaints = Complaints::default();
+    let stats = Stats::new(settings.stats.unwrap_or_default())?;
     let server = bind(&settings.listen)?
         .cores(settings.cores)
         .drain_on(signals);
@@ -35,16 +37,19 @@ pub(crate) fn serve(settings: &Settings, signals: Signals) -> Result<(), Failure
     let report = match record(settings)? {
         None => {
             let observer = complaints.clone();
-            run(server, move || (files.clone(), observer.clone()))?
+            run(server, &stats, move || (files.clone(), observer.clone()))?
         }
         Some((writer, recorder)) => {
             let observer = (complaints.clone(), recorder);
             // The factory goes with the server, and with it the last recorder.
-            let report = run(server, move || (files.clone(), observer.clone()))?;
+            let report = run(server, &stats, move || (files.clone(), observer.clone()))?;
             tell(writer)?;
             report
         }
     };
+    if let Some(form) = settings.stats {
+        stats::tell(form, settings.cores, &report.counters);
+    }
     match complaints.untold() {
         0 => {}
         untold => complain::say(&format!("{untold} more troubles were not told one by one")),
@@ -59,9 +64,17 @@ pub(crate) fn serve(settings: &Settings, signals: Signals) -> Result<(), Failure
 /// Serves until it is told to stop. Says where it listens as soon as it does.
 fn run<O: Observer + Send + Sync>(
     server: Server,
+    stats: &Stats,
     make: impl Fn() -> (Files, O) + Send + Sync,
 ) -> Result<Report, Failure> {
-    let serving = server.serve_with(move |_core| make()).map_err(failure)?;
+    let asked = stats.clone();
+    let serving = server
+        .serve_local(move |local| {
+            asked.watch_from(local);
+            make()
+        })
+        .map_err(failure)?;
+    stats.attach(serving.handle());
     // Clients can connect by now: what they ask is answered as soon as it runs.
     let mut lines = String::new();
     for address in serving.addresses() {

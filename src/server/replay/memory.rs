@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use super::super::counters::Counters;
 use super::super::transport::Transport;
 use crate::sys::Fd;
 use crate::sys::file;
@@ -92,8 +93,9 @@ impl Fnv {
     }
 }
 
+/// There are no calls that could be counted.
 impl Transport for Memory {
-    fn recv(&mut self, into: &mut [u8]) -> io::Result<usize> {
+    fn recv(&mut self, into: &mut [u8], _: &mut Counters) -> io::Result<usize> {
         let rest = &self.piece[self.at..];
         let count = rest.len().min(into.len());
         into[..count].copy_from_slice(&rest[..count]);
@@ -104,13 +106,19 @@ impl Transport for Memory {
         Ok(count)
     }
 
-    fn send(&mut self, bytes: &[u8], _: More) -> io::Result<usize> {
+    fn send(&mut self, bytes: &[u8], _: More, _: &mut Counters) -> io::Result<usize> {
         self.received.take(bytes);
         Ok(bytes.len())
     }
 
     /// Here the kernel is asked after all: what is in the file only it can say.
-    fn send_file(&mut self, file: &Fd, offset: u64, length: usize) -> io::Result<usize> {
+    fn send_file(
+        &mut self,
+        file: &Fd,
+        offset: u64,
+        length: usize,
+        _: &mut Counters,
+    ) -> io::Result<usize> {
         let mut bytes = vec![0; length.min(64 << 10)];
         let read = file::read_at(file, &mut bytes, offset)?;
         self.received.take(&bytes[..read]);
@@ -159,15 +167,17 @@ mod tests {
     #[test]
     fn what_has_come_is_received_once_and_then_the_end() {
         let mut client = Memory::new(Received::default());
-        let mut into = [0; 4];
-        let empty = client.recv(&mut into).expect_err("nothing has come");
+        let (mut into, mut calls) = ([0; 4], Counters::default());
+        let empty = client
+            .recv(&mut into, &mut calls)
+            .expect_err("nothing has come");
         assert_eq!(empty.kind(), io::ErrorKind::WouldBlock);
         client.arrive(&Arc::from(*b"abcdef"));
         client.finish_sending();
         assert_eq!(client.unread().expect("known"), 6);
-        assert_eq!(client.recv(&mut into).expect("bytes"), 4);
-        assert_eq!(client.recv(&mut into).expect("bytes"), 2);
+        assert_eq!(client.recv(&mut into, &mut calls).expect("bytes"), 4);
+        assert_eq!(client.recv(&mut into, &mut calls).expect("bytes"), 2);
         assert_eq!(&into, b"efcd");
-        assert_eq!(client.recv(&mut into).expect("the end"), 0);
+        assert_eq!(client.recv(&mut into, &mut calls).expect("the end"), 0);
     }
 }

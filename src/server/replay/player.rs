@@ -310,7 +310,11 @@ impl<H: Handler> Driver for Player<H> {
             }
             Message::HangUp(to) => self.shared.local.hang_up(to),
             // Nobody connects here but those who are played, and it ends when they do.
-            Message::Adopt(_) | Message::Drain | Message::Stop | Message::PeerStopped => {}
+            Message::Adopt(_)
+            | Message::Count(_)
+            | Message::Drain
+            | Message::Stop
+            | Message::PeerStopped => {}
         }
     }
 
