@@ -1,5 +1,6 @@
 //! Servers that are recorded: what is in the file, what is not, and that it replays alike.
 
+use core::time::Duration;
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -354,7 +355,7 @@ fn a_slow_file_hinders_nobody() {
         ));
         for piece in body.as_bytes().chunks(64 << 10) {
             client.send(piece);
-            hand.settle();
+            hand.event_loop.turn(Some(Duration::ZERO)).expect("turns");
         }
         assert_eq!(hand.answer(&mut client).status, 200);
     }
