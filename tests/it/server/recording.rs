@@ -104,7 +104,9 @@ fn what_is_recorded_replays_alike() {
                 }
                 if client.poll_end().is_none() {
                     client.finish();
+                    hand.settle();
                 }
+                drop(client);
                 hand.settle();
             }
         });
@@ -250,6 +252,8 @@ fn bounds_hold_and_what_is_beyond_is_told() {
             let mut client = hand.client();
             send(hand, &mut client, get);
             send(hand, &mut client, get);
+            drop(client);
+            hand.settle();
         }
     });
     assert_eq!(statuses, [200; 10], "they are answered all the same");
@@ -345,6 +349,7 @@ fn a_slow_file_hinders_nobody() {
     };
     let (writer, recorder) = Writer::start(Slow(wait, file.clone()), limits).expect("a thread");
     let mut hand = Hand::new(patient(), mirror, recorder);
+    let go_on = go_on; // dropped before the recorder, which waits for the file at its end
     let body = "x".repeat(1 << 20);
     let sent = 12;
     for _ in 0..sent {
@@ -358,6 +363,8 @@ fn a_slow_file_hinders_nobody() {
             hand.event_loop.turn(Some(Duration::ZERO)).expect("turns");
         }
         assert_eq!(hand.answer(&mut client).status, 200);
+        drop(client);
+        hand.settle();
     }
     drop(go_on);
     drop(hand);
