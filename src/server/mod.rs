@@ -27,12 +27,12 @@
 //! | phase | function | what |
 //! |---|---|---|
 //! | accept | `Worker::accept_ready` | connections that wait are taken |
-//! | receive | `Session::recv_ready` | recv(2), and what it says of readiness |
-//! | parse | `Conn::parse_head` | a head is cut and judged |
+//! | receive | `Transport::recv_ready` | recv(2) |
+//! | parse | `http::request::parse_head` | a head is cut and judged |
 //! | handle | `Session::handle` | the application's handler, with the next two within it |
 //! | route | `Router::route` | which route takes the request, where there is a router |
 //! | encode | `Conn::encode` | the head of the answer is ended |
-//! | send | `Session::send_ready` | send(2), and what it says of readiness |
+//! | send | `Transport::send_ready` | send(2) |
 //! | expire | `Session::expire` | a deadline is over |
 
 mod accept;

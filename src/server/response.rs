@@ -96,7 +96,6 @@ pub struct ResponseWriter<'a> {
     pub(super) conn: &'a mut Conn,
     states: &'a mut States,
     pub(super) shared: &'a mut Shared,
-    connection: Token,
     peer: PeerAddress,
     moment: Moment,
     /// Of an interim answer.
@@ -109,7 +108,6 @@ impl<'a> ResponseWriter<'a> {
         states: &'a mut States,
         peer: PeerAddress,
         shared: &'a mut Shared,
-        connection: Token,
     ) -> Self {
         shared.outcome = None;
         shared.wakes = Wakes::default();
@@ -118,7 +116,6 @@ impl<'a> ResponseWriter<'a> {
             conn,
             states,
             shared,
-            connection,
             peer,
             moment,
             fault: None,
@@ -252,7 +249,11 @@ impl<'a> ResponseWriter<'a> {
 
     fn put_off(&self) -> (Completer, Deferred) {
         let exchange = self.conn.serial();
-        let completer = Completer::new(self.shared.mailbox.clone(), self.connection, exchange);
+        let completer = Completer::new(
+            self.shared.mailbox.clone(),
+            self.shared.connection,
+            exchange,
+        );
         let deferred = Deferred::new(completer.state());
         (completer, deferred)
     }
@@ -284,7 +285,7 @@ impl<'a> ResponseWriter<'a> {
     pub fn waker(&mut self) -> Waker {
         let (mailbox, exchange) = (self.shared.mailbox.clone(), self.conn.serial());
         let state = self.shared.wakes.state();
-        Waker::new(mailbox, self.connection, exchange, state)
+        Waker::new(mailbox, self.shared.connection, exchange, state)
     }
 
     /// Changes the protocol of the connection: 101, after which bytes go both ways without framing (RFC 9110 §7.8). `head`
@@ -307,6 +308,12 @@ impl<'a> ResponseWriter<'a> {
     /// Where the connection comes from: what [`Request::peer`](super::Request::peer) says, for who has no request.
     pub fn peer(&self) -> PeerAddress {
         self.peer
+    }
+
+    /// The connection that the request has come on, as an [`Observer`](super::Observer) is told.
+    #[inline]
+    pub fn connection(&self) -> Token {
+        self.shared.connection
     }
 
     /// A moment by which the first byte of the request had come: for handlers that answer with what they remember.

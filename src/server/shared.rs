@@ -14,7 +14,7 @@ use super::moment::Moments;
 use super::preamble::{Preamble, Settings};
 use super::response::Outcome;
 use super::waker::Wakes;
-use crate::reactor::Mailbox;
+use crate::reactor::{Mailbox, Token};
 use crate::sys::{CountingAllocator, Instant, signal};
 
 /// Bytes that are received at once. Stays in the cache because every session uses the same.
@@ -39,6 +39,8 @@ pub(super) struct Shared {
     pub(super) input: Vec<u8>,
     /// Where answers are encoded: empty between two sessions.
     pub(super) out: Vec<u8>,
+    /// The connection whose session is driven at present.
+    pub(super) connection: Token,
     /// What the handler that runs at present has answered.
     pub(super) outcome: Option<Outcome>,
     /// Who can wake the stream that it begins.
@@ -74,6 +76,7 @@ impl Shared {
             mailbox,
             input: vec![0; INPUT_BYTES],
             out: Vec::with_capacity(OUT_BYTES),
+            connection: Token::fixed(0),
             outcome: None,
             wakes: Wakes::default(),
             added: Added::default(),

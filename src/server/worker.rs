@@ -109,11 +109,11 @@ impl<H: Handler, O: Observer> Worker<H, O> {
         let Some(session) = self.sessions.get_mut(token) else {
             return;
         };
+        self.shared.connection = token;
         let mut cx = Cx {
             handler: &mut self.handler,
             observer: &mut self.observer,
             shared: &mut self.shared,
-            token,
         };
         match step(session, &mut cx) {
             None => {}
