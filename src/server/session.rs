@@ -296,7 +296,8 @@ impl<T: Transport> Session<T> {
                 probes::recv_ready(cx.shared.connection.to_bits(), received as u64);
                 cx.shared.moments.receive();
                 if received > 0 {
-                    cx.observer.received(cx.token, &input[..received]);
+                    let connection = cx.shared.connection;
+                    cx.observer.received(connection, &input[..received]);
                 }
                 self.parse_received(cx, &input[..received], budget)
                     .map_err(|broken| self.broken(broken))?;

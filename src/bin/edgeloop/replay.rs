@@ -45,7 +45,7 @@ struct Orders {
     file: PathBuf,
     iterations: u64,
     print: bool,
-    serve: Settings,
+    serve: Box<Settings>,
 }
 
 /// Reads the arguments that follow `replay`, and plays.

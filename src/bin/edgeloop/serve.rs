@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 
-use edgeloop::ops::{Recorder, Writer};
+use edgeloop::ops::{RecordLimits, Recorder, Writer};
 use edgeloop::server::Report;
 use edgeloop::server::StartError;
 use edgeloop::server::pool::{Pool, PoolLimits};
@@ -104,7 +104,14 @@ fn record(settings: &Settings) -> Result<Option<(Writer, Recorder)>, Failure> {
             io::ErrorKind::AlreadyExists => told(&"it is there already; name a new file"),
             _ => told(&error),
         })?;
-    let started = Writer::start(file, settings.record_limits.clone());
+    let limits = RecordLimits {
+        bytes_max: settings.record_bytes,
+        connections_max: settings.record_connections,
+        bodies: settings.record_bodies,
+        credentials: settings.record_credentials,
+        ..RecordLimits::default()
+    };
+    let started = Writer::start(file, limits);
     started.map(Some).map_err(|error| told(&error))
 }
 

@@ -4,7 +4,6 @@ use std::ffi::{OsStr, OsString};
 use std::fmt::{Display, Write};
 use std::path::PathBuf;
 
-use edgeloop::ops::RecordLimits;
 use edgeloop::sys::Address;
 use lexopt::Arg;
 
@@ -29,7 +28,10 @@ pub(crate) struct Settings {
     pub(crate) error_pages: Vec<(u16, String)>,
     pub(crate) spa: Option<String>,
     pub(crate) record: Option<PathBuf>,
-    pub(crate) record_limits: RecordLimits,
+    pub(crate) record_bytes: u64,
+    pub(crate) record_connections: u64,
+    pub(crate) record_bodies: bool,
+    pub(crate) record_credentials: bool,
     pub(crate) stats: Option<stats::Form>,
 }
 
@@ -260,7 +262,7 @@ const TABLE: &[Setting] = &[
         default: Some("67108864"),
         help: "How many bytes of clients are recorded.",
         take: |settings, value| {
-            settings.record_limits.bytes_max = number(value, "bytes")?;
+            settings.record_bytes = number(value, "bytes")?;
             Ok(())
         },
     },
@@ -271,7 +273,7 @@ const TABLE: &[Setting] = &[
         default: Some("1000"),
         help: "How many connections are recorded.",
         take: |settings, value| {
-            settings.record_limits.connections_max = number(value, "connections")?;
+            settings.record_connections = number(value, "connections")?;
             Ok(())
         },
     },
@@ -282,7 +284,7 @@ const TABLE: &[Setting] = &[
         default: Some("no"),
         help: "Whether bodies are recorded as they came.",
         take: |settings, value| {
-            settings.record_limits.bodies = yes(value)?;
+            settings.record_bodies = yes(value)?;
             Ok(())
         },
     },
@@ -293,7 +295,7 @@ const TABLE: &[Setting] = &[
         default: Some("no"),
         help: "Whether heads are recorded as they came, with what opens doors.",
         take: |settings, value| {
-            settings.record_limits.credentials = yes(value)?;
+            settings.record_credentials = yes(value)?;
             Ok(())
         },
     },
@@ -334,7 +336,7 @@ pub(crate) enum Asked {
     /// To be told what can be set.
     Help,
     /// To serve.
-    Run(Settings),
+    Run(Box<Settings>),
 }
 
 /// Reads the arguments that follow `serve`.
@@ -380,7 +382,7 @@ pub(crate) fn parse(words: &mut lexopt::Parser) -> Result<Asked, Failure> {
                 .unwrap_or_else(|why| panic!("the default of {}: {why}", row.name));
         }
     }
-    Ok(Asked::Run(settings))
+    Ok(Asked::Run(Box::new(settings)))
 }
 
 fn find(fits: impl Fn(&Setting) -> bool) -> Option<usize> {
@@ -449,18 +451,20 @@ mod tests {
     }
 
     fn settings(dir: &str, listen: &[&str], cores: usize) -> Asked {
-        Asked::Run(Settings {
+        Asked::Run(Box::new(Settings {
             dir: dir.into(),
             listen: listen.iter().map(ToString::to_string).collect(),
             cores,
             ..Settings {
                 index: vec!["index.html".to_owned()],
+                record_bytes: 64 << 20,
+                record_connections: 1000,
                 ..Settings::default()
             }
-        })
+        }))
     }
 
-    fn given(words: &[&str]) -> Settings {
+    fn given(words: &[&str]) -> Box<Settings> {
         match parsed(words) {
             Ok(Asked::Run(settings)) => settings,
             other => panic!("{other:?}"),

@@ -180,7 +180,7 @@ fn redact_url(url: &mut [u8]) {
 fn is_secret(name: &[u8]) -> bool {
     let name = name.to_ascii_lowercase();
     let has = |word: &&str| name.windows(word.len()).any(|it| it == word.as_bytes());
-    name.contains(&b'%') || SECRET.iter().any(|word| has(word))
+    name.contains(&b'%') || SECRET.iter().any(has)
 }
 
 #[cfg(test)]

@@ -128,7 +128,7 @@ impl Redactor {
 
 impl State {
     fn head() -> State {
-        State::Head(Box::new(Conn::new()))
+        State::Head(Box::default())
     }
 
     fn body(decoder: Decoder) -> State {

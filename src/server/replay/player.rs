@@ -245,11 +245,11 @@ impl<H: Handler> Player<H> {
         let Some(session) = self.sessions.get_mut(token) else {
             return;
         };
+        self.shared.connection = token;
         let mut cx = Cx {
             handler: &mut self.handler,
             observer: &mut self.tally,
             shared: &mut self.shared,
-            token,
         };
         let mut next = step(session, &mut cx);
         while next == Some(Next::Again) {

@@ -368,11 +368,8 @@ fn a_slow_file_hinders_nobody() {
     }
     drop(go_on);
     drop(hand);
-    let recorded = writer.finish().expect("it is written");
-    assert!(recorded.cut > 0, "{recorded:?}");
-    assert!(
-        recorded.bytes < sent << 20 && recorded.bytes >= 4 << 20,
-        "{recorded:?}"
-    );
-    assert_eq!(file.recording().connections() as u64, recorded.connections);
+    let told = writer.finish().expect("it is written");
+    assert!(told.cut > 0, "{told:?}");
+    assert!(told.bytes < sent << 20 && told.bytes >= 4 << 20, "{told:?}");
+    assert_eq!(file.recording().connections() as u64, told.connections);
 }

@@ -122,6 +122,9 @@ fn how_the_bytes_are_cut_makes_no_difference() {
     }
 }
 
+/// What is sent, and of ten iterations: connections, requests, answers by status.
+type Case<'c> = (&'c str, u64, u64, &'c [(u16, u64)]);
+
 #[test]
 fn what_one_client_sends_goes_on_while_its_connection_is_kept() {
     let mut replay = replay(patient());
@@ -129,7 +132,7 @@ fn what_one_client_sends_goes_on_while_its_connection_is_kept() {
         let recording = Recording::of_bytes(sent.as_bytes());
         replay.run(&recording, 10).expect("played")
     };
-    let cases: [(&str, u64, u64, &[(u16, u64)]); 5] = [
+    let cases: [Case; 5] = [
         ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", 1, 10, &[(404, 10)]),
         (
             "GET /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
