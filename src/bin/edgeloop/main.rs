@@ -10,11 +10,12 @@
 //! `edgeloop: `.
 //!
 //! `arguments` reads what a command is told, by a table such as that in `settings`; `serve` serves, `stats` tells what was
-//! counted, `bench` asks, `complain` writes to stderr.
+//! counted, `bench` asks, `replay` plays what clients have sent, `complain` writes to stderr.
 
 mod arguments;
 mod bench;
 mod complain;
+mod replay;
 mod serve;
 mod settings;
 mod stats;
@@ -39,6 +40,7 @@ An HTTP/1.1 server for Linux: one thread, one edge-triggered epoll loop.
 Usage:
   edgeloop serve [DIR] [OPTION]...    serves the files of a directory
   edgeloop bench URL [OPTION]...      asks a server again and again, and says how fast it is
+  edgeloop replay FILE [OPTION]...    plays what clients have sent, without a network
   edgeloop COMMAND --help             says what can be set
   edgeloop --version
   edgeloop --help
@@ -83,6 +85,9 @@ fn run(signals: io::Result<Signals>) -> Result<(), Failure> {
                 Asked::Help => print(&BENCH.help()),
                 Asked::Run(settings) => bench::bench(&settings, taken_over(signals)?),
             };
+        }
+        Some(lexopt::Arg::Value(command)) if command == "replay" => {
+            return replay::replay(words);
         }
         Some(lexopt::Arg::Long("version") | lexopt::Arg::Short('V')) => {
             return print(concat!("edgeloop ", env!("CARGO_PKG_VERSION"), "\n"));

@@ -37,6 +37,11 @@ pub(crate) struct Settings {
     /// Statuses and paths.
     pub(crate) error_pages: Vec<(u16, String)>,
     pub(crate) spa: Option<String>,
+    pub(crate) record: Option<PathBuf>,
+    pub(crate) record_bytes: u64,
+    pub(crate) record_connections: u64,
+    pub(crate) record_bodies: bool,
+    pub(crate) record_credentials: bool,
     pub(crate) stats: Option<stats::Form>,
 }
 
@@ -219,7 +224,74 @@ const TABLE: &[Setting<Settings>] = &[
             Ok(())
         },
     },
+    Setting {
+        name: "record",
+        form: Form::Flag,
+        value: "FILE",
+        default: None,
+        help: "A new file that what clients send is written to, for `edgeloop replay`.\n\
+               Filler takes the place of bodies, of the values of fields that may be\n\
+               credentials, and of passwords, keys and tokens in URLs; paths stay.",
+        take: |settings, value| {
+            if value.is_empty() {
+                return Err("'' is no name of a file".to_owned());
+            }
+            settings.record = Some(value.into());
+            Ok(())
+        },
+    },
+    Setting {
+        name: "record-bytes",
+        form: Form::Flag,
+        value: "N",
+        default: Some("67108864"),
+        help: "How many bytes of clients are recorded.",
+        take: |settings, value| {
+            settings.record_bytes = number(value, "bytes")?;
+            Ok(())
+        },
+    },
+    Setting {
+        name: "record-connections",
+        form: Form::Flag,
+        value: "N",
+        default: Some("1000"),
+        help: "How many connections are recorded.",
+        take: |settings, value| {
+            settings.record_connections = number(value, "connections")?;
+            Ok(())
+        },
+    },
+    Setting {
+        name: "record-bodies",
+        form: Form::Switch("yes"),
+        value: "yes|no",
+        default: Some("no"),
+        help: "Whether bodies are recorded as they came.",
+        take: |settings, value| {
+            settings.record_bodies = yes(value)?;
+            Ok(())
+        },
+    },
+    Setting {
+        name: "record-credentials",
+        form: Form::Switch("yes"),
+        value: "yes|no",
+        default: Some("no"),
+        help: "Whether heads are recorded as they came, with what opens doors.",
+        take: |settings, value| {
+            settings.record_credentials = yes(value)?;
+            Ok(())
+        },
+    },
 ];
+
+/// How many of something, and one at least.
+fn number(value: &OsStr, what: &str) -> Result<u64, String> {
+    let text = value.to_string_lossy();
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| format!("'{text}' is no number of {what}; write one from 1 on"))
+}
 
 /// What stands before and behind the first equals sign.
 fn pair(value: &OsStr, example: &str) -> Result<(String, String), String> {
@@ -253,6 +325,8 @@ mod tests {
             cores,
             ..Settings {
                 index: vec!["index.html".to_owned()],
+                record_bytes: 64 << 20,
+                record_connections: 1000,
                 ..Settings::default()
             }
         })
@@ -339,6 +413,12 @@ mod tests {
             (&["--dotfiles=maybe"], "'maybe' is neither 'yes' nor 'no'"),
             (&["--cache-control", "no-cache"], "'no-cache' has no '='"),
             (&["--error-page", "x=/a"], "'x' is no status"),
+            (&["--record", ""], "'' is no name of a file"),
+            (&["--record-bytes", "0"], "'0' is no number of bytes"),
+            (
+                &["--record-connections=x"],
+                "'x' is no number of connections",
+            ),
             (&["--stats=xml"], "'xml' is neither 'text' nor 'json'"),
         ] {
             let said = parsed(words).expect_err(why);
