@@ -9,18 +9,24 @@
 //! Whenever the status is not 0 there is exactly one line on stderr that says why and what to do. It begins with
 //! `edgeloop: `.
 //!
-//! `settings` is the table of what can be set, `serve` serves, `complain` writes to stderr.
+//! `settings` is the table of what can be set, `serve` serves, `stats` tells what was counted, `complain` writes to stderr.
 
 mod complain;
 mod serve;
 mod settings;
+mod stats;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use edgeloop::Signals;
+use edgeloop::sys::CountingAllocator;
 
 use settings::{Asked, see_help};
+
+/// Allocations are among what the server counts.
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 const USAGE: &str = "\
 An HTTP/1.1 server for Linux: one thread, one edge-triggered epoll loop.

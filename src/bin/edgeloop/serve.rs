@@ -12,6 +12,7 @@ use edgeloop::{Server, Signals};
 use crate::Failure;
 use crate::complain::{self, Complaints};
 use crate::settings::{Settings, see_help};
+use crate::stats::{self, Stats};
 
 /// Serves until a signal stops it. Says where it listens on stdout, and on stderr what an operator has to know.
 pub(crate) fn serve(settings: &Settings, signals: Signals) -> Result<(), Failure> {
@@ -22,11 +23,17 @@ pub(crate) fn serve(settings: &Settings, signals: Signals) -> Result<(), Failure
     let files = files(settings)?;
     let complaints = Complaints::default();
     let observer = complaints.clone();
+    let stats = Stats::new(settings.stats.unwrap_or_default())?;
+    let asked = stats.clone();
     let serving = bind(&settings.listen)?
         .cores(settings.cores)
         .drain_on(signals)
-        .serve_with(move |_core| (files.clone(), observer.clone()))
+        .serve_local(move |local| {
+            asked.watch_from(local);
+            (files.clone(), observer.clone())
+        })
         .map_err(failure)?;
+    stats.attach(serving.handle());
     // Clients can connect by now: what they ask is answered as soon as it runs.
     let mut lines = String::new();
     for address in serving.addresses() {
@@ -36,6 +43,9 @@ pub(crate) fn serve(settings: &Settings, signals: Signals) -> Result<(), Failure
     let report = serving
         .run()
         .map_err(|error| Failure::Running(format!("cannot go on: {error}")))?;
+    if let Some(form) = settings.stats {
+        stats::tell(form, settings.cores, &report.counters);
+    }
     match complaints.untold() {
         0 => {}
         untold => complain::say(&format!("{untold} more troubles were not told one by one")),

@@ -9,6 +9,7 @@ mod child;
 mod client;
 mod cold;
 mod corners;
+mod counted;
 mod crowds;
 mod cuts;
 mod faults;
