@@ -134,7 +134,7 @@ pub(crate) fn files(settings: &Settings) -> Result<Files, Failure> {
         let dir = settings.dir.display();
         Failure::Running(format!("cannot serve '{dir}': {error}; name a directory"))
     })?;
-    files = files.with_index(settings.index.clone());
+    files = files.with_index(settings.index.clone()).map_err(unfit)?;
     if settings.dotfiles {
         files = files.with_dotfiles();
     }

@@ -46,6 +46,7 @@ macro_rules! calls {
                         | Call::Metadata
                         | Call::ReadAt
                         | Call::ReadAtHand
+                        | Call::CachedPages
                         | Call::SendFile
                 )
             }
@@ -109,6 +110,7 @@ calls! {
         E2BIG EXDEV EIO EILSEQ ENOSYS;
     ReadAtHand read_at_hand "preadv2(2), RWF_NOWAIT": EAGAIN EBADF EFAULT EINTR EINVAL EIO EISDIR ENOSYS ENXIO EOPNOTSUPP EOVERFLOW
         ESPIPE;
+    CachedPages cached_pages "cachestat(2)": EBADF EFAULT EINVAL ENOSYS EOPNOTSUPP EPERM;
     Names names "getdents64(2)": EBADF EFAULT EINVAL ENOENT ENOTDIR EIO;
     FileSystem file_system "fstatfs(2)": EBADF EFAULT EINTR EIO ENOMEM ENOSYS EOVERFLOW;
     InotifyInit inotify_init "inotify_init1(2)": EINVAL EMFILE ENFILE ENOMEM;
