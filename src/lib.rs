@@ -76,6 +76,8 @@ compile_error!("edgeloop is built on epoll(7), and so it runs on Linux only");
 #[cfg(target_os = "linux")]
 pub mod http;
 #[cfg(target_os = "linux")]
+pub mod ops;
+#[cfg(target_os = "linux")]
 pub mod reactor;
 #[cfg(target_os = "linux")]
 pub mod server;
@@ -91,7 +93,7 @@ pub use server::pool::Pool;
 #[cfg(target_os = "linux")]
 pub use server::{
     Client, Completer, Counters, EventLoop, Handle, Handler, HeadWriter, Intake, Limits, Local,
-    Observer, Promise, Redirect, Reply, Request, ResponseWriter, Server, Serving,
+    Observer, Promise, Redirect, Replay, Reply, Request, ResponseWriter, Server, Serving,
 };
 #[cfg(target_os = "linux")]
 pub use sys::signal::Signals;

@@ -140,6 +140,7 @@ impl<H: Handler, O: Observer> Worker<H, O> {
         }
         if room {
             if let Some(read @ [_, ..]) = adopted {
+                self.observer.received(token, read);
                 session.held = Held::Raw(self.shared.pool.keep(read));
                 session.queued = true;
                 reactor.run_later(token);

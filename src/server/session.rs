@@ -295,6 +295,10 @@ impl<T: Transport> Session<T> {
                 let received = self.receive(input, &mut budget.receive, &mut cx.shared.counters)?;
                 probes::recv_ready(cx.shared.connection.to_bits(), received as u64);
                 cx.shared.moments.receive();
+                if received > 0 {
+                    let connection = cx.shared.connection;
+                    cx.observer.received(connection, &input[..received]);
+                }
                 self.parse_received(cx, &input[..received], budget)
                     .map_err(|broken| self.broken(broken))?;
             }

@@ -2,6 +2,8 @@
 
 mod alloc;
 #[cfg(feature = "cli")]
+mod bench;
+#[cfg(feature = "cli")]
 mod binary;
 mod dependencies;
 mod edge;
@@ -17,6 +19,8 @@ mod layers;
 mod probes;
 #[cfg(feature = "cli")]
 mod process;
+#[cfg(feature = "cli")]
+mod replay;
 #[cfg(feature = "cli")]
 mod routes;
 mod server;

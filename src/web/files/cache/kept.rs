@@ -27,11 +27,11 @@ enum Where {
 }
 
 impl Kept {
-    pub(super) fn in_memory(entry: Entry, varies: bool, bytes: Arc<[u8]>) -> Kept {
+    pub(in super::super) fn in_memory(entry: Entry, varies: bool, bytes: Arc<[u8]>) -> Kept {
         Kept::new(entry, varies, Where::Memory(Bytes::Shared(bytes)))
     }
 
-    pub(super) fn in_file(entry: Entry, varies: bool, file: Arc<Fd>) -> Kept {
+    pub(in super::super) fn in_file(entry: Entry, varies: bool, file: Arc<Fd>) -> Kept {
         Kept::new(entry, varies, Where::File(file))
     }
 
