@@ -6,6 +6,7 @@ mod common;
 use std::hint::black_box;
 
 use common::Table;
+use edgeloop::field_name;
 use edgeloop::http::{Conn, Length, Limits, Slots, date, encode};
 
 /// A connection on which an answer is owed.
@@ -22,11 +23,14 @@ fn asked(limits: &Limits) -> Conn {
 
 fn fields(out: &mut Vec<u8>) {
     for (name, value) in [
-        ("Content-Type", "text/html; charset=utf-8"),
-        ("Cache-Control", "public, max-age=31536000, immutable"),
-        ("ETag", "\"66b1e1f2-1a2b\""),
-        ("Vary", "Accept-Encoding"),
-        ("X-Content-Type-Options", "nosniff"),
+        (field_name!("Content-Type"), "text/html; charset=utf-8"),
+        (
+            field_name!("Cache-Control"),
+            "public, max-age=31536000, immutable",
+        ),
+        (field_name!("ETag"), "\"66b1e1f2-1a2b\""),
+        (field_name!("Vary"), "Accept-Encoding"),
+        (field_name!("X-Content-Type-Options"), "nosniff"),
     ] {
         encode::field(out, black_box(name), black_box(value).as_bytes()).expect("sound");
     }

@@ -6,6 +6,7 @@ mod common;
 use std::hint::black_box;
 
 use common::Table;
+use edgeloop::field_name;
 use edgeloop::http::{Body, Conn, Event, Length, Limits, Slots, encode};
 
 const GET: &str = "GET /plaintext HTTP/1.1\r\n\
@@ -42,7 +43,10 @@ fn serve(
             }
         };
         encode::status_line(out, 200);
-        for (name, value) in [("Server", "edgeloop"), ("Content-Type", "text/plain")] {
+        for (name, value) in [
+            (field_name!("Server"), "edgeloop"),
+            (field_name!("Content-Type"), "text/plain"),
+        ] {
             encode::field(out, name, value.as_bytes()).expect("sound");
         }
         conn.finish_head(limits, out, 200, Length::Known(length as u64));

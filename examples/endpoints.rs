@@ -14,7 +14,7 @@ use edgeloop::field_line;
 use edgeloop::http::Length;
 use edgeloop::server::{BodyWriter, Pull, Source};
 use edgeloop::web::Files;
-use edgeloop::{Handler, HeadWriter, Reply, Request, ResponseWriter, Server, Signals};
+use edgeloop::{Handler, HeadWriter, Reply, Request, ResponseWriter, Server, Signals, field_name};
 use lexopt::ValueExt;
 
 const HELLO: &str = "Hello, World!";
@@ -82,10 +82,10 @@ fn only<'a>(
     match req.method() {
         asked if asked == method => answer(res),
         "HEAD" if method == "GET" => answer(res),
-        "OPTIONS" => res.status(204).field("Allow", allow).empty(),
+        "OPTIONS" => res.status(204).field(field_name!("Allow"), allow).empty(),
         _ => res
             .status(405)
-            .field("Allow", allow)
+            .field(field_name!("Allow"), allow)
             .text("method not allowed\n"),
     }
 }

@@ -11,7 +11,7 @@ use std::io::Write as _;
 use edgeloop::web::{
     self, Access, BasicAuth, Next, RequestId, Router, Routes, SecurityHeaders, User,
 };
-use edgeloop::{Reply, Request, ResponseWriter, Server, Signals};
+use edgeloop::{Reply, Request, ResponseWriter, Server, Signals, field_name};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let address = std::env::args().nth(1);
@@ -56,7 +56,10 @@ fn app() -> Result<Router, Box<dyn Error>> {
 
 /// Middleware is a function that passes requests on.
 fn not_stored(req: &Request, res: ResponseWriter, next: Next) -> Reply {
-    next.run(req, res.with_field("Cache-Control", "no-store"))
+    next.run(
+        req,
+        res.with_field(field_name!("Cache-Control"), "no-store"),
+    )
 }
 
 fn item(req: &Request, res: ResponseWriter) -> Reply {

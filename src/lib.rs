@@ -87,8 +87,8 @@ pub mod web;
 pub use server::pool::Pool;
 #[cfg(target_os = "linux")]
 pub use server::{
-    Client, Completer, EventLoop, Handle, Handler, HeadWriter, Intake, Limits, Local, Observer,
-    Promise, Redirect, Reply, Request, ResponseWriter, Server, Serving,
+    Client, Completer, Counters, EventLoop, Handle, Handler, HeadWriter, Intake, Limits, Local,
+    Observer, Promise, Redirect, Reply, Request, ResponseWriter, Server, Serving,
 };
 #[cfg(target_os = "linux")]
 pub use sys::signal::Signals;

@@ -6,6 +6,7 @@ use super::error::Reject;
 use super::framing::{Body, Persist};
 use super::judge::{self, Verdict};
 use super::limits::Limits;
+use super::name::FieldName;
 use super::request::{self, Head, METHOD_BYTES, Parsed, Slots, Version};
 use super::stage::{BETWEEN, CloseReason, Content, Exchange, Reading, Stage, Writing};
 use super::status;
@@ -112,7 +113,7 @@ impl Conn {
         if let [b'\r' | b'\n', ..] = input {
             return self.skip_empty_lines(limits, empty_lines, input, slots);
         }
-        match request::parse(limits, input, slots) {
+        match request::parse_head(limits, input, slots) {
             Parsed::Complete(head) => {
                 self.begin(&head);
                 (head.bytes().len(), Event::Request(head))
@@ -432,7 +433,7 @@ impl Conn {
         status: u16,
         length: Length,
     ) -> Content {
-        let (exchange, encoder) = self.encode_head(limits, out, status, length);
+        let (exchange, encoder) = self.encode(limits, out, status, length);
         match (encoder, exchange.content) {
             (None | Some(Encoder::Length(0)), _) | (_, Content::Omitted) => {
                 exchange.writing = Writing::Done;
@@ -460,7 +461,7 @@ impl Conn {
         content: &[u8],
     ) {
         let length = Length::Known(content.len() as u64);
-        let (exchange, encoder) = self.encode_head(limits, out, status, length);
+        let (exchange, encoder) = self.encode(limits, out, status, length);
         if encoder.is_some() && exchange.content == Content::Sent {
             out.extend_from_slice(content);
         }
@@ -470,8 +471,8 @@ impl Conn {
 
     /// Decides how the end of the content is marked, if this status can have any, and what becomes of the connection; and
     /// says both.
-    #[inline]
-    fn encode_head(
+    #[inline] // a phase, which the compiler does not inline
+    fn encode(
         &mut self,
         limits: &Limits,
         out: &mut Vec<u8>,
@@ -589,7 +590,12 @@ impl Conn {
 
     /// Ends content of unknown length; trailers are sent where there are chunks. Does nothing when nothing is owed.
     /// Content that is shorter than was promised can't be ended: the connection fails.
-    pub fn end_body(&mut self, limits: &Limits, out: &mut Vec<u8>, trailers: &[(&str, &[u8])]) {
+    pub fn end_body(
+        &mut self,
+        limits: &Limits,
+        out: &mut Vec<u8>,
+        trailers: &[(FieldName<'_>, &[u8])],
+    ) {
         let Stage::Exchange(exchange) = &mut self.stage else {
             return;
         };

@@ -6,6 +6,7 @@ use super::field::is_value;
 use super::name::FieldName;
 use super::status;
 use super::trailers::is_allowed;
+use crate::field_name;
 
 /// How the end of an answer's content is marked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,12 +73,9 @@ pub fn status_line(out: &mut Vec<u8>, status: u16) {
 
 /// Appends a field of the application's.
 #[inline]
-pub fn field<'n>(
-    out: &mut Vec<u8>,
-    name: impl TryInto<FieldName<'n>, Error: Into<FieldError>>,
-    value: &[u8],
-) -> Result<(), FieldError> {
-    let name = check_field(name, value)?.as_str();
+pub fn field(out: &mut Vec<u8>, name: FieldName<'_>, value: &[u8]) -> Result<(), FieldError> {
+    check_value(value)?;
+    let name = name.as_str();
     out.reserve(name.len() + value.len() + 4);
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b": ");
@@ -87,22 +85,18 @@ pub fn field<'n>(
 }
 
 #[inline]
-fn check_field<'n>(
-    name: impl TryInto<FieldName<'n>, Error: Into<FieldError>>,
-    value: &[u8],
-) -> Result<FieldName<'n>, FieldError> {
-    let name = name.try_into().map_err(Into::into)?;
+fn check_value(value: &[u8]) -> Result<(), FieldError> {
     if is_value(value) {
-        Ok(name)
+        Ok(())
     } else {
         Err(FieldError::Value)
     }
 }
 
 /// Whether a field can be sent behind the content (RFC 9110 §6.5.1).
-pub fn check_trailer(name: &str, value: &[u8]) -> Result<(), FieldError> {
-    check_field(name, value)?;
-    if is_allowed(name) {
+pub fn check_trailer(name: FieldName<'_>, value: &[u8]) -> Result<(), FieldError> {
+    check_value(value)?;
+    if is_allowed(name.as_str()) {
         Ok(())
     } else {
         Err(FieldError::Trailer)
@@ -112,11 +106,11 @@ pub fn check_trailer(name: &str, value: &[u8]) -> Result<(), FieldError> {
 /// Appends an interim answer of these values of Link (RFC 8297), or nothing if one of them can't be sent.
 pub(super) fn early_hints(out: &mut Vec<u8>, links: &[&str]) -> Result<(), FieldError> {
     for link in links {
-        check_field("Link", link.as_bytes())?;
+        check_value(link.as_bytes())?;
     }
     status_line(out, 103);
     for link in links {
-        field(out, "Link", link.as_bytes())?;
+        field(out, field_name!("Link"), link.as_bytes())?;
     }
     out.extend_from_slice(b"\r\n");
     Ok(())
@@ -219,10 +213,10 @@ pub(super) fn chunk(out: &mut Vec<u8>, data: &[u8]) {
 
 /// Appends the last chunk and the trailer fields. Those that can't be sent are left out: the head has gone, and nobody
 /// can be told any more.
-pub(super) fn last_chunk(out: &mut Vec<u8>, trailers: &[(&str, &[u8])]) {
+pub(super) fn last_chunk(out: &mut Vec<u8>, trailers: &[(FieldName<'_>, &[u8])]) {
     out.extend_from_slice(b"0\r\n");
     for (name, value) in trailers {
-        if check_trailer(name, value).is_ok() {
+        if check_trailer(*name, value).is_ok() {
             let _ = field(out, *name, value);
         }
     }
@@ -281,25 +275,19 @@ mod tests {
     }
 
     #[test]
-    fn fields_cannot_smuggle_lines_or_framing() {
+    fn values_cannot_smuggle_lines() {
         let mut out = Vec::new();
-        assert_eq!(field(&mut out, "a b", b""), Err(FieldError::Name));
-        assert_eq!(field(&mut out, "", b""), Err(FieldError::Name));
-        assert_eq!(field(&mut out, "a:", b""), Err(FieldError::Name));
         for value in [b"a\r\nb" as &[u8], b"a\rb", b"a\nb", b"a\0b", b"\x7f"] {
-            assert_eq!(field(&mut out, "a", value), Err(FieldError::Value));
-        }
-        for name in [
-            "Connection",
-            "content-length",
-            "DATE",
-            "Keep-Alive",
-            "transfer-encoding",
-        ] {
-            assert_eq!(field(&mut out, name, b"x"), Err(FieldError::Reserved));
+            assert_eq!(
+                field(&mut out, field_name!("a"), value),
+                Err(FieldError::Value)
+            );
         }
         assert!(out.is_empty());
-        assert_eq!(field(&mut out, "X-Name", "é".as_bytes()), Ok(()));
+        assert_eq!(
+            field(&mut out, field_name!("X-Name"), "é".as_bytes()),
+            Ok(())
+        );
         assert_eq!(out, "X-Name: é\r\n".as_bytes());
     }
 }

@@ -2,6 +2,7 @@
 
 use super::encode::{self, FieldError, is_reserved};
 use super::field::{is_token_byte, is_value_byte};
+use super::name::FieldName;
 
 /// A field whose name and value are constants. Made by [`field_line!`](crate::field_line): one that can't be sent does
 /// not compile, and sending one is a copy.
@@ -67,7 +68,7 @@ pub struct FieldLines(Vec<u8>);
 impl FieldLines {
     /// Adds a field. Errors: one that can't be sent, and is not added.
     pub fn field(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), FieldError> {
-        encode::field(&mut self.0, name, value.as_ref())
+        encode::field(&mut self.0, FieldName::try_from(name)?, value.as_ref())
     }
 
     /// Adds a field that was checked when the program was compiled.
@@ -159,7 +160,8 @@ mod tests {
         ] {
             let line: &'static str = format!("{name}: {value}\r\n").leak();
             let mut out = Vec::new();
-            let encoded = encode::field(&mut out, name, value.as_bytes());
+            let encoded = FieldName::try_from(name)
+                .and_then(|name| encode::field(&mut out, name, value.as_bytes()));
             let taken = std::panic::catch_unwind(|| FieldLine::new(line));
             assert_eq!(taken.is_ok(), encoded.is_ok(), "{line:?}");
             if encoded.is_ok() {

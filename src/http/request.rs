@@ -142,8 +142,8 @@ pub(super) enum Parsed<'h> {
 }
 
 /// Reads a head from the first bytes of `input`, which do not begin with an empty line.
-#[inline]
-pub(super) fn parse<'h, 'i: 'h>(
+#[inline(never)] // a phase
+pub(super) fn parse_head<'h, 'i: 'h>(
     limits: &Limits,
     input: &'i [u8],
     slots: &'h mut Slots<'i>,
@@ -259,7 +259,7 @@ pub fn reparse<'h, 'i: 'h>(
     head: &'i [u8],
     slots: &'h mut Slots<'i>,
 ) -> Option<Head<'h>> {
-    match parse(limits, head, slots) {
+    match parse_head(limits, head, slots) {
         Parsed::Complete(parsed) if parsed.bytes.len() == head.len() => Some(parsed),
         Parsed::Complete(_) | Parsed::Partial | Parsed::Rejected(_) => None,
     }

@@ -30,12 +30,14 @@
 //! [`turn`](Reactor::turn) with a time-out of zero when it is readable or when [`next_deadline`](Reactor::next_deadline)
 //! has passed, hosts this one.
 
+mod counters;
 mod deadlines;
 mod mailbox;
 mod table;
 mod token;
 mod turn;
 
+pub use counters::Counters;
 pub use mailbox::{Mailbox, Stopped};
 pub use table::Table;
 pub use token::Token;

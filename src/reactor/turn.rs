@@ -1,11 +1,13 @@
 //! The loop.
 
+use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
+use super::counters::Counters;
 use super::deadlines::Deadlines;
 use super::mailbox::Mailbox;
 use super::token::Token;
@@ -58,7 +60,7 @@ pub trait Driver {
 /// allocation once the run queue and the heap of deadlines have grown to their size.
 #[derive(Debug)]
 pub struct Reactor<M> {
-    epoll: Arc<Epoll>,
+    registry: Registry,
     /// Out of here while a turn goes through it.
     events: Option<Box<Events>>,
     now: Instant,
@@ -68,27 +70,42 @@ pub struct Reactor<M> {
     /// Mail that was taken and not delivered.
     mail: VecDeque<M>,
     stopped: bool,
+    /// But for the calls of epoll_ctl(2), which the registry counts.
+    counters: Counters,
 }
 
 /// Has descriptors watched by a [`Reactor`], from places where there is no reactor at hand. Clones are for the same one,
 /// which need not live as long.
 #[derive(Clone, Debug)]
-pub struct Registry(Arc<Epoll>);
+pub struct Registry(Arc<Watched>);
+
+#[derive(Debug)]
+struct Watched {
+    epoll: Epoll,
+    /// Calls of epoll_ctl(2). The only counter that is shared: it costs nothing beside its call, and registries are clones.
+    controls: AtomicU64,
+}
 
 impl Registry {
     /// As [`Reactor::register`].
     pub fn register(&self, fd: impl AsFd, token: Token, interest: Interest) -> io::Result<()> {
-        self.0.add(fd, interest, token.to_bits())
+        self.counted().add(fd, interest, token.to_bits())
     }
 
     /// As [`Reactor::reregister`].
     pub fn reregister(&self, fd: impl AsFd, token: Token, interest: Interest) -> io::Result<()> {
-        self.0.modify(fd, interest, token.to_bits())
+        self.counted().modify(fd, interest, token.to_bits())
     }
 
     /// As [`Reactor::deregister`].
     pub fn deregister(&self, fd: impl AsFd) -> io::Result<()> {
-        self.0.delete(fd)
+        self.counted().delete(fd)
+    }
+
+    /// The epoll, for one epoll_ctl(2).
+    fn counted(&self) -> &Epoll {
+        self.0.controls.fetch_add(1, Ordering::Relaxed);
+        &self.0.epoll
     }
 }
 
@@ -104,15 +121,16 @@ pub struct Turn {
 impl<M> Reactor<M> {
     /// A new loop. Errors: those of epoll_create1(2) and eventfd(2).
     pub fn new() -> io::Result<Reactor<M>> {
-        let (epoll, mailbox) = (Arc::new(Epoll::new()?), Mailbox::new()?);
-        // Edge-triggered, so that the counter never has to be read.
-        epoll.add(
-            mailbox.eventfd(),
-            Interest::READ | Interest::EDGE,
-            Token::MAIL.to_bits(),
-        )?;
-        Ok(Reactor {
+        let (epoll, mailbox) = (Epoll::new()?, Mailbox::new()?);
+        let registry = Registry(Arc::new(Watched {
             epoll,
+            controls: AtomicU64::new(0),
+        }));
+        // Edge-triggered, so that the counter never has to be read.
+        let interest = Interest::READ | Interest::EDGE;
+        registry.register(mailbox.eventfd(), Token::MAIL, interest)?;
+        Ok(Reactor {
+            registry,
             events: Some(Box::new(Events::with_capacity(EVENTS))),
             now: Instant::now(),
             deadlines: Deadlines::default(),
@@ -120,28 +138,29 @@ impl<M> Reactor<M> {
             mailbox,
             mail: VecDeque::new(),
             stopped: false,
+            counters: Counters::default(),
         })
     }
 
     /// Watches a descriptor; its events come with `token`. It is no longer watched once it is closed, provided that it was
     /// not duplicated. Errors: those of epoll_ctl(2).
     pub fn register(&self, fd: impl AsFd, token: Token, interest: Interest) -> io::Result<()> {
-        self.epoll.add(fd, interest, token.to_bits())
+        self.registry.register(fd, token, interest)
     }
 
     /// Watches for something else. What is ready at present is told again. Errors: those of epoll_ctl(2).
     pub fn reregister(&self, fd: impl AsFd, token: Token, interest: Interest) -> io::Result<()> {
-        self.epoll.modify(fd, interest, token.to_bits())
+        self.registry.reregister(fd, token, interest)
     }
 
     /// Watches no longer. Only needed for a descriptor that lives on. Errors: those of epoll_ctl(2).
     pub fn deregister(&self, fd: impl AsFd) -> io::Result<()> {
-        self.epoll.delete(fd)
+        self.registry.deregister(fd)
     }
 
     /// Who else can have descriptors watched by this loop.
     pub fn registry(&self) -> Registry {
-        Registry(Arc::clone(&self.epoll))
+        self.registry.clone()
     }
 
     /// How other threads send messages to this loop.
@@ -169,6 +188,16 @@ impl<M> Reactor<M> {
     /// Puts a token into the run queue: [`Driver::on_resume`] gets it in the next turn, which does not wait.
     pub fn run_later(&mut self, token: Token) {
         self.run_queue.push_back(token);
+        let queued = self.run_queue.len() as u64;
+        self.counters.run_queue_peak = self.counters.run_queue_peak.max(queued);
+    }
+
+    /// What it has done so far.
+    pub fn counters(&self) -> Counters {
+        Counters {
+            epoll_ctls: self.registry.0.controls.load(Ordering::Relaxed),
+            ..self.counters
+        }
     }
 
     /// Has [`run`](Reactor::run) return at the end of this turn.
@@ -226,11 +255,14 @@ impl<M> Reactor<M> {
             .events
             .take()
             .unwrap_or_else(|| Box::new(Events::with_capacity(EVENTS)));
-        let waited = self.epoll.wait(&mut events, timeout);
+        let waited = self.registry.0.epoll.wait(&mut events, timeout);
         self.mailbox.awake();
         self.now = Instant::now();
         let leftover = self.run_queue.len();
         let count = *waited.as_ref().unwrap_or(&0);
+        self.counters.turns += 1;
+        self.counters.waits += u64::from(timeout != Some(Duration::ZERO));
+        self.counters.events += count as u64;
 
         driver.on_turn(self);
         // The run queue goes first: if ready descriptors did, they could spend the turn's budget every time and starve it.
@@ -278,6 +310,7 @@ impl<M> Reactor<M> {
         while driver.may_deliver()
             && let Some(message) = self.mail.pop_front()
         {
+            self.counters.mail += 1;
             driver.on_message(self, message);
         }
     }
@@ -295,7 +328,7 @@ impl<M> Reactor<M> {
 /// To be watched level-triggered by a loop that hosts this one.
 impl<M> AsFd for Reactor<M> {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.epoll.as_fd()
+        self.registry.0.epoll.as_fd()
     }
 }
 

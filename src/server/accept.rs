@@ -14,7 +14,7 @@ use super::transport::Socket;
 use super::worker::{RESUME, Worker};
 use crate::reactor::{Reactor, Table, Token};
 use crate::sys::socket::{self, AcceptError};
-use crate::sys::{Fd, Instant, Interest, PeerAddress, SocketFile};
+use crate::sys::{Fd, Instant, Interest, PeerAddress, SocketFile, probes};
 
 /// How long accepting pauses when no connection can be had, and none closes meanwhile.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -82,13 +82,15 @@ pub(super) enum Accepting {
 impl<H: Handler, O: Observer> Worker<H, O> {
     /// Takes connections from all listeners that have some, one each in turn, and about `budget` in all. Whoever waits
     /// beyond it is taken in the next turn.
-    pub(super) fn accept(&mut self, reactor: &mut Reactor<Message>, budget: usize) {
+    #[inline(never)] // a phase
+    pub(super) fn accept_ready(&mut self, reactor: &mut Reactor<Message>, budget: usize) {
         let mut taken = 0;
         while taken < budget {
             let before = taken;
             for number in 0..self.listeners.len() {
                 if self.listeners[number].state == Accepting::Ready {
                     taken += 1;
+                    self.shared.counters.accepts += 1;
                     match socket::accept_from(&self.listeners[number].fd) {
                         Ok((fd, peer)) => {
                             self.listeners[number].lost = 0;
@@ -128,6 +130,8 @@ impl<H: Handler, O: Observer> Worker<H, O> {
         let mut session = Session::new(Socket(fd), peer, &self.shared);
         session.adopted = adopted.is_some();
         let (token, session) = self.sessions.insert(session);
+        self.shared.counters.opened += 1;
+        probes::accept_ready(token.to_bits());
         self.observer.accepted(token);
         if let Err(error) = reactor.register(&session.transport.0, token, Interest::STREAM) {
             self.observer.trouble(&Trouble::ConnectionLost(error));

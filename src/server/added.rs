@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::contain::{Contained, contain};
 use super::response::ResponseWriter;
-use crate::http::{FieldError, FieldLine, FieldName, encode};
+use crate::http::{FieldError, FieldLine, FieldLines, FieldName, encode};
 use crate::sys::Instant;
 
 /// What waits for an answer. One is the worker's and used for each request in turn; it moves to the session when the answer
@@ -148,11 +148,7 @@ impl ResponseWriter<'_> {
     /// Adds a field to the answer, whatever its status will be. One that can't be sent makes the answer a 500, as
     /// [`HeadWriter::field`](super::HeadWriter::field) does.
     #[must_use]
-    pub fn with_field<'n>(
-        self,
-        name: impl TryInto<FieldName<'n>, Error: Into<FieldError>>,
-        value: impl AsRef<[u8]>,
-    ) -> Self {
+    pub fn with_field(self, name: FieldName<'_>, value: impl AsRef<[u8]>) -> Self {
         let added = &mut self.shared.added;
         if let Err(fault) = encode::field(&mut added.fields, name, value.as_ref()) {
             added.fault = added.fault.or(Some(fault));
@@ -170,15 +166,19 @@ impl ResponseWriter<'_> {
 
     /// Adds a field unless the answer has one of this name itself.
     #[must_use]
-    pub fn with_default<'n>(
-        self,
-        name: impl TryInto<FieldName<'n>, Error: Into<FieldError>>,
-        value: impl AsRef<[u8]>,
-    ) -> Self {
+    pub fn with_default(self, name: FieldName<'_>, value: impl AsRef<[u8]>) -> Self {
         let added = &mut self.shared.added;
         if let Err(fault) = encode::field(&mut added.defaults, name, value.as_ref()) {
             added.fault = added.fault.or(Some(fault));
         }
+        self
+    }
+
+    /// Adds fields that were encoded before, each unless the answer has one of its name itself.
+    #[must_use]
+    pub fn with_default_lines(self, lines: &FieldLines) -> Self {
+        let defaults = &mut self.shared.added.defaults;
+        defaults.extend_from_slice(lines.as_bytes());
         self
     }
 

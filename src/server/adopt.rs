@@ -71,6 +71,7 @@ pub(super) fn adopt<'w>(
         | Message::Mail { .. }
         | Message::Wake { .. }
         | Message::HangUp(_)
+        | Message::Count(_)
         | Message::Drain
         | Message::Stop
         | Message::PeerStopped => Ok(()),

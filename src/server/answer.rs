@@ -15,8 +15,7 @@ use super::shared::Shared;
 use super::stream::Sink;
 use super::transport::Transport;
 use crate::http::{self, Body, Event, Fields, Form, Head, Reject, Slots, TrailerSlots};
-use crate::reactor::Token;
-use crate::sys::Ready;
+use crate::sys::{Ready, probes};
 
 impl<T: Transport> Session<T> {
     /// A request has begun. `rest` is what came behind its head: how much of it belongs to the request and was used.
@@ -30,10 +29,10 @@ impl<T: Transport> Session<T> {
         if cx.shared.phase.is_draining() {
             self.conn.close_after_answer();
         }
-        cx.observer.head(cx.token, head);
+        cx.observer.head(cx.shared.connection, head);
         let framing = head.framing();
         if framing.body == Body::None {
-            self.answer(cx, &Request::new(head, &[], Fields::default(), self.peer));
+            self.handle(cx, &Request::new(head, &[], Fields::default(), self.peer));
             return 0;
         }
         self.begin_body(cx, head, framing.body, rest)
@@ -47,7 +46,7 @@ impl<T: Transport> Session<T> {
         rest: &[u8],
     ) -> usize {
         if !is_for_handler(head) {
-            self.answer(cx, &Request::new(head, &[], Fields::default(), self.peer));
+            self.handle(cx, &Request::new(head, &[], Fields::default(), self.peer));
             return 0;
         }
         let body_max = match self.intake(cx, head).map(Contained::into_inner) {
@@ -119,7 +118,7 @@ impl<T: Transport> Session<T> {
         };
         let (_, event) = self.conn.next_data(limits, &rest[used..]);
         debug_assert!(matches!(event, Event::End), "a length was wholly there");
-        self.answer(cx, &Request::new(head, body, Fields::default(), self.peer));
+        self.handle(cx, &Request::new(head, body, Fields::default(), self.peer));
         used
     }
 
@@ -142,8 +141,11 @@ impl<T: Transport> Session<T> {
         wanted.filter(|_| self.conn.owes_head() && self.awaits.is_nobody())
     }
 
-    #[inline]
-    fn answer<H: Handler, O: Observer>(&mut self, cx: &mut Cx<'_, H, O>, request: &Request<'_>) {
+    /// A request is whole: its answer, or that there will be one.
+    #[inline(never)] // a phase
+    fn handle<H: Handler, O: Observer>(&mut self, cx: &mut Cx<'_, H, O>, request: &Request<'_>) {
+        let exchange = self.conn.serial().into();
+        probes::handle(cx.shared.connection.to_bits(), exchange);
         if is_for_handler(request) {
             return self.with_handler(cx, |handler, res| Some(handler.on_request(request, res)));
         }
@@ -180,7 +182,7 @@ impl<T: Transport> Session<T> {
         answer: impl FnOnce(&mut H, ResponseWriter<'_>) -> Option<Reply>,
     ) {
         let begin = cx.shared.out.len();
-        let writer = self.writer(cx.shared, cx.token);
+        let writer = self.writer(cx.shared);
         let handler = &mut *cx.handler;
         let answered = contain(move || answer(handler, writer));
         match (answered, cx.shared.outcome.take()) {
@@ -271,7 +273,7 @@ impl<T: Transport> Session<T> {
         } else {
             "the server failed to answer\n"
         };
-        let res = self.writer(cx.shared, cx.token).status(500);
+        let res = self.writer(cx.shared).status(500);
         let _answered = if taken_back {
             res.empty()
         } else {
@@ -290,21 +292,15 @@ impl<T: Transport> Session<T> {
         self.drop_held(cx.shared);
         self.drop_inflow(cx.shared);
         cx.shared.added.clear();
-        let res = self.writer(cx.shared, cx.token);
+        let res = self.writer(cx.shared);
         let reason = [reject.reason(), "\n"].concat();
         let _answered = res.status(reject.status()).text(reason);
         self.observe(cx, reject.status(), None, Some(reject));
     }
 
     #[inline]
-    fn writer<'a>(&'a mut self, shared: &'a mut Shared, connection: Token) -> ResponseWriter<'a> {
-        ResponseWriter::new(
-            &mut self.conn,
-            &mut self.states,
-            self.peer,
-            shared,
-            connection,
-        )
+    fn writer<'a>(&'a mut self, shared: &'a mut Shared) -> ResponseWriter<'a> {
+        ResponseWriter::new(&mut self.conn, &mut self.states, self.peer, shared)
     }
 
     #[inline]
@@ -321,7 +317,10 @@ impl<T: Transport> Session<T> {
             exchange,
             reject,
         };
-        cx.observer.answered(cx.token, &summary);
+        cx.shared.counters.answers += 1;
+        let connection = cx.shared.connection;
+        probes::encode(connection.to_bits(), status.into());
+        cx.observer.answered(connection, &summary);
         let now = cx.shared.now;
         if cx.shared.added.tell(status, content_bytes, now) {
             cx.observer.trouble(&Trouble::HandlerPanicked);
@@ -384,7 +383,7 @@ impl<T: Transport> Session<T> {
             http::trailers(section, trailer_slots.insert(TrailerSlots::new()))
         };
         if let Some(head) = head {
-            self.answer(cx, &Request::new(&head, body, trailers, self.peer));
+            self.handle(cx, &Request::new(&head, body, trailers, self.peer));
         } else {
             debug_assert!(false, "a head that was sound is sound");
             self.conn.fail();

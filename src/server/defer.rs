@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use super::added::Added;
 use super::adopt::Adopted;
 use super::contain::Contained;
+use super::counters::Counters;
 use super::response::{Reply, ResponseWriter};
 use super::sender::Letter;
 use crate::reactor::{Mailbox, Token};
@@ -30,6 +31,8 @@ pub(super) enum Message {
     Adopt(Adopted),
     /// A stream that waits is to be asked again.
     Wake { connection: Token, exchange: u32 },
+    /// Say what was done so far.
+    Count(Contained<Told>),
     /// Stop accepting, answer what was asked, then stop.
     Drain,
     /// Stop now.
@@ -37,6 +40,9 @@ pub(super) enum Message {
     /// Another worker has stopped.
     PeerStopped,
 }
+
+/// Is told the number of a core and what its loop has done.
+pub(super) type Told = Box<dyn FnOnce(usize, Counters) + Send>;
 
 /// What the loop is given for an answer.
 pub(super) enum Finish {

@@ -133,7 +133,7 @@ impl<H: Handler, O: Observer> Worker<H, O> {
                 }
                 // A queue has no more than its backlog, and nobody joins it now.
                 let queued = self.listeners.len() * (usize::from(BACKLOG) + 1);
-                self.accept(reactor, queued);
+                self.accept_ready(reactor, queued);
                 self.close_listeners(reactor);
                 self.shared.phase = Phase::Draining;
                 reactor.set_deadline(DRAIN, end);

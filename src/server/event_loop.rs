@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 use super::adopt::NotAdopted;
+use super::counters::Counters;
 use super::defer::Message;
 use super::handler::Handler;
 use super::limits::Limits;
@@ -59,7 +60,13 @@ impl<H: Handler, O: Observer> EventLoop<H, O> {
         self.reactor.run(&mut self.worker)?;
         Ok(Report {
             cut: self.worker.cut,
+            counters: self.counters(),
         })
+    }
+
+    /// What it has done so far. The difference of two readings is what has happened in between.
+    pub fn counters(&self) -> Counters {
+        self.worker.counters(&self.reactor)
     }
 
     /// Whether it has stopped, so that turns serve nobody any more.

@@ -3,7 +3,8 @@
 use core::fmt::Write as _;
 
 use super::response::{HeadWriter, Kind, Reply, ResponseWriter};
-use crate::http::{FieldError, FieldLine, Length, encode};
+use crate::field_name;
+use crate::http::{FieldError, FieldLine, FieldName, Length, encode};
 
 const HTML: FieldLine = FieldLine::new("Content-Type: text/html; charset=utf-8\r\n");
 
@@ -70,7 +71,8 @@ impl HeadWriter<'_> {
 
     /// Ends the answer with content of this media type.
     pub fn bytes(self, media_type: &str, content: impl AsRef<[u8]>) -> Reply {
-        self.field("Content-Type", media_type).body(content)
+        self.field(field_name!("Content-Type"), media_type)
+            .body(content)
     }
 
     /// Takes the answer back, fields and all: its content can't be made. The client gets 500.
@@ -101,7 +103,7 @@ impl HeadWriter<'_> {
                 let _ = write!(value, "%{byte:02X}"); // a String takes everything
             }
         }
-        let with_location = self.field("Location", &value);
+        let with_location = self.field(field_name!("Location"), &value);
         with_location.shared.scratch = value;
         with_location
     }
@@ -114,21 +116,21 @@ impl HeadWriter<'_> {
     pub fn body_with_trailers(
         mut self,
         content: impl AsRef<[u8]>,
-        trailers: &[(&str, &str)],
+        trailers: &[(FieldName<'_>, &str)],
     ) -> Reply {
         for (name, value) in trailers {
-            if let Err(fault) = encode::check_trailer(name, value.as_bytes()) {
+            if let Err(fault) = encode::check_trailer(*name, value.as_bytes()) {
                 return self.with_fault(fault).empty();
             }
         }
         if self.conn.takes_chunks() && !trailers.is_empty() {
-            let names: Vec<&str> = trailers.iter().map(|(name, _)| *name).collect();
-            self = self.field("Trailer", names.join(", "));
+            let names: Vec<&str> = trailers.iter().map(|(name, _)| name.as_str()).collect();
+            self = self.field(field_name!("Trailer"), names.join(", "));
         }
         self.followed_by(Length::Unknown, |conn, shared| {
             let (limits, out) = (&shared.limits.http, &mut shared.out);
             conn.write_body(limits, out, content.as_ref());
-            let lines: Vec<(&str, &[u8])> = trailers
+            let lines: Vec<_> = trailers
                 .iter()
                 .map(|(name, value)| (*name, value.as_bytes()))
                 .collect();

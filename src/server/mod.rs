@@ -17,7 +17,23 @@
 //! `defer` and [`pool`] are what applications see, `limits` and `observer` what operators do; `local` and `sender` are what
 //! else a program has on the loop; `inflow` is a body on its way to handlers; `states` is what they keep with a
 //! connection; `moment` is what is known of when they have come; `contain` is where their panics end; `buffers`, `preamble`
-//! and `shared` are what all sessions of a worker use.
+//! and `shared` are what all sessions of a worker use; `counters` is what has happened, in numbers.
+
+//!
+//! # Phases
+//!
+//! What a request goes through are functions of these names in every build, so that profilers and probes find them:
+//!
+//! | phase | function | what |
+//! |---|---|---|
+//! | accept | `Worker::accept_ready` | connections that wait are taken |
+//! | receive | `Transport::recv_ready` | recv(2) |
+//! | parse | `http::request::parse_head` | a head is cut and judged |
+//! | handle | `Session::handle` | the application's handler, with the next two within it |
+//! | route | `Router::route` | which route takes the request, where there is a router |
+//! | encode | `Conn::encode` | the head of the answer is ended |
+//! | send | `Transport::send_ready` | send(2) |
+//! | expire | `Session::expire` | a deadline is over |
 
 mod accept;
 mod added;
@@ -27,6 +43,7 @@ mod awaits;
 mod buffers;
 mod closing;
 mod contain;
+mod counters;
 mod defer;
 mod drain;
 mod event_loop;
@@ -59,6 +76,7 @@ mod worker;
 
 pub use added::Answered;
 pub use adopt::NotAdopted;
+pub use counters::Counters;
 pub use defer::{Client, Completer, Promise};
 pub use event_loop::EventLoop;
 pub use handler::{Handler, Intake, Request};

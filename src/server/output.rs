@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use super::buffers::Pool;
 use super::contain::{Contained, contain};
+use super::counters::Counters;
 use super::pace::Pace;
 use super::shared::Shared;
 use super::stream::{BodyWriter, Duplex, Pull, ReadAhead, Source, owed};
 use super::transport::Transport;
 use super::waker::Wakes;
-use crate::http::{Conn, Limits};
+use crate::http::{Conn, FieldName, Limits};
 use crate::sys::socket::More;
 use crate::sys::{Fd, file};
 
@@ -174,24 +175,38 @@ impl Tail {
         {
             return Ok(Step::Waits);
         }
-        let limits = &shared.limits.http;
+        let (limits, counters) = (&shared.limits.http, &mut shared.counters);
         match self {
             Tail::Static(rest) => {
                 let part = &rest[..rest.len().min(allowance)];
-                let sent = send_part(transport, conn, limits, part, part.len() < rest.len())?;
+                let sent = send_part(
+                    transport,
+                    conn,
+                    limits,
+                    counters,
+                    part,
+                    part.len() < rest.len(),
+                )?;
                 *rest = &rest[sent..];
                 Ok(Step::sent(sent, part.len()))
             }
             Tail::Shared { bytes, at, end } => {
                 let rest = &bytes[*at..*end];
                 let part = &rest[..rest.len().min(allowance)];
-                let sent = send_part(transport, conn, limits, part, part.len() < rest.len())?;
+                let sent = send_part(
+                    transport,
+                    conn,
+                    limits,
+                    counters,
+                    part,
+                    part.len() < rest.len(),
+                )?;
                 *at += sent;
                 Ok(Step::sent(sent, part.len()))
             }
             Tail::File { file, at, left, .. } if shared.sendfile => {
                 let part = usize::try_from(*left).map_or(allowance, |left| left.min(allowance));
-                let sent = match transport.send_file(file, *at, part) {
+                let sent = match transport.send_file(file, *at, part, counters) {
                     Ok(0) => return Err(Failed::Content),
                     Ok(sent) => sent,
                     Err(error) if is_about_the_peer(&error) => return Err(Failed::Send(error)),
@@ -252,9 +267,10 @@ fn pull(
         (Pull::More, false) if shared.out.len() > before => Ok(Step::Encoded),
         (Pull::Wait, false) => Ok(Step::Waits),
         (Pull::End, false) => {
+            // Their names were checked when they were added.
             let trailers: Vec<_> = trailers
                 .iter()
-                .map(|(name, value)| (name.as_str(), value.as_bytes()))
+                .map(|(name, value)| (FieldName::new(name), value.as_bytes()))
                 .collect();
             conn.end_body(limits, &mut shared.out, &trailers);
             Ok(Step::Encoded)
@@ -276,11 +292,14 @@ fn send_part<T: Transport>(
     transport: &mut T,
     conn: &mut Conn,
     limits: &Limits,
+    counters: &mut Counters,
     part: &[u8],
     more_follows: bool,
 ) -> Result<usize, Failed> {
     let more = if more_follows { More::Yes } else { More::No };
-    let sent = transport.send(part, more).map_err(Failed::Send)?;
+    let sent = transport
+        .send_ready(part, more, counters)
+        .map_err(Failed::Send)?;
     conn.sent_body(limits, sent as u64);
     Ok(sent)
 }

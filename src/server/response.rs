@@ -19,6 +19,7 @@ use super::states::States;
 use super::stream::{Duplex, ReadAhead, Source};
 use super::take_out::{TakenOut, Taker};
 use super::waker::{Waker, Wakes};
+use crate::field_name;
 use crate::http::{
     Conn, Content, FieldError, FieldLine, FieldLines, FieldName, Head, Length, encode,
 };
@@ -95,7 +96,6 @@ pub struct ResponseWriter<'a> {
     pub(super) conn: &'a mut Conn,
     states: &'a mut States,
     pub(super) shared: &'a mut Shared,
-    connection: Token,
     peer: PeerAddress,
     moment: Moment,
     /// Of an interim answer.
@@ -108,7 +108,6 @@ impl<'a> ResponseWriter<'a> {
         states: &'a mut States,
         peer: PeerAddress,
         shared: &'a mut Shared,
-        connection: Token,
     ) -> Self {
         shared.outcome = None;
         shared.wakes = Wakes::default();
@@ -117,7 +116,6 @@ impl<'a> ResponseWriter<'a> {
             conn,
             states,
             shared,
-            connection,
             peer,
             moment,
             fault: None,
@@ -251,7 +249,11 @@ impl<'a> ResponseWriter<'a> {
 
     fn put_off(&self) -> (Completer, Deferred) {
         let exchange = self.conn.serial();
-        let completer = Completer::new(self.shared.mailbox.clone(), self.connection, exchange);
+        let completer = Completer::new(
+            self.shared.mailbox.clone(),
+            self.shared.connection,
+            exchange,
+        );
         let deferred = Deferred::new(completer.state());
         (completer, deferred)
     }
@@ -273,7 +275,7 @@ impl<'a> ResponseWriter<'a> {
     pub(super) fn busy(self, retry_after: Duration) -> Reply {
         let secs = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
         self.status(503)
-            .field_fmt("Retry-After", format_args!("{secs}"))
+            .field_fmt(field_name!("Retry-After"), format_args!("{secs}"))
             .text("too busy\n")
     }
 
@@ -283,7 +285,7 @@ impl<'a> ResponseWriter<'a> {
     pub fn waker(&mut self) -> Waker {
         let (mailbox, exchange) = (self.shared.mailbox.clone(), self.conn.serial());
         let state = self.shared.wakes.state();
-        Waker::new(mailbox, self.connection, exchange, state)
+        Waker::new(mailbox, self.shared.connection, exchange, state)
     }
 
     /// Changes the protocol of the connection: 101, after which bytes go both ways without framing (RFC 9110 §7.8). `head`
@@ -295,15 +297,23 @@ impl<'a> ResponseWriter<'a> {
         if !head.asks_for(protocol) || !self.conn.can_upgrade() {
             return Err(self
                 .status(426)
-                .field("Upgrade", protocol)
+                .field(field_name!("Upgrade"), protocol)
                 .text("this needs another protocol\n"));
         }
-        Ok(Upgrade(self.begin(101).field("Upgrade", protocol)))
+        Ok(Upgrade(
+            self.begin(101).field(field_name!("Upgrade"), protocol),
+        ))
     }
 
     /// Where the connection comes from: what [`Request::peer`](super::Request::peer) says, for who has no request.
     pub fn peer(&self) -> PeerAddress {
         self.peer
+    }
+
+    /// The connection that the request has come on, as an [`Observer`](super::Observer) is told.
+    #[inline]
+    pub fn connection(&self) -> Token {
+        self.shared.connection
     }
 
     /// A moment by which the first byte of the request had come: for handlers that answer with what they remember.
@@ -385,18 +395,13 @@ pub struct HeadWriter<'a> {
 }
 
 impl HeadWriter<'_> {
-    /// Adds a field. Its name is a `&str`, or a [`FieldName`] that was checked when the program was compiled
-    /// ([`field_name!`](crate::field_name)).
+    /// Adds a field. That its name is one is checked when the program is compiled ([`field_name!`](crate::field_name)).
     ///
-    /// A name that is no token, a value with a control character, and a field that is the server's to write make the
-    /// whole answer a 500: nothing of it can reach the client, whatever an attacker put into a value.
+    /// A value with a control character makes the whole answer a 500: nothing of it can reach the client, whatever an
+    /// attacker put into a value.
     #[inline]
     #[must_use]
-    pub fn field<'n>(
-        mut self,
-        name: impl TryInto<FieldName<'n>, Error: Into<FieldError>>,
-        value: impl AsRef<[u8]>,
-    ) -> Self {
+    pub fn field(mut self, name: FieldName<'_>, value: impl AsRef<[u8]>) -> Self {
         if let Err(fault) = encode::field(&mut self.shared.out, name, value.as_ref()) {
             self = self.with_fault(fault);
         }
@@ -434,11 +439,7 @@ impl HeadWriter<'_> {
 
     /// Adds a field whose value is formatted, without allocating.
     #[must_use]
-    pub fn field_fmt<'n>(
-        mut self,
-        name: impl TryInto<FieldName<'n>, Error: Into<FieldError>>,
-        value: core::fmt::Arguments<'_>,
-    ) -> Self {
+    pub fn field_fmt(mut self, name: FieldName<'_>, value: core::fmt::Arguments<'_>) -> Self {
         let mut scratch = core::mem::take(&mut self.shared.scratch);
         scratch.clear();
         if scratch.write_fmt(value).is_ok() {
@@ -631,11 +632,7 @@ pub struct Upgrade<'a>(HeadWriter<'a>);
 impl Upgrade<'_> {
     /// Adds a field, as [`HeadWriter::field`] does.
     #[must_use]
-    pub fn field<'n>(
-        self,
-        name: impl TryInto<FieldName<'n>, Error: Into<FieldError>>,
-        value: impl AsRef<[u8]>,
-    ) -> Self {
+    pub fn field(self, name: FieldName<'_>, value: impl AsRef<[u8]>) -> Self {
         Upgrade(self.0.field(name, value))
     }
 

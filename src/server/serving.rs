@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::adopt::{NotAdopted, adopt};
-use super::defer::Message;
+use super::contain::Contained;
+use super::counters::Counters;
+use super::defer::{Message, Told};
 use super::handler::Handler;
 use super::local::Local;
 use super::observer::Observer;
@@ -88,10 +90,11 @@ where
             for thread in threads {
                 let panicked = |_| io::Error::other("a worker's thread panicked");
                 let other = thread.join().map_err(panicked).and_then(|ended| ended);
-                total = total.and_then(|sum| {
-                    Ok(Report {
-                        cut: sum.cut + other?.cut,
-                    })
+                total = total.and_then(|mut sum| {
+                    let other = other?;
+                    sum.cut += other.cut;
+                    sum.counters += other.counters;
+                    Ok(sum)
                 });
             }
             total
@@ -136,6 +139,8 @@ impl<F> fmt::Debug for Serving<F> {
 pub struct Report {
     /// Connections that were cut, because the drain took too long or was told to end.
     pub cut: usize,
+    /// What was done, by all loops together.
+    pub counters: Counters,
 }
 
 /// Stops a server, from any thread. It can be cloned, and does nothing to one that has stopped.
@@ -206,6 +211,29 @@ impl Handle {
         for worker in &self.workers {
             let _ = worker.post(Message::Drain); // one that has stopped is drained
         }
+    }
+
+    /// Asks what has been done so far: `told` is called once for each loop that runs, on the loop's own thread, with the
+    /// number of its core. It should not block. Of a loop that stops before it has read this, nothing is heard. How many were asked.
+    ///
+    /// ```no_run
+    /// # use edgeloop::{Reply, Request, ResponseWriter, Server};
+    /// # fn hello(_: &Request, res: ResponseWriter) -> Reply { res.status(200).text("hello\n") }
+    /// let server = Server::bind("127.0.0.1:8080")?.cores(2).serve_fn(hello)?;
+    /// let handle = server.handle();
+    /// std::thread::spawn(move || {
+    ///     std::thread::sleep(std::time::Duration::from_secs(10));
+    ///     handle.counters(|core, counters| eprint!("core {core}:\n{counters}"));
+    /// });
+    /// server.run()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn counters(&self, told: impl Fn(usize, Counters) + Clone + Send + 'static) -> usize {
+        let ask = |worker: &&Mailbox<Message>| {
+            let told: Told = Box::new(told.clone());
+            worker.post(Message::Count(Contained::new(told))).is_ok()
+        };
+        self.workers.iter().filter(ask).count()
     }
 
     /// Stops at once: connections are cut.

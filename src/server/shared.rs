@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::added::Added;
 use super::buffers::Pool;
+use super::counters::Counters;
 use super::defer::Message;
 use super::drain::Phase;
 use super::limits::Limits;
@@ -13,8 +14,8 @@ use super::moment::Moments;
 use super::preamble::{Preamble, Settings};
 use super::response::Outcome;
 use super::waker::Wakes;
-use crate::reactor::Mailbox;
-use crate::sys::{Instant, signal};
+use crate::reactor::{Mailbox, Token};
+use crate::sys::{CountingAllocator, Instant, signal};
 
 /// Bytes that are received at once. Stays in the cache because every session uses the same.
 pub(super) const INPUT_BYTES: usize = 64 << 10;
@@ -38,12 +39,18 @@ pub(super) struct Shared {
     pub(super) input: Vec<u8>,
     /// Where answers are encoded: empty between two sessions.
     pub(super) out: Vec<u8>,
+    /// The connection whose session is driven at present.
+    pub(super) connection: Token,
     /// What the handler that runs at present has answered.
     pub(super) outcome: Option<Outcome>,
     /// Who can wake the stream that it begins.
     pub(super) wakes: Wakes,
     /// What was said of its answer before it has begun.
     pub(super) added: Added,
+    /// But for what the reactor counts.
+    pub(super) counters: Counters,
+    /// How often this thread had asked for memory when the turn began.
+    allocated: u64,
     /// For values that are formatted.
     pub(super) scratch: String,
     pub(super) now: Instant,
@@ -69,9 +76,12 @@ impl Shared {
             mailbox,
             input: vec![0; INPUT_BYTES],
             out: Vec::with_capacity(OUT_BYTES),
+            connection: Token::fixed(0),
             outcome: None,
             wakes: Wakes::default(),
             added: Added::default(),
+            counters: Counters::default(),
+            allocated: 0,
             scratch: String::new(),
             now: Instant::from_nanos(0),
             moments: Moments::new(),
@@ -101,11 +111,18 @@ impl Shared {
 
     /// A new turn of the loop: its time, its Date, its budgets.
     pub(super) fn begin_turn(&mut self, now: Instant) {
+        self.allocated = CountingAllocator::count();
         self.now = now;
         self.moments.begin_turn();
         self.preamble.refresh(now);
         self.send_budget = self.limits.turn_send_budget;
         self.message_budget = self.limits.message_budget;
+    }
+
+    /// The turn is over.
+    #[inline]
+    pub(super) fn end_turn(&mut self) {
+        self.counters.allocations += CountingAllocator::count() - self.allocated;
     }
 }
 

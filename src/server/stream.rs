@@ -3,12 +3,22 @@
 //!
 //! Each of them is called on the loop, does what it can and returns. Whoever has nothing to give, or no room to take, says
 //! so, and a [`Waker`](super::Waker) of the exchange has it asked again.
+//!
+//! # Water marks
+//!
+//! | direction | high: it stops | low: it goes on |
+//! |---|---|---|
+//! | answer | a piece stands in the buffer (64 KiB are asked for), and the kernel holds 128 KiB unsent (TCP_NOTSENT_LOWAT, tcp(7)); 4 MiB for who reads fast | the kernel has sent half of that, and the buffer is empty |
+//! | body | a sink has left something of one receive (64 KiB): nothing more is received, and TCP's window closes | it was woken and has taken the rest |
+//! | both | each direction has its own marks; who does not read what is given is not read from, but for what its duplex has room for | as above |
 
 use core::fmt;
 use core::ops::Range;
 
 use super::response::{Reply, ResponseWriter};
-use crate::http::{Conn, Encoder, Exchange, FieldError, Fields, Limits, Stage, Writing, encode};
+use crate::http::{
+    Conn, Encoder, Exchange, FieldError, FieldName, Fields, Limits, Stage, Writing, encode,
+};
 
 /// Content that is made while it is sent. It is pulled when there is room, so a slow client makes a slow source.
 ///
@@ -119,9 +129,10 @@ impl BodyWriter<'_> {
 
     /// Adds a field behind the content: of those in the pull that says [`Pull::End`]. It goes out where content of unknown
     /// length was begun and HTTP/1.1 is spoken. Errors: what can't be sent there, and is not.
-    pub fn trailer(&mut self, name: &str, value: &str) -> Result<(), FieldError> {
+    pub fn trailer(&mut self, name: FieldName<'_>, value: &str) -> Result<(), FieldError> {
         encode::check_trailer(name, value.as_bytes())?;
-        self.trailers.push((name.to_owned(), value.to_owned()));
+        self.trailers
+            .push((name.as_str().to_owned(), value.to_owned()));
         Ok(())
     }
 

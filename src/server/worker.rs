@@ -3,6 +3,8 @@
 use std::io;
 
 use super::accept::{Accepting, Evictor, Listener};
+use super::contain::contain;
+use super::counters::Counters;
 use super::defer::Message;
 use super::drain::{Control, Phase};
 use super::handler::Handler;
@@ -72,6 +74,13 @@ impl<H: Handler, O: Observer> Worker<H, O> {
         Ok(())
     }
 
+    /// What has been done so far.
+    pub(super) fn counters(&self, reactor: &Reactor<Message>) -> Counters {
+        let mut counters = self.shared.counters;
+        counters += reactor.counters().into();
+        counters
+    }
+
     /// Tells the reactor of timers that were set or cancelled.
     #[inline]
     pub(super) fn set_timers(&self, reactor: &mut Reactor<Message>) {
@@ -100,11 +109,11 @@ impl<H: Handler, O: Observer> Worker<H, O> {
         let Some(session) = self.sessions.get_mut(token) else {
             return;
         };
+        self.shared.connection = token;
         let mut cx = Cx {
             handler: &mut self.handler,
             observer: &mut self.observer,
             shared: &mut self.shared,
-            token,
         };
         match step(session, &mut cx) {
             None => {}
@@ -121,6 +130,7 @@ impl<H: Handler, O: Observer> Worker<H, O> {
             }
             Some(Next::Again) if session.queued => {}
             Some(Next::Again) => {
+                self.shared.counters.budget_stops += 1;
                 session.queued = true;
                 reactor.run_later(token);
             }
@@ -159,6 +169,7 @@ impl<H: Handler, O: Observer> Worker<H, O> {
             "buffers come back"
         );
         reactor.clear_deadline(token);
+        self.shared.counters.closed += 1;
         self.observer.closed(token, reason);
         if self.accept_errors > 0 {
             self.resume_accepting(reactor);
@@ -236,7 +247,7 @@ impl<H: Handler, O: Observer> Driver for Worker<H, O> {
             .iter()
             .any(|listener| listener.state == Accepting::Ready)
         {
-            self.accept(reactor, self.shared.limits.accept_budget);
+            self.accept_ready(reactor, self.shared.limits.accept_budget);
         }
     }
 
@@ -285,6 +296,12 @@ impl<H: Handler, O: Observer> Driver for Worker<H, O> {
             } => self.with_session(reactor, connection, |session, cx| {
                 session.wake(cx, exchange)
             }),
+            Message::Count(told) => {
+                let (core, counters) = (self.shared.local.core(), self.counters(reactor));
+                if contain(|| told.into_inner()(core, counters)).is_none() {
+                    self.observer.trouble(&Trouble::LocalPanicked);
+                }
+            }
             Message::Drain => self.drain(reactor),
             Message::Stop => self.stop(reactor),
             Message::PeerStopped => {
@@ -301,5 +318,6 @@ impl<H: Handler, O: Observer> Driver for Worker<H, O> {
     #[inline]
     fn on_end(&mut self, reactor: &mut Reactor<Message>) {
         self.set_timers(reactor);
+        self.shared.end_turn();
     }
 }

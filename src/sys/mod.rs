@@ -21,6 +21,7 @@ macro_rules! simulated {
 }
 
 mod address;
+mod alloc;
 pub mod at_hand;
 mod clock;
 pub mod directory;
@@ -30,6 +31,7 @@ mod fd;
 pub mod file;
 pub mod inotify;
 mod peer_address;
+pub mod probes;
 pub mod process;
 pub mod signal;
 #[cfg(feature = "sim")]
@@ -39,6 +41,7 @@ mod socket_file;
 pub mod thread;
 
 pub use address::{Address, AddressError};
+pub use alloc::CountingAllocator;
 pub use clock::{Instant, UnixTime};
 pub use epoll::{Epoll, Events, Interest, Ready};
 pub use eventfd::EventFd;

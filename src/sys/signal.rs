@@ -9,19 +9,27 @@ use nix::sys::signal::{SigSet, Signal};
 
 use super::Fd;
 
-/// The signals that ask a server to stop, `INT`, `TERM` and `QUIT`, to be read from a descriptor (signalfd(2)).
+/// Signals that are read from a descriptor (signalfd(2)): those that ask a server to stop, or one that is a program's own.
 #[derive(Debug)]
 pub struct Signals(Fd);
 
 impl Signals {
-    /// Blocks these signals in this thread and in those that it starts from now on, and reads them instead. To be called
-    /// before any thread is started: a thread that does not block them would still be ended by them. Errors: those of
-    /// sigprocmask(2) and signalfd(2).
+    /// Blocks `INT`, `TERM` and `QUIT` in this thread and in those that it starts from now on, and reads them instead. To be
+    /// called before any thread is started: a thread that does not block them would still be ended by them. Errors: those
+    /// of sigprocmask(2) and signalfd(2).
     pub fn block() -> io::Result<Signals> {
-        let mut set = SigSet::empty();
-        set.add(Signal::SIGINT);
-        set.add(Signal::SIGTERM);
-        set.add(Signal::SIGQUIT);
+        Signals::of(&[Signal::SIGINT, Signal::SIGTERM, Signal::SIGQUIT])
+    }
+
+    /// The same for `URG`. The kernel sends it only to who has asked a socket for it (fcntl(2), `F_SETOWN`), and a process
+    /// that does not know it ignores it (signal(7)): so it is free for a question to a program, and asking the wrong one
+    /// does no harm.
+    pub fn block_urgent() -> io::Result<Signals> {
+        Signals::of(&[Signal::SIGURG])
+    }
+
+    fn of(signals: &[Signal]) -> io::Result<Signals> {
+        let set: SigSet = signals.iter().copied().collect();
         block(&set)?;
         Ok(Signals(open(&set)?))
     }
@@ -41,7 +49,7 @@ fn block(set: &SigSet) -> io::Result<()> {
 }
 
 fn open(set: &SigSet) -> io::Result<Fd> {
-    simulated!(signalfd());
+    simulated!(signalfd(set.iter()));
     let flags = libc::SFD_NONBLOCK | libc::SFD_CLOEXEC;
     // SAFETY: the call reads the set, and makes a new descriptor.
     let number = Errno::result(unsafe { libc::signalfd(-1, set.as_ref(), flags) })?;

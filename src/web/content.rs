@@ -7,10 +7,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::precondition::{self, Verdict};
 use super::range::{self, Part, Selection};
 use super::validator::{Modified, Tag, Validators};
-use crate::field_line;
-use crate::http::{Head, Length};
+use crate::http::{FieldName, Head, Length};
 use crate::server::{HeadWriter, Reply, ResponseWriter, Source};
 use crate::sys::{Fd, UnixTime};
+use crate::{field_line, field_name};
 
 /// Content that a handler makes, answered as a static file is: conditions are judged, and one range of it can be had.
 ///
@@ -26,7 +26,7 @@ use crate::sys::{Fd, UnixTime};
 /// ```
 /// use std::sync::Arc;
 /// use edgeloop::web::Content;
-/// use edgeloop::{Reply, Request, ResponseWriter};
+/// use edgeloop::{Reply, Request, ResponseWriter, field_name};
 ///
 /// struct App {
 ///     report: Arc<[u8]>,
@@ -36,7 +36,7 @@ use crate::sys::{Fd, UnixTime};
 ///     fn on_request(&mut self, req: &Request, res: ResponseWriter) -> Reply {
 ///         Content::shared("application/pdf", Arc::clone(&self.report))
 ///             .etag("r7")
-///             .fields(&[("Cache-Control", "no-cache")])
+///             .fields(&[(field_name!("Cache-Control"), "no-cache")])
 ///             .answer(req, res)
 ///     }
 /// }
@@ -47,7 +47,7 @@ pub struct Content<'c, S> {
     size: u64,
     tag: Option<Tag<'c>>,
     modified: Option<SystemTime>,
-    fields: &'c [(&'c str, &'c str)],
+    fields: &'c [(FieldName<'c>, &'c str)],
     send: S,
 }
 
@@ -94,7 +94,7 @@ impl<'c, S: FnOnce(HeadWriter<'_>, Range<u64>) -> Reply> Content<'c, S> {
 
     /// Adds fields: to the answer, and to a 304 too, but for those whose name begins with `Content-`.
     #[must_use]
-    pub fn fields(self, fields: &'c [(&'c str, &'c str)]) -> Self {
+    pub fn fields(self, fields: &'c [(FieldName<'c>, &'c str)]) -> Self {
         Content { fields, ..self }
     }
 
@@ -115,8 +115,12 @@ impl<'c, S: FnOnce(HeadWriter<'_>, Range<u64>) -> Reply> Content<'c, S> {
             tag,
             modified: modified.map(|modified| Modified::of(unix_time(modified), UnixTime::now())),
         };
-        let described =
-            |answer| with_fields(answer, fields.iter().filter(|field| !describes(field.0)));
+        let described = |answer| {
+            with_fields(
+                answer,
+                fields.iter().filter(|field| !describes(field.0.as_str())),
+            )
+        };
         let res = match admit(head, &current, res, described) {
             Ok(res) => res,
             Err(reply) => return reply,
@@ -126,7 +130,10 @@ impl<'c, S: FnOnce(HeadWriter<'_>, Range<u64>) -> Reply> Content<'c, S> {
             Selection::Part(part) => (begin_part(res, part, size), part.first..part.last + 1),
             Selection::Unsatisfiable => return unsatisfiable(res, size),
         };
-        let answer = with_fields(answer.field("Content-Type", media_type), fields);
+        let answer = with_fields(
+            answer.field(field_name!("Content-Type"), media_type),
+            fields,
+        );
         let answer = with_validators(answer, &current);
         send(answer.line(field_line!("Accept-Ranges", "bytes")), part)
     }
@@ -235,13 +242,16 @@ pub(super) fn select(head: &Head<'_>, current: &Validators<'_>, size: u64) -> Se
 pub(super) fn begin_part(res: ResponseWriter<'_>, part: Part, size: u64) -> HeadWriter<'_> {
     let Part { first, last } = part;
     let range = format_args!("bytes {first}-{last}/{size}");
-    res.status(206).field_fmt("Content-Range", range)
+    res.status(206)
+        .field_fmt(field_name!("Content-Range"), range)
 }
 
 /// Answers who asks for what lies beyond so many bytes.
 pub(super) fn unsatisfiable(res: ResponseWriter<'_>, size: u64) -> Reply {
     let range = format_args!("bytes */{size}");
-    let answer = res.status(416).field_fmt("Content-Range", range);
+    let answer = res
+        .status(416)
+        .field_fmt(field_name!("Content-Range"), range);
     explain(answer, "it ends before that range\n")
 }
 
@@ -253,11 +263,11 @@ fn describes(name: &str) -> bool {
 
 fn with_fields<'a, 'f>(
     answer: HeadWriter<'a>,
-    fields: impl IntoIterator<Item = &'f (&'f str, &'f str)>,
+    fields: impl IntoIterator<Item = &'f (FieldName<'f>, &'f str)>,
 ) -> HeadWriter<'a> {
     fields
         .into_iter()
-        .fold(answer, |answer, (name, value)| answer.field(name, value))
+        .fold(answer, |answer, (name, value)| answer.field(*name, value))
 }
 
 pub(super) fn with_validators<'a>(
@@ -265,14 +275,14 @@ pub(super) fn with_validators<'a>(
     current: &Validators<'_>,
 ) -> HeadWriter<'a> {
     if let Some(modified) = current.modified {
-        answer = answer.field("Last-Modified", modified.date());
+        answer = answer.field(field_name!("Last-Modified"), modified.date());
     }
     match current.tag {
         Some(tag) => {
             let weak = if tag.weak { "W/" } else { "" };
             // It was sound when it was taken.
             let opaque = core::str::from_utf8(tag.opaque).unwrap_or_default();
-            answer.field_fmt("ETag", format_args!("{weak}\"{opaque}\""))
+            answer.field_fmt(field_name!("ETag"), format_args!("{weak}\"{opaque}\""))
         }
         None => answer,
     }

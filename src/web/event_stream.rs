@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use crate::field_name;
 use crate::http::Length;
 use crate::server::{BodyWriter, HeadWriter, Reply, Source};
 
@@ -119,8 +120,8 @@ pub fn event_stream_comment(body: &mut BodyWriter<'_>) {
 
 /// Answers with a stream of events that no cache keeps. The head is sent at once, whether or not there is an event.
 pub fn event_stream(res: HeadWriter<'_>, source: impl Source + 'static) -> Reply {
-    res.field("Content-Type", "text/event-stream")
-        .field("Cache-Control", "no-store")
+    res.field(field_name!("Content-Type"), "text/event-stream")
+        .field(field_name!("Cache-Control"), "no-store")
         .stream(Length::Unknown, source)
 }
 

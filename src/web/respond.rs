@@ -1,6 +1,7 @@
 //! What an answer's head can have besides plain fields.
 
 use super::set_cookie::SetCookie;
+use crate::field_name;
 use crate::server::HeadWriter;
 #[cfg(feature = "json")]
 use crate::server::Reply;
@@ -40,7 +41,7 @@ pub trait Respond: Sized {
 
 impl Respond for HeadWriter<'_> {
     fn cookie(self, cookie: &SetCookie) -> Self {
-        self.field("Set-Cookie", cookie.as_str())
+        self.field(field_name!("Set-Cookie"), cookie.as_str())
     }
 
     #[cfg(feature = "json")]

@@ -23,6 +23,8 @@ mod server;
 #[cfg(all(feature = "sim", feature = "web"))]
 mod sim;
 mod source;
+#[cfg(feature = "cli")]
+mod stats;
 mod trial;
 #[cfg(feature = "web")]
 mod web;

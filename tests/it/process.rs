@@ -52,6 +52,13 @@ impl Process {
             .unwrap_or_else(|_| panic!("no line on stdout; on stderr {:?}", rest(&self.err)))
     }
 
+    /// The next line on stderr, without its end.
+    pub(crate) fn err_line(&self) -> String {
+        self.err
+            .recv_timeout(PATIENCE)
+            .expect("a line on stderr in time")
+    }
+
     /// The host and port that the next line on stdout says it listens on.
     pub(crate) fn address(&self) -> String {
         let line = self.line();

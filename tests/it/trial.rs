@@ -4,13 +4,15 @@ use std::thread;
 
 use edgeloop::http::Length;
 use edgeloop::server::{BodyWriter, Pull};
-use edgeloop::{Limits, Reply, Request, ResponseWriter, Trial};
+use edgeloop::{Limits, Reply, Request, ResponseWriter, Trial, field_name};
 
 fn app(req: &Request<'_>, mut res: ResponseWriter<'_>) -> Reply {
     match (req.method(), req.path()) {
         ("POST", "/echo") => {
             let kind = req.field("content-type").unwrap_or_default();
-            res.status(201).field("X-Kind", kind).body(req.body())
+            res.status(201)
+                .field(field_name!("X-Kind"), kind)
+                .body(req.body())
         }
         (_, "/later") => {
             let (promise, reply) = res.defer_with(|text: &str, res| res.status(200).text(text));

@@ -9,23 +9,29 @@
 //! Whenever the status is not 0 there is exactly one line on stderr that says why and what to do. It begins with
 //! `edgeloop: `.
 //!
-//! `arguments` reads what a command is told, by a table such as that in `settings`; `serve` serves, `bench`
-//! asks, `complain` writes to stderr.
+//! `arguments` reads what a command is told, by a table such as that in `settings`; `serve` serves, `stats` tells what was
+//! counted, `bench` asks, `complain` writes to stderr.
 
 mod arguments;
 mod bench;
 mod complain;
 mod serve;
 mod settings;
+mod stats;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use edgeloop::Signals;
+use edgeloop::sys::CountingAllocator;
 
 use arguments::{Asked, see_help};
 use bench::BENCH;
 use settings::SERVE;
+
+/// Allocations are among what the server counts.
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 const USAGE: &str = "\
 An HTTP/1.1 server for Linux: one thread, one edge-triggered epoll loop.

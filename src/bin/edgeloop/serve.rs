@@ -13,6 +13,7 @@ use crate::Failure;
 use crate::arguments::see_help;
 use crate::complain::{self, Complaints};
 use crate::settings::Settings;
+use crate::stats::{self, Stats};
 
 /// Serves until a signal stops it. Says where it listens on stdout, and on stderr what an operator has to know.
 pub(crate) fn serve(settings: &Settings, signals: Signals) -> Result<(), Failure> {
@@ -23,11 +24,17 @@ pub(crate) fn serve(settings: &Settings, signals: Signals) -> Result<(), Failure
     let files = files(settings)?;
     let complaints = Complaints::default();
     let observer = complaints.clone();
+    let stats = Stats::new(settings.stats.unwrap_or_default())?;
+    let asked = stats.clone();
     let serving = bind(&settings.listen)?
         .cores(settings.cores)
         .drain_on(signals)
-        .serve_with(move |_core| (files.clone(), observer.clone()))
+        .serve_local(move |local| {
+            asked.watch_from(local);
+            (files.clone(), observer.clone())
+        })
         .map_err(failure)?;
+    stats.attach(serving.handle());
     // Clients can connect by now: what they ask is answered as soon as it runs.
     let mut lines = String::new();
     for address in serving.addresses() {
@@ -37,6 +44,9 @@ pub(crate) fn serve(settings: &Settings, signals: Signals) -> Result<(), Failure
     let report = serving
         .run()
         .map_err(|error| Failure::Running(format!("cannot go on: {error}")))?;
+    if let Some(form) = settings.stats {
+        stats::tell(form, settings.cores, &report.counters);
+    }
     match complaints.untold() {
         0 => {}
         untold => complain::say(&format!("{untold} more troubles were not told one by one")),

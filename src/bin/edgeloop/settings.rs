@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use edgeloop::sys::Address;
 
 use crate::arguments::{Command, Form, Setting, yes};
+use crate::stats;
 
 /// `edgeloop serve`.
 pub(crate) const SERVE: Command<Settings> = Command {
@@ -36,6 +37,7 @@ pub(crate) struct Settings {
     /// Statuses and paths.
     pub(crate) error_pages: Vec<(u16, String)>,
     pub(crate) spa: Option<String>,
+    pub(crate) stats: Option<stats::Form>,
 }
 
 const TABLE: &[Setting<Settings>] = &[
@@ -197,6 +199,26 @@ const TABLE: &[Setting<Settings>] = &[
             Ok(())
         },
     },
+    Setting {
+        name: "stats",
+        form: Form::Switch("text"),
+        value: "text|json",
+        default: None,
+        help: "Tells at the end, on stderr, what was counted: system calls, events,\n\
+               bytes, requests and so on. `kill -s URG PID` asks for it meanwhile,\n\
+               set or not, and has a line or a table of each core.",
+        take: |settings, value| {
+            settings.stats = Some(match value.to_str() {
+                Some("text") => stats::Form::Text,
+                Some("json") => stats::Form::Json,
+                Some(_) | None => {
+                    let text = value.to_string_lossy();
+                    return Err(format!("'{text}' is neither 'text' nor 'json'"));
+                }
+            });
+            Ok(())
+        },
+    },
 ];
 
 /// What stands before and behind the first equals sign.
@@ -266,6 +288,9 @@ mod tests {
         assert_eq!(settings.spa.as_deref(), Some("/index.html"));
         assert!(!given(&["--dotfiles=no"]).dotfiles);
         assert_eq!(given(&["--spa=/a.html"]).spa.as_deref(), Some("/a.html"));
+        assert_eq!(settings.stats, None);
+        assert_eq!(given(&["--stats"]).stats, Some(stats::Form::Text));
+        assert_eq!(given(&["--stats=json"]).stats, Some(stats::Form::Json));
     }
 
     #[test]
@@ -314,6 +339,7 @@ mod tests {
             (&["--dotfiles=maybe"], "'maybe' is neither 'yes' nor 'no'"),
             (&["--cache-control", "no-cache"], "'no-cache' has no '='"),
             (&["--error-page", "x=/a"], "'x' is no status"),
+            (&["--stats=xml"], "'xml' is neither 'text' nor 'json'"),
         ] {
             let said = parsed(words).expect_err(why);
             assert!(said.contains(why), "{words:?}: {said}");

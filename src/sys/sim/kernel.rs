@@ -27,7 +27,8 @@ pub(super) struct LinkId {
 pub(super) enum Object {
     Epoll(EpollState),
     Event(u64),
-    Signals,
+    /// Those that it reads.
+    Signals(BTreeSet<u32>),
     Socket(Option<Name>),
     Listener(Listener),
     Stream(LinkId, usize),
@@ -202,7 +203,7 @@ impl Kernel {
             Object::Socket(_) | Object::Listener(_) => Err(Errno::ENOTCONN),
             Object::Epoll(_)
             | Object::Event(_)
-            | Object::Signals
+            | Object::Signals(_)
             | Object::File(_)
             | Object::Directory(_)
             | Object::Inotify(_) => Err(Errno::ENOTSOCK),
@@ -249,7 +250,7 @@ impl Kernel {
             }
             Object::File(file) => self.closed_file(file),
             Object::Event(_)
-            | Object::Signals
+            | Object::Signals(_)
             | Object::Socket(_)
             | Object::Directory(_)
             | Object::Inotify(_) => {}

@@ -54,7 +54,14 @@ impl Kernel {
             Some(Object::Stream(link, side)) => (*link, *side),
             Some(Object::Epoll(_)) => return self.poll_epoll(description),
             Some(Object::Event(count)) => return OUT | if *count > 0 { IN } else { 0 },
-            Some(Object::Signals) => return if self.signals.is_empty() { 0 } else { IN },
+            Some(Object::Signals(asked)) => {
+                let asked = asked.clone();
+                return if asked.is_disjoint(&self.signals) {
+                    0
+                } else {
+                    IN
+                };
+            }
             Some(Object::Inotify(queue)) => return if queue.is_empty() { 0 } else { IN },
             Some(Object::Listener(it)) => return if it.queue.is_empty() { 0 } else { IN },
             Some(Object::Socket(_)) => return OUT | HUP,

@@ -94,12 +94,16 @@ impl World {
     /// Sends the program a signal, which it reads if it has asked to.
     pub fn raise(&self, signal: i32) {
         let mut kernel = self.kernel();
-        if !kernel.signals.insert(signal.unsigned_abs()) {
+        let signal = signal.unsigned_abs();
+        if !kernel.signals.insert(signal) {
             return; // one that waits already is the same
         }
         let readers: Vec<_> = kernel
             .objects()
-            .filter_map(|(at, object)| matches!(object, Object::Signals).then_some(at))
+            .filter(
+                |(_, object)| matches!(object, Object::Signals(asked) if asked.contains(&signal)),
+            )
+            .map(|(at, _)| at)
             .collect();
         for reader in readers {
             kernel.wake(reader, IN);

@@ -6,6 +6,7 @@ use std::os::fd::RawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use nix::errno::Errno;
+use nix::sys::signal::Signal;
 
 use super::Call;
 use super::kernel::Object;
@@ -135,20 +136,25 @@ impl World {
         said(self.begin(Call::BlockSignals))
     }
 
-    pub(in crate::sys) fn signalfd(&self) -> io::Result<Fd> {
+    pub(in crate::sys) fn signalfd(&self, signals: impl Iterator<Item = Signal>) -> io::Result<Fd> {
+        let signals = signals.map(|signal| signal as u32).collect();
         said(
             self.begin(Call::SignalFd)
-                .and_then(|()| self.open(Object::Signals)),
+                .and_then(|()| self.open(Object::Signals(signals))),
         )
     }
 
     pub(in crate::sys) fn read_signal(&self, fd: &Fd) -> io::Result<u32> {
         said(self.begin(Call::ReadSignal).and_then(|()| {
             let mut kernel = self.kernel();
-            match kernel.object(fd.raw())? {
-                Object::Signals => kernel.signals.pop_first().ok_or(Errno::EAGAIN),
-                _ => Err(Errno::EINVAL),
-            }
+            let asked = match kernel.object(fd.raw())? {
+                Object::Signals(asked) => asked.clone(),
+                _ => return Err(Errno::EINVAL),
+            };
+            let first = asked.intersection(&kernel.signals).next().copied();
+            let first = first.ok_or(Errno::EAGAIN)?;
+            kernel.signals.remove(&first);
+            Ok(first)
         }))
     }
 

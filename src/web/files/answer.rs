@@ -10,11 +10,11 @@ use super::entry::{Entry, State};
 use super::listing::{Form, Listing};
 use super::multipart;
 use super::tree::Representation;
-use crate::field_line;
 use crate::http::{FieldLines, Head};
 use crate::server::{HeadWriter, Reply, ResponseWriter};
 use crate::sys::UnixTime;
 use crate::sys::file::Failure;
+use crate::{field_line, field_name};
 
 /// The wall clock, which is read only for files that have changed just now.
 #[derive(Clone, Debug)]
@@ -103,11 +103,12 @@ pub(super) fn send(
             .line(field_line!("Accept-Ranges", "bytes"))
             .line(field_line!("X-Content-Type-Options", "nosniff"));
         match entry.coding {
-            Some(coding) => answer.field("Content-Encoding", coding.name()),
+            Some(coding) => answer.field(field_name!("Content-Encoding"), coding.name()),
             None => answer,
         }
     };
-    let say_all = |answer| say(answer).field_fmt("Content-Type", format_args!("{media_type}"));
+    let say_all =
+        |answer| say(answer).field_fmt(field_name!("Content-Type"), format_args!("{media_type}"));
     let (answer, part) = match selection {
         Selection::Whole | Selection::Unsatisfiable => match prepared {
             // What is said once is said again, but for the tag of what has not settled.
@@ -186,7 +187,7 @@ pub(super) struct Prepared {
 
 fn with_cache_control<'a>(answer: HeadWriter<'a>, entry: &Entry) -> HeadWriter<'a> {
     match &entry.cache_control {
-        Some(value) => answer.field("Cache-Control", &**value),
+        Some(value) => answer.field(field_name!("Cache-Control"), &**value),
         None => answer,
     }
 }
@@ -224,14 +225,17 @@ pub(super) fn redirect_to_slash(head: &Head<'_>, res: ResponseWriter<'_>) -> Rep
         None => ("", ""),
     };
     res.status(308)
-        .field_fmt("Location", format_args!("{here}{name}/{mark}{query}"))
+        .field_fmt(
+            field_name!("Location"),
+            format_args!("{here}{name}/{mark}{query}"),
+        )
         .empty()
 }
 
 /// Answers with what is in the directory at a path.
 pub(super) fn list(listing: &Listing, path: &[u8], form: Form, res: ResponseWriter<'_>) -> Reply {
     res.status(200)
-        .field("Content-Type", form.media_type())
+        .field(field_name!("Content-Type"), form.media_type())
         .line(field_line!("Vary", "Accept"))
         .line(field_line!("Cache-Control", "no-cache"))
         .line(field_line!("X-Content-Type-Options", "nosniff"))
@@ -315,9 +319,12 @@ impl Refusal {
         let mut answer = self
             .begin(varies, res)
             .line(field_line!("X-Content-Type-Options", "nosniff"))
-            .field_fmt("Content-Type", format_args!("{}", entry.media_type));
+            .field_fmt(
+                field_name!("Content-Type"),
+                format_args!("{}", entry.media_type),
+            );
         if let Some(coding) = entry.coding {
-            answer = answer.field("Content-Encoding", coding.name());
+            answer = answer.field(field_name!("Content-Encoding"), coding.name());
         }
         content.send(answer, 0..entry.length)
     }

@@ -12,10 +12,10 @@ use super::super::validator::Validators;
 use super::answer::{Known, Varies, compressed_tag, describe};
 use super::coding::Coding;
 use super::entry::{Content, Entry};
-use crate::field_line;
 use crate::http::Head;
 use crate::server::{Reply, ResponseWriter};
 use crate::sys::{Fd, file};
+use crate::{field_line, field_name};
 
 /// Most of what is smaller fits one segment either way.
 const LENGTH_MIN: u64 = 1 << 10;
@@ -56,8 +56,11 @@ pub(super) fn send(
     };
     with_validators(described(res.status(200)), &current)
         .line(field_line!("X-Content-Type-Options", "nosniff"))
-        .field("Content-Encoding", Coding::Gzip.name())
-        .field_fmt("Content-Type", format_args!("{}", entry.media_type))
+        .field(field_name!("Content-Encoding"), Coding::Gzip.name())
+        .field_fmt(
+            field_name!("Content-Type"),
+            format_args!("{}", entry.media_type),
+        )
         .body(bytes)
 }
 

@@ -12,6 +12,7 @@ use super::super::validator::Tag;
 use super::ahead::Ahead;
 use super::entry::{Bytes, Content};
 use super::media_type::MediaType;
+use crate::field_name;
 use crate::http::Length;
 use crate::server::{BodyWriter, HeadWriter, Pull, ReadAhead, Reply, Source};
 use crate::sys::{Fd, file};
@@ -29,7 +30,7 @@ pub(super) fn send(
     let pieces = pieces(parts, length, media_type, &boundary);
     let total = pieces.iter().map(Piece::length).sum();
     let answer = answer.field_fmt(
-        "Content-Type",
+        field_name!("Content-Type"),
         format_args!("multipart/byteranges; boundary={boundary}"),
     );
     let held = match content {

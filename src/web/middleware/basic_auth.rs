@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use subtle::{ConditionallySelectable as _, ConstantTimeEq as _};
 
 use super::{Middleware, Next};
+use crate::field_name;
 use crate::server::{Attachment, Reply, Request, ResponseWriter};
 
 /// How long a name and its password may be, with the colon between them.
@@ -165,7 +166,7 @@ impl Middleware for BasicAuth {
             Some(user) => next.run(&req.attach(&Attachment::new(req, user)), res),
             None => res
                 .status(401)
-                .field("WWW-Authenticate", &self.challenge)
+                .field(field_name!("WWW-Authenticate"), &self.challenge)
                 .text("a name and a password are wanted\n"),
         }
     }

@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use super::{Middleware, Next};
+use crate::field_name;
 use crate::http::is_token;
 use crate::server::{Reply, Request, ResponseWriter};
 
@@ -175,26 +176,26 @@ impl Middleware for Cors {
         // Caches must not give what one origin may read to another.
         let mut res = match self.origins {
             None => res,
-            Some(_) => res.with_field("Vary", "Origin"),
+            Some(_) => res.with_field(field_name!("Vary"), "Origin"),
         };
         if let Some(allowed) = allowed {
-            res = res.with_field("Access-Control-Allow-Origin", allowed);
+            res = res.with_field(field_name!("Access-Control-Allow-Origin"), allowed);
             if self.credentials {
-                res = res.with_field("Access-Control-Allow-Credentials", "true");
+                res = res.with_field(field_name!("Access-Control-Allow-Credentials"), "true");
             }
         }
         let is_preflight = req.method() == "OPTIONS" && origin.is_some() && asked.is_some();
         if !is_preflight {
             if allowed.is_some() && !self.exposed.is_empty() {
-                res = res.with_field("Access-Control-Expose-Headers", &self.exposed);
+                res = res.with_field(field_name!("Access-Control-Expose-Headers"), &self.exposed);
             }
             return next.run(req, res);
         }
         let mut head = res.status(204);
         if allowed.is_some() {
             for (name, value) in [
-                ("Access-Control-Allow-Methods", &self.methods),
-                ("Access-Control-Allow-Headers", &self.fields),
+                (field_name!("Access-Control-Allow-Methods"), &self.methods),
+                (field_name!("Access-Control-Allow-Headers"), &self.fields),
             ] {
                 if !value.is_empty() {
                     head = head.field(name, value);
@@ -202,7 +203,7 @@ impl Middleware for Cors {
             }
             if let Some(max_age) = self.max_age {
                 let seconds = format_args!("{}", max_age.as_secs());
-                head = head.field_fmt("Access-Control-Max-Age", seconds);
+                head = head.field_fmt(field_name!("Access-Control-Max-Age"), seconds);
             }
         }
         head.empty()

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::{Middleware, Next};
-use crate::http::{FieldError, encode};
+use crate::http::{FieldError, FieldLines};
 use crate::server::{Reply, Request, ResponseWriter};
 
 /// Adds fields that tell browsers to be strict, each to the answers that have none of its name themselves.
@@ -30,7 +30,8 @@ use crate::server::{Reply, Request, ResponseWriter};
 /// ```
 #[derive(Clone, Debug)]
 pub struct SecurityHeaders {
-    fields: Vec<(String, String)>,
+    /// Each with its line as it is sent.
+    fields: Vec<(String, FieldLines)>,
 }
 
 impl SecurityHeaders {
@@ -42,28 +43,27 @@ impl SecurityHeaders {
             ("Referrer-Policy", "strict-origin-when-cross-origin"),
             ("Cross-Origin-Opener-Policy", "same-origin"),
         ];
-        let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-        SecurityHeaders {
-            fields: fields.map(owned).to_vec(),
-        }
+        let none = SecurityHeaders { fields: Vec::new() };
+        fields.into_iter().fold(none, |set, (name, value)| {
+            set.set(name, value).expect(SENDABLE)
+        })
     }
 
     /// Sets a field, instead of the one of this name if there is one. Errors: it can't be sent.
     pub fn set(self, name: &str, value: &str) -> Result<SecurityHeaders, FieldError> {
-        encode::field(&mut Vec::new(), name, value.as_bytes())?;
+        let mut line = FieldLines::default();
+        line.field(name, value)?;
         let mut set = self.without(name);
-        set.fields.push((name.to_owned(), value.to_owned()));
+        set.fields.push((name.to_owned(), line));
         Ok(set)
     }
 
     /// Tells browsers to come by https only for so long, counted in seconds: for servers behind a proxy that speaks TLS.
     #[must_use]
     pub fn with_hsts(self, time: Duration) -> SecurityHeaders {
-        let mut set = self.without("Strict-Transport-Security");
         let value = format!("max-age={}", time.as_secs());
-        set.fields
-            .push(("Strict-Transport-Security".to_owned(), value));
-        set
+        self.set("Strict-Transport-Security", &value)
+            .expect(SENDABLE)
     }
 
     /// Leaves a field out.
@@ -75,6 +75,8 @@ impl SecurityHeaders {
     }
 }
 
+const SENDABLE: &str = "names and values that stand here can be sent";
+
 impl Default for SecurityHeaders {
     fn default() -> SecurityHeaders {
         SecurityHeaders::new()
@@ -84,8 +86,8 @@ impl Default for SecurityHeaders {
 impl Middleware for SecurityHeaders {
     fn on_request(&mut self, req: &Request<'_>, res: ResponseWriter<'_>, next: Next<'_>) -> Reply {
         let mut res = res;
-        for (name, value) in &self.fields {
-            res = res.with_default(name, value);
+        for (_, line) in &self.fields {
+            res = res.with_default_lines(line);
         }
         next.run(req, res)
     }

@@ -17,7 +17,9 @@ use pattern::{Pattern, WILDCARDS};
 use tree::{Asked, Tree, Values};
 
 use super::middleware::{Middleware, Next, Stage};
+use crate::field_name;
 use crate::server::{Handler, Intake, Reply, Request, ResponseWriter, RouteMatch};
+use crate::sys::probes;
 
 /// A handler that passes requests on to the handlers of its routes. Made of [`Routes`].
 ///
@@ -117,7 +119,7 @@ impl Router {
 
     fn pass(&mut self, req: &Request<'_>, res: ResponseWriter<'_>, stage: Stage<'_>) -> Reply {
         let mut values = Values::default();
-        let (mut handler, chain) = match self.decide(req, &mut values) {
+        let (mut handler, chain) = match self.route(req, &mut values) {
             Decision::Route(number) => return self.take(number, req, &values, res, stage),
             Decision::Redirect { path, chain } => (Instead::Redirect(path), chain),
             Decision::Methods { allowed, chain } => (Instead::Methods(allowed.join(", ")), chain),
@@ -140,6 +142,7 @@ impl Router {
         stage: Stage<'_>,
     ) -> Reply {
         let Route { pattern, chain } = &self.routes[number];
+        probes::route(res.connection().to_bits(), number as u64);
         let mut pairs = ArrayVec::<_, WILDCARDS>::new();
         pairs.extend(pattern.names().zip(values.iter()));
         let route = RouteMatch::new(req, &pattern.text, &pairs, values.rest);
@@ -148,7 +151,9 @@ impl Router {
             .run(&req.routed(&route), res)
     }
 
-    fn decide<'p>(&self, req: &Request<'p>, values: &mut Values<'p>) -> Decision {
+    /// Who takes it.
+    #[inline(never)] // a phase
+    fn route<'p>(&self, req: &Request<'p>, values: &mut Values<'p>) -> Decision {
         let path = req.path();
         if !path.starts_with('/') {
             return Decision::Nothing; // nothing that a server passes to its handler
@@ -332,14 +337,14 @@ impl Handler for Instead {
                     None => ("", ""),
                 };
                 res.status(308)
-                    .field_fmt("Location", format_args!("{path}{mark}{query}"))
+                    .field_fmt(field_name!("Location"), format_args!("{path}{mark}{query}"))
                     .empty()
             }
             Instead::Methods(allowed) if req.method() == "OPTIONS" => {
-                res.status(204).field("Allow", allowed).empty()
+                res.status(204).field(field_name!("Allow"), allowed).empty()
             }
             Instead::Methods(allowed) => {
-                let head = res.status(405).field("Allow", allowed);
+                let head = res.status(405).field(field_name!("Allow"), allowed);
                 head.text("method not allowed\n")
             }
             Instead::Nothing => res.no_route(req.method()),

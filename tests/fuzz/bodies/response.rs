@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use edgeloop::http::Length;
+use edgeloop::http::{FieldName, Length};
 use edgeloop::server::{BodyWriter, Pull, Source};
 use edgeloop::{Handler, Reply, Request, ResponseWriter};
 
@@ -54,7 +54,13 @@ impl Plan {
             let length = choices.byte() % 32;
             (name, choices.take(usize::from(length)).to_vec())
         });
-        let fields = fields.collect();
+        let fields = fields
+            .filter(|(name, _)| {
+                let taken = FieldName::try_from(name.as_str());
+                assert_eq!(taken.is_ok(), is_name(name), "{name:?}");
+                taken.is_ok()
+            })
+            .collect();
         let (how, end, off, count) = (
             choices.byte(),
             choices.byte(),
@@ -110,21 +116,10 @@ impl Plan {
         request
     }
 
-    /// Whether each field can be sent: a token, a value without controls, and none of those that frame.
+    /// Whether each value can be sent: it has no controls.
     fn is_sendable(&self) -> bool {
-        let reserved = [
-            "connection",
-            "content-length",
-            "date",
-            "keep-alive",
-            "transfer-encoding",
-        ];
-        self.fields.iter().all(|(name, value)| {
-            !name.is_empty()
-                && name.bytes().all(is_token_byte)
-                && !reserved.contains(&name.to_ascii_lowercase().as_str())
-                && value.iter().all(|byte| is_value_byte(*byte))
-        })
+        let values = self.fields.iter().flat_map(|(_, value)| value);
+        values.copied().all(is_value_byte)
     }
 
     fn joined(&self) -> Vec<u8> {
@@ -166,6 +161,20 @@ const NAMES: [&str; 8] = [
     "Keep-Alive",
 ];
 
+/// Whether an application may write it: a token, and none of those that frame.
+fn is_name(name: &str) -> bool {
+    let reserved = [
+        "connection",
+        "content-length",
+        "date",
+        "keep-alive",
+        "transfer-encoding",
+    ];
+    !name.is_empty()
+        && name.bytes().all(is_token_byte)
+        && !reserved.contains(&name.to_ascii_lowercase().as_str())
+}
+
 /// Does what it is told.
 struct App(Rc<RefCell<Plan>>);
 
@@ -191,6 +200,7 @@ fn answer(plan: &Plan, method: &str, res: ResponseWriter<'_>) -> Reply {
     }
     let mut head = res.status(plan.status);
     for (at, (name, value)) in plan.fields.iter().enumerate() {
+        let name = FieldName::new(name); // it was one when the plan was made
         head = match core::str::from_utf8(value) {
             Ok(text) if at % 2 == 1 => head.field_fmt(name, format_args!("{text}")),
             _ => head.field(name, value),

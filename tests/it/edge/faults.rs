@@ -8,7 +8,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use edgeloop::http::Length;
 use edgeloop::server::{BodyWriter, CloseReason, Intake, Pull, Source};
 use edgeloop::sys::Fd;
-use edgeloop::{Handler, Limits, Reply, Request, ResponseWriter, Server};
+use edgeloop::{Handler, Limits, Reply, Request, ResponseWriter, Server, field_name};
 
 use super::client::{Client, End, get, post, post_chunked};
 use super::serve::{
@@ -310,7 +310,7 @@ impl Handler for Undecided {
     }
 
     fn intake(&mut self, _: &Request<'_>, res: ResponseWriter<'_>) -> Intake {
-        let _ = res.status(403).field("X-Begun", "and dropped");
+        let _ = res.status(403).field(field_name!("X-Begun"), "and dropped");
         Intake::Buffer(1000)
     }
 }

@@ -1,5 +1,6 @@
 //! Nothing is allocated per request.
 
+use edgeloop::field_name;
 use edgeloop::http::{Conn, Content, Event, Length, Limits, Slots, date, encode};
 
 use crate::alloc::allocations;
@@ -31,7 +32,7 @@ fn serve(
         input = &input[used..];
         if whole {
             encode::status_line(out, 200);
-            encode::field(out, "Content-Type", b"text/plain").expect("a field");
+            encode::field(out, field_name!("Content-Type"), b"text/plain").expect("a field");
             out.extend_from_slice(date);
             if conn.finish_head(limits, out, 200, Length::Known(13)) == Content::Sent {
                 conn.write_body(limits, out, b"Hello, world!");

@@ -11,7 +11,10 @@
 //! | `/close` | the last one |
 //! | any other | what was understood of the request |
 
-use edgeloop::http::{Body, CloseReason, Conn, Content, Event, Exchange, Head, Length, Limits};
+use edgeloop::field_name;
+use edgeloop::http::{
+    Body, CloseReason, Conn, Content, Event, Exchange, FieldName, Head, Length, Limits,
+};
 use edgeloop::http::{Reject, Slots, Stage, TrailerSlots, Version, Writing, encode, trailers};
 
 use super::corpus::Ending;
@@ -263,7 +266,10 @@ impl Server {
                     self.conn.write_body(&self.limits, &mut self.out, begin);
                     self.conn.write_body(&self.limits, &mut self.out, b"");
                     self.conn.write_body(&self.limits, &mut self.out, rest);
-                    let trailers: [(&str, &[u8]); 2] = [("X-Sum", b"1"), ("Content-Length", b"2")];
+                    let trailers: [(FieldName<'_>, &[u8]); 2] = [
+                        (field_name!("X-Sum"), b"1"),
+                        (field_name!("Content-Type"), b"2"),
+                    ];
                     self.conn.end_body(&self.limits, &mut self.out, &trailers);
                 }
             }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use edgeloop::http::Fields;
 use edgeloop::server::{Attachment, Intake, Sink, Taken};
 use edgeloop::web::{Files, Middleware, Next, Routes};
-use edgeloop::{Handler, Reply, Request, ResponseWriter};
+use edgeloop::{Handler, Reply, Request, ResponseWriter, field_name};
 
 use super::{Site, site};
 use crate::process::Scratch;
@@ -19,7 +19,7 @@ fn logs(log: &Log, name: &'static str) -> impl Middleware + 'static {
     move |req: &Request<'_>, res: ResponseWriter<'_>, next: Next<'_>| {
         let whole = if next.is_whole() { "" } else { "?" };
         log.borrow_mut().push(format!("{name}{whole}"));
-        next.run(req, res.with_field("X-Passed", name))
+        next.run(req, res.with_field(field_name!("X-Passed"), name))
     }
 }
 

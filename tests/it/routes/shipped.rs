@@ -9,7 +9,7 @@ use edgeloop::web::{
     Access, AccessEntry, BasicAuth, BasicAuthError, Cors, CorsError, CorsRules, CrossOrigin,
     Deadline, Id, Next, Origins, RequestId, Routes, SecurityHeaders, User,
 };
-use edgeloop::{Completer, Reply, Request, ResponseWriter, Trial};
+use edgeloop::{Completer, Reply, Request, ResponseWriter, Trial, field_name};
 
 use super::site;
 
@@ -257,7 +257,9 @@ fn scripts_of_other_origins_read_what_they_may() {
                 Routes::new()
                     .layer(cors)
                     .get("/a", |_, res| {
-                        res.status(200).field("Vary", "Accept").text("hello")
+                        res.status(200)
+                            .field(field_name!("Vary"), "Accept")
+                            .text("hello")
                     })
                     .group("", behind),
             )
@@ -456,7 +458,7 @@ fn browsers_are_told_to_be_strict_unless_the_answer_says_otherwise() {
             .post("/usual", hello)
             .get("/own", |_, res| {
                 let head = res.status(200);
-                head.field("content-security-policy", "default-src *")
+                head.field(field_name!("content-security-policy"), "default-src *")
                     .text("x")
             }),
     );

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use edgeloop::http::{Fields, Length};
 use edgeloop::server::{Answered, BodyWriter, Completer, Intake, Pull, Sink, Source, Taken};
-use edgeloop::{Handler, Limits, Reply, Request, ResponseWriter, field_line};
+use edgeloop::{Handler, Limits, Reply, Request, ResponseWriter, field_line, field_name};
 
 use super::client::Answer;
 use super::hand::Hand;
@@ -27,22 +27,29 @@ fn own(answer: &Answer) -> Vec<(&str, &str)> {
 fn mark(req: &Request<'_>, res: ResponseWriter<'_>) -> Reply {
     let marked = req.path() != "/plain";
     let res = if marked {
-        res.with_field("X-One", req.path())
+        res.with_field(field_name!("X-One"), req.path())
             .with_line(field_line!("X-Two", "2"))
-            .with_default("X-Three", "not said")
+            .with_default(field_name!("X-Three"), "not said")
     } else {
         res
     };
     match req.path() {
-        "/own" => res.status(200).field("x-three", "said").text("own"),
+        "/own" => res
+            .status(200)
+            .field(field_name!("x-three"), "said")
+            .text("own"),
         "/panic" => panic!("a panic that belongs to a test"),
         "/half" => {
-            let _begun = res.status(200).field("X-Begun", "1");
+            let _begun = res.status(200).field(field_name!("X-Begun"), "1");
             panic!("a panic that belongs to a test")
         }
         "/later" => {
             let (completer, reply) = res.defer();
-            completer.finish(|res| res.with_field("X-Four", "4").status(202).text("later"));
+            completer.finish(|res| {
+                res.with_field(field_name!("X-Four"), "4")
+                    .status(202)
+                    .text("later")
+            });
             reply
         }
         "/twice" => {
@@ -56,18 +63,24 @@ fn mark(req: &Request<'_>, res: ResponseWriter<'_>) -> Reply {
         }
         "/dropped" => res.defer().1,
         "/bad-panic" => {
-            let _begun = res.with_field("X-Bad", "a\nb");
+            let _begun = res.with_field(field_name!("X-Bad"), "a\nb");
             panic!("a panic that belongs to a test")
         }
         "/bad-job" => {
             let pool = edgeloop::Pool::default();
-            let res = res.with_field("X-Bad", "a\nb");
+            let res = res.with_field(field_name!("X-Bad"), "a\nb");
             pool.run(res, || (), |(), res| res.status(200).empty())
         }
-        "/bad-name" => res.with_field("a b", "c").status(200).text("x"),
-        "/bad-value" => res.with_default("X-Bad", "a\r\nb: c").status(200).text("x"),
+        "/bad-field" => res
+            .with_field(field_name!("X-Bad"), "a\0b")
+            .status(200)
+            .text("x"),
+        "/bad-value" => res
+            .with_default(field_name!("X-Bad"), "a\r\nb: c")
+            .status(200)
+            .text("x"),
         "/bad-later" => {
-            let (completer, reply) = res.with_field("Date", "never").defer();
+            let (completer, reply) = res.with_field(field_name!("X-Bad"), "\r").defer();
             completer.finish(|res| res.status(200).text("x"));
             reply
         }
@@ -94,7 +107,7 @@ fn fields_that_were_added_stand_on_the_answer_and_on_no_other() {
         ("/twice", 202, all("/twice")),
         ("/dropped", 500, all("/dropped")),
         ("/plain", 200, vec![]),
-        ("/bad-name", 500, vec![]),
+        ("/bad-field", 500, vec![]),
         ("/bad-value", 500, vec![]),
         ("/bad-later", 500, vec![]),
         ("/plain", 200, vec![]),
@@ -141,7 +154,7 @@ fn one_connection_waits_with_its_fields_while_others_are_answered() {
     let kept = Rc::clone(&completers);
     let handler = move |req: &Request<'_>, res: ResponseWriter<'_>| {
         if let Some(name) = req.path().strip_prefix("/later/") {
-            let (completer, reply) = res.with_field("X-Name", name).defer();
+            let (completer, reply) = res.with_field(field_name!("X-Name"), name).defer();
             kept.borrow_mut().push(completer);
             return reply;
         }
@@ -174,7 +187,7 @@ impl Handler for Bodies {
     }
 
     fn intake(&mut self, req: &Request<'_>, res: ResponseWriter<'_>) -> Intake {
-        let res = res.with_field("X-Intake", "1");
+        let res = res.with_field(field_name!("X-Intake"), "1");
         match req.path() {
             "/no" => Intake::Answer(res.status(403).text("no")),
             "/three" => {
@@ -264,7 +277,7 @@ fn who_wants_to_know_is_told_what_became_of_a_request() {
             "/stream" => res.status(200).stream(Length::Unknown, Letters(3)),
             "/known" => res.status(200).stream(Length::Known(12), Letters(2)),
             "/panic" => panic!("a panic that belongs to a test"),
-            "/field" => res.status(200).field("a b", "").text("x"),
+            "/field" => res.status(200).field(field_name!("X-Bad"), "\n").text("x"),
             "/hook" => res
                 .on_answered(|_| panic!("a panic that belongs to a test"))
                 .status(200)
@@ -313,7 +326,7 @@ fn a_late_answer_is_told_with_its_time_and_a_client_that_left_is_not_told_of() {
     let handler = move |req: &Request<'_>, res: ResponseWriter<'_>| {
         let told = told.clone();
         let path = req.path().to_owned();
-        let res = res.with_field("X-Added", "1");
+        let res = res.with_field(field_name!("X-Added"), "1");
         let (completer, reply) = res
             .on_answered(move |answered| told.send((path, *answered)).expect("heard"))
             .defer();

@@ -4,17 +4,22 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use edgeloop::server::Attachment;
-use edgeloop::{Handler, Limits, Reply, Request, ResponseWriter};
+use edgeloop::{Handler, Limits, Reply, Request, ResponseWriter, field_name};
 
 use super::hand::Hand;
 use crate::alloc::allocations;
 
 fn plaintext(req: &Request<'_>, res: ResponseWriter<'_>) -> Reply {
-    let res = res.status(200).field("Content-Type", "text/plain");
+    let res = res
+        .status(200)
+        .field(field_name!("Content-Type"), "text/plain");
     match req.method() {
         "POST" => res.body(req.body()),
         _ => res
-            .field_fmt("X-Length", format_args!("{}", req.path().len()))
+            .field_fmt(
+                field_name!("X-Length"),
+                format_args!("{}", req.path().len()),
+            )
             .body("Hello, World!"),
     }
 }
@@ -133,8 +138,8 @@ fn what_is_added_to_an_answer_allocates_nothing() {
         let number = 7_u32;
         let attachment = Attachment::new(req, &number);
         let req = req.attach(&attachment);
-        let res = res.with_field("X-Path", req.path());
-        let res = res.with_default("X-Default", "some");
+        let res = res.with_field(field_name!("X-Path"), req.path());
+        let res = res.with_default(field_name!("X-Default"), "some");
         plaintext(&req, res)
     };
     assert_eq!(rounds_of(handler, get, 1), 0);
@@ -167,8 +172,8 @@ fn a_routed_request_with_two_parameters_allocates_nothing() {
         let answer = |req: &Request<'_>, res: ResponseWriter<'_>| {
             let value = |name| req.path_value(name).unwrap_or_default();
             res.status(200)
-                .field("X-User", value("user"))
-                .field("X-Item", value("item"))
+                .field(field_name!("X-User"), value("user"))
+                .field(field_name!("X-Item"), value("item"))
                 .body("Hello, World!")
         };
         routes = routes.get(pattern.clone(), answer).post(pattern, answer);

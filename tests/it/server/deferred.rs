@@ -7,7 +7,9 @@ use std::sync::mpsc;
 use std::thread::{self, ThreadId};
 
 use edgeloop::server::CloseReason;
-use edgeloop::{Client as Asker, Completer, Limits, Promise, Reply, Request, ResponseWriter};
+use edgeloop::{
+    Client as Asker, Completer, Limits, Promise, Reply, Request, ResponseWriter, field_name,
+};
 
 use super::client::End;
 use super::hand::Hand;
@@ -190,7 +192,7 @@ fn a_continuation_may_panic_write_a_bad_field_or_put_it_off_again() {
     let mut client = server.client();
     client.ask("/later");
     let (_, completer) = take(&deferred);
-    completer.finish(|res| res.status(200).field("X", "a\r\nb").body("c"));
+    completer.finish(|res| res.status(200).field(field_name!("X"), "a\r\nb").body("c"));
     assert_eq!(client.answer().status, 500);
 
     client.ask("/later");

@@ -2,7 +2,7 @@
 
 use edgeloop::http::Length;
 use edgeloop::server::{BodyWriter, CloseReason, Intake, Pull, Source};
-use edgeloop::{Handler, Reply, Request, ResponseWriter};
+use edgeloop::{Handler, Reply, Request, ResponseWriter, field_name};
 
 use super::client::End;
 use super::patient;
@@ -14,7 +14,7 @@ fn faulty(req: &Request<'_>, res: ResponseWriter<'_>) -> Reply {
         "/panic-in-head" => {
             let mut head = res.status(200);
             for _ in 0..100 {
-                head = head.field("X-Large", "x".repeat(1000));
+                head = head.field(field_name!("X-Large"), "x".repeat(1000));
             }
             head.body(content())
         }
@@ -22,13 +22,14 @@ fn faulty(req: &Request<'_>, res: ResponseWriter<'_>) -> Reply {
             let _reply = res.status(200).body("answered");
             panic!("a panic that belongs to a test")
         }
-        "/line-break" => res.status(200).field("X", "a\r\nSet-Cookie: b").body("c"),
-        "/nul" => res.status(200).field("X", "a\0b").body("c"),
-        "/name" => res.status(200).field("X Y", "a").body("c"),
-        "/framing" => res.status(200).field("Content-Length", "7").body("c"),
+        "/line-break" => res
+            .status(200)
+            .field(field_name!("X"), "a\r\nSet-Cookie: b")
+            .body("c"),
+        "/nul" => res.status(200).field(field_name!("X"), "a\0b").body("c"),
         "/formatted" => res
             .status(200)
-            .field_fmt("X", format_args!("{}", "a\nb"))
+            .field_fmt(field_name!("X"), format_args!("{}", "a\nb"))
             .body("c"),
         "/status" => res.status(99).body("c"),
         _ => res.status(200).body("fine"),
@@ -44,14 +45,7 @@ fn content() -> &'static str {
 fn a_field_that_cannot_be_sent_makes_the_whole_answer_a_500() {
     let server = serve(patient(), faulty);
     let mut client = server.client();
-    for path in [
-        "/line-break",
-        "/nul",
-        "/name",
-        "/framing",
-        "/formatted",
-        "/status",
-    ] {
+    for path in ["/line-break", "/nul", "/formatted", "/status"] {
         client.ask("/before");
         client.ask(path);
         client.ask("/after");
@@ -62,7 +56,7 @@ fn a_field_that_cannot_be_sent_makes_the_whole_answer_a_500() {
         assert_eq!(client.answer().text(), "fine");
     }
     let troubles = server.log.troubles();
-    assert_eq!(troubles.len(), 5, "the status is none: {troubles:?}");
+    assert_eq!(troubles.len(), 3, "the status is none: {troubles:?}");
     assert!(troubles.iter().all(|text| text.starts_with("Field")));
 }
 

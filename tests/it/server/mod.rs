@@ -11,6 +11,7 @@ mod closing;
 mod connections;
 mod content;
 mod cores;
+mod counters;
 mod deferred;
 mod descriptors;
 mod drain;

@@ -3,7 +3,7 @@
 use edgeloop::http::Reject;
 use edgeloop::reactor::Token;
 use edgeloop::server::{CloseReason, Summary};
-use edgeloop::{Reply, Request, ResponseWriter};
+use edgeloop::{Reply, Request, ResponseWriter, field_name};
 
 use super::hand::Hand;
 use super::patient;
@@ -34,7 +34,7 @@ fn an_observer_is_told_everything_once_and_in_order() {
                 completer.finish(|res| res.status(202).empty());
                 reply
             }
-            "/fault" => res.status(200).field("X", "\n").empty(),
+            "/fault" => res.status(200).field(field_name!("X"), "\n").empty(),
             _ => res.status(200).empty(),
         }
     };

@@ -6,7 +6,7 @@ use std::thread;
 
 use edgeloop::http::{Fields, Length};
 use edgeloop::server::{BodyWriter, CloseReason, Duplex, Pull, Sink, Source, Taken, Waker};
-use edgeloop::{Handler, Intake, Limits, Reply, Request, ResponseWriter};
+use edgeloop::{Handler, Intake, Limits, Reply, Request, ResponseWriter, field_name};
 
 use super::client::End;
 use super::running::{Running, serve_with, take};
@@ -73,7 +73,7 @@ impl Handler for App {
                 return Intake::Answer(res.status(200).duplex(Length::Unknown, duplex));
             }
             "/bad-echo" => {
-                let res = res.status(200).field("X-Bad", "a\nb");
+                let res = res.status(200).field(field_name!("X-Bad"), "a\nb");
                 return Intake::Answer(res.duplex(Length::Unknown, Echo::new()));
             }
             "/echo" => return Intake::Answer(res.status(200).duplex(Length::Unknown, Echo::new())),
@@ -125,7 +125,9 @@ impl Handler for App {
             }
             "/echo" => res.status(200).duplex(Length::Unknown, Echo::new()),
             "/upgrade" => match res.upgrade(req, "Echo") {
-                Ok(upgrade) => upgrade.field("X-More", "yes").duplex(Echo::new()),
+                Ok(upgrade) => upgrade
+                    .field(field_name!("X-More"), "yes")
+                    .duplex(Echo::new()),
                 Err(reply) => reply,
             },
             path => res.status(200).body(path),

@@ -14,7 +14,9 @@ use edgeloop::sys::Fd;
 use edgeloop::sys::file::{self, Failure};
 use edgeloop::sys::sim::World;
 use edgeloop::web::{CacheLimits, Files};
-use edgeloop::{Completer, Handler, Intake, Limits, Reply, Request, ResponseWriter, Server};
+use edgeloop::{
+    Completer, Handler, Intake, Limits, Reply, Request, ResponseWriter, Server, field_name,
+};
 
 use super::streams;
 
@@ -185,7 +187,7 @@ impl Handler for App {
             "text" => res.status(200).text(id.to_string()),
             "echo" => res
                 .status(200)
-                .field_fmt("X-Id", format_args!("{id}"))
+                .field_fmt(field_name!("X-Id"), format_args!("{id}"))
                 .body(req.body()),
             "body" => res.status(200).body(content(id, number)),
             "constant" => res.status(200).constant(content(id, number)),
@@ -272,10 +274,14 @@ impl Handler for App {
             }
             "panics" => {
                 // Some of them when they have begun.
-                let _begun = (id % 2 == 0).then(|| res.status(200).field("X-Begun", "1"));
+                let _begun =
+                    (id % 2 == 0).then(|| res.status(200).field(field_name!("X-Begun"), "1"));
                 panic!("a handler panics, as it should")
             }
-            "bad" => res.status(200).field("X-Bad", "a\r\nb: c").body("nothing"),
+            "bad" => res
+                .status(200)
+                .field(field_name!("X-Bad"), "a\r\nb: c")
+                .body("nothing"),
             "none" => res.no_route(req.method()),
             _ => mirror(req, res),
         }
@@ -368,7 +374,7 @@ fn mirror(req: &Request<'_>, res: ResponseWriter<'_>) -> Reply {
         req.body().len()
     );
     res.status(200)
-        .field_fmt("X-Path", format_args!("{}", req.path()))
+        .field_fmt(field_name!("X-Path"), format_args!("{}", req.path()))
         .text(about)
 }
 

@@ -16,7 +16,7 @@ use edgeloop::sys::sim::{Call, Net, PeerState, Random, World};
 use edgeloop::sys::{Interest, socket};
 use edgeloop::{
     EventLoop, Handle, Handler, Intake, Observer, Redirect, Reply, Request, ResponseWriter, Server,
-    field_line,
+    field_line, field_name,
 };
 
 use super::bytes::{self, Recorder};
@@ -67,8 +67,8 @@ impl Handler for Library {
             "/sink" => {
                 let answered = Rc::clone(&self.0.answered);
                 let res = res
-                    .with_field("X-Said", "before")
-                    .with_default("X-Kind", "sink")
+                    .with_field(field_name!("X-Said"), "before")
+                    .with_default(field_name!("X-Kind"), "sink")
                     .on_answered(move |it| answered.borrow_mut().push(*it));
                 let _ = res; // what was said stays with the worker
                 let intake = Intake::stream(100, sink(usize::MAX, false, false));
@@ -117,10 +117,10 @@ impl Handler for Library {
             "/hints-bad" => res.early_hints(&["a\nb"]).defer().1,
             "/trailers" => res
                 .status(200)
-                .body_with_trailers("content", &[("X-Sum", "7")]),
+                .body_with_trailers("content", &[(field_name!("X-Sum"), "7")]),
             "/trailer-bad" => res
                 .status(200)
-                .body_with_trailers("content", &[("Content-Length", "7")]),
+                .body_with_trailers("content", &[(field_name!("Content-Type"), "a/b")]),
             "/pulled" => res.status(200).stream(Length::Unknown, pulled),
             "/states" => {
                 *res.connection_state_or(|| 0_u32) += 1;
@@ -132,10 +132,10 @@ impl Handler for Library {
             "/added" => {
                 let answered = Rc::clone(&self.0.answered);
                 let res = res
-                    .with_field("X-One", "1")
+                    .with_field(field_name!("X-One"), "1")
                     .with_line(field_line!("X-Two", "2"))
-                    .with_default("X-Three", "3")
-                    .with_default("X-One", "never")
+                    .with_default(field_name!("X-Three"), "3")
+                    .with_default(field_name!("X-One"), "never")
                     .on_answered(move |it| answered.borrow_mut().push(*it))
                     .on_answered(|_| panic!("a hook panics, as it should"));
                 let (completer, reply) = res.defer();
@@ -143,7 +143,10 @@ impl Handler for Library {
                 completer.finish(|res| res.status(200).text("added"));
                 reply
             }
-            "/added-bad" => res.with_field("X-Bad", "a\nb").status(200).text("never"),
+            "/added-bad" => res
+                .with_field(field_name!("X-Bad"), "a\nb")
+                .status(200)
+                .text("never"),
             "/routed" => {
                 let values = [("name", "value")];
                 let outer = RouteMatch::new(req, "/{name}", &values, Some("rest"));
@@ -193,7 +196,9 @@ impl Handler for Library {
                 .status(200)
                 .stream(Length::Unknown, |_: &mut BodyWriter<'_>| Pull::Wait),
             "/upgrade" => match res.upgrade(req, "echo") {
-                Ok(upgrade) => upgrade.field("X-Up", "yes").duplex(Back::default()),
+                Ok(upgrade) => upgrade
+                    .field(field_name!("X-Up"), "yes")
+                    .duplex(Back::default()),
                 Err(reply) => reply,
             },
             "/out" => res.take_out(drop),
@@ -206,9 +211,10 @@ impl Handler for Library {
 }
 
 fn pulled(body: &mut BodyWriter<'_>) -> Pull {
-    assert!(body.trailer("Host", "no").is_err());
+    assert!(body.trailer(field_name!("Host"), "no").is_err());
     body.write(b"pulled");
-    body.trailer("X-Sum", "8").expect("a sound one");
+    body.trailer(field_name!("X-Sum"), "8")
+        .expect("a sound one");
     Pull::End
 }
 

@@ -8,6 +8,7 @@ mod bytes;
 mod child;
 mod client;
 mod corners;
+mod counted;
 mod crowds;
 mod cuts;
 mod faults;

@@ -289,6 +289,7 @@ impl Run {
                 return Err(failures);
             }
         }
+        self.check_counters()?;
         // Clients of a server that has stopped see its end without it.
         self.server = None;
         self.world.advance(AFTERWARDS);

@@ -32,6 +32,15 @@ pub(super) struct Watch {
     requests_max: usize,
 }
 
+/// All connections together.
+#[derive(Debug, Default)]
+pub(super) struct Sums {
+    pub(super) accepted: u64,
+    pub(super) closed: u64,
+    pub(super) heads: u64,
+    pub(super) answered: u64,
+}
+
 #[derive(Default)]
 struct Known {
     by_client: BTreeMap<u64, Told>,
@@ -71,6 +80,18 @@ impl Watch {
             *reasons.entry(reason).or_default() += 1;
         }
         reasons
+    }
+
+    /// How much it was told of all connections together.
+    pub(super) fn sums(&self) -> Sums {
+        let mut sums = Sums::default();
+        for told in self.told.borrow().by_client.values() {
+            sums.accepted += 1;
+            sums.closed += u64::from(told.closed.is_some());
+            sums.heads += u64::from(told.heads);
+            sums.answered += u64::from(told.answered);
+        }
+        sums
     }
 
     /// How often there was trouble of a kind.

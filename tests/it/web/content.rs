@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use edgeloop::server::{BodyWriter, Pull, Source};
 use edgeloop::web::Content;
-use edgeloop::{Reply, Request, ResponseWriter};
+use edgeloop::{Reply, Request, ResponseWriter, field_name};
 
 use super::{Answer, ask};
 
@@ -70,7 +70,10 @@ fn letters(req: &Request<'_>, res: ResponseWriter<'_>) -> Reply {
             .answer(req, res),
         "/fields" => Content::bytes("text/plain", &LETTERS)
             .etag("a")
-            .fields(&[("Cache-Control", "no-cache"), ("Content-Language", "en")])
+            .fields(&[
+                (field_name!("Cache-Control"), "no-cache"),
+                (field_name!("Content-Language"), "en"),
+            ])
             .answer(req, res),
         "/bad-etag" => Content::bytes("text/plain", b"")
             .etag("a\"b")

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use edgeloop::web::{self, Respond};
-use edgeloop::{Reply, Request, ResponseWriter};
+use edgeloop::{Reply, Request, ResponseWriter, field_name};
 
 use super::ask;
 
@@ -77,7 +77,9 @@ fn another_type_is_415_and_a_long_body_413() {
 fn a_value_that_cannot_be_written_is_500() {
     let handler = |_: &Request<'_>, res: ResponseWriter<'_>| {
         let map = BTreeMap::from([(vec![1], 2)]);
-        res.status(200).field("X-Secret", "a").json(&map)
+        res.status(200)
+            .field(field_name!("X-Secret"), "a")
+            .json(&map)
     };
     let answer = ask(handler, "GET /", &[], b"");
     assert_eq!((answer.status, answer.field("X-Secret")), (500, None));

@@ -83,8 +83,10 @@ pub(super) enum Op {
     TellsAll,
     // Signals.
     Block,
+    BlockUrgent,
     Raise(Signal),
     NextSignal,
+    NextUrgent,
     /// A thread that has so many pieces of work, rests, has so many more, and rests until it is over.
     Work(u32, u32),
 }

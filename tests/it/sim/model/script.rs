@@ -56,6 +56,7 @@ pub(super) struct Cast<C> {
     pub(super) inner: Epoll,
     pub(super) event: EventFd,
     pub(super) signals: Option<Signals>,
+    pub(super) urgent: Option<Signals>,
     pub(super) root: Fd,
     pub(super) directory: Fd,
     /// `None`: it was closed.
@@ -123,6 +124,7 @@ impl<C: Client> Cast<C> {
             inner: Epoll::new().expect("epoll"),
             event: EventFd::new().expect("eventfd"),
             signals: None,
+            urgent: None,
             root,
             directory,
             file: Some(file),
@@ -383,6 +385,10 @@ impl<C: Client> Cast<C> {
                 self.signals = Some(Signals::block().expect("signalfd"));
                 String::new()
             }
+            Op::BlockUrgent => {
+                self.urgent = Some(Signals::block_urgent().expect("signalfd"));
+                String::new()
+            }
             Op::Raise(signal) => {
                 // Not blocked, it would end the process.
                 self.signals.as_ref()?;
@@ -390,6 +396,7 @@ impl<C: Client> Cast<C> {
                 String::new()
             }
             Op::NextSignal => said(self.signals.as_ref()?.next()),
+            Op::NextUrgent => said(self.urgent.as_ref()?.next()),
             Op::Work(first, then) => pieces::work(place, first, then),
         };
         Some(observed)

@@ -6,9 +6,9 @@ use super::Rule;
 use crate::sim::model::ops::{
     Ask,
     Op::{
-        Accept, Add, Adopt, Block, ClientFinishes, ClientReceives, ClientResets, ClientSends,
-        Connect, Create, Fill, Length, Names, NextSignal, Open, Raise, ReadAt, Recv, Remove,
-        Resize, SendFile, Shutdown, Wait, Work,
+        Accept, Add, Adopt, Block, BlockUrgent, ClientFinishes, ClientReceives, ClientResets,
+        ClientSends, Connect, Create, Fill, Length, Names, NextSignal, NextUrgent, Open, Raise,
+        ReadAt, Recv, Remove, Resize, SendFile, Shutdown, Wait, Work,
     },
     What,
 };
@@ -181,6 +181,23 @@ pub(super) const RULES: &[Rule] = &[
             (NextSignal, "Some(15)"),
             (Wait(8), ""),
             (NextSignal, "None"),
+        ],
+    ),
+    (
+        "who reads some signals does not read others",
+        &[
+            (Block, ""),
+            (BlockUrgent, ""),
+            (Add(What::Signals, Ask::In), "()"),
+            (Raise(Signal::SIGURG), ""),
+            (Wait(8), ""),
+            (NextSignal, "None"),
+            (Raise(Signal::SIGINT), ""),
+            (Wait(8), "Signals:IN"),
+            (NextUrgent, "Some(23)"),
+            (NextUrgent, "None"),
+            (Wait(8), "Signals:IN"),
+            (NextSignal, "Some(2)"),
         ],
     ),
     (
