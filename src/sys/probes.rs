@@ -20,8 +20,7 @@
 //! $ bpftrace -e 'usdt:target/release/edgeloop:edgeloop:encode { @[arg1] = count(); }'
 //! ```
 
-/// Makes the functions from the table. The crate's macro has the assembler's code in it, and so the only other place where
-/// it could stand is unsafe.
+/// Makes the functions from the table. They stand here because what they expand to is `asm!`, which is unsafe code.
 macro_rules! probes {
     ($($name:ident($($argument:ident),*) $about:literal;)*) => {
         $(

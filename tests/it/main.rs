@@ -15,6 +15,8 @@ mod fuzz;
 mod handover;
 mod http;
 mod layers;
+#[cfg(feature = "web")]
+mod probes;
 #[cfg(feature = "cli")]
 mod process;
 #[cfg(feature = "cli")]
