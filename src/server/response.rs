@@ -19,7 +19,6 @@ use super::states::States;
 use super::stream::{Duplex, ReadAhead, Source};
 use super::take_out::{TakenOut, Taker};
 use super::waker::{Waker, Wakes};
-use crate::field_name;
 use crate::http::{
     Conn, Content, FieldError, FieldLine, FieldLines, FieldName, Head, Length, encode,
 };
@@ -275,7 +274,10 @@ impl<'a> ResponseWriter<'a> {
     pub(super) fn busy(self, retry_after: Duration) -> Reply {
         let secs = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
         self.status(503)
-            .field_fmt(field_name!("Retry-After"), format_args!("{secs}"))
+            .field_fmt(
+                const { FieldName::new("Retry-After") },
+                format_args!("{secs}"),
+            )
             .text("too busy\n")
     }
 
@@ -297,11 +299,12 @@ impl<'a> ResponseWriter<'a> {
         if !head.asks_for(protocol) || !self.conn.can_upgrade() {
             return Err(self
                 .status(426)
-                .field(field_name!("Upgrade"), protocol)
+                .field(const { FieldName::new("Upgrade") }, protocol)
                 .text("this needs another protocol\n"));
         }
         Ok(Upgrade(
-            self.begin(101).field(field_name!("Upgrade"), protocol),
+            self.begin(101)
+                .field(const { FieldName::new("Upgrade") }, protocol),
         ))
     }
 
