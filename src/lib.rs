@@ -60,7 +60,8 @@
 //! # Where to go on
 //!
 //! Whoever comes from `net/http` or Gin finds each of their jobs in [`from_go`]. Handlers are tested with a [`Trial`], and
-//! `examples/` has one lesson in each file.
+//! `examples/` has one lesson in each file. What clients send can be [recorded](ops), and [played](Replay) without a kernel to
+//! whoever counts instructions.
 //!
 //! # Features
 //!

@@ -18,7 +18,7 @@ const HAND_OVER_BYTES: usize = 64 << 10;
 const GATHERED_BYTES_MAX: usize = 4 << 20;
 
 /// Records what clients send, as an [`Observer`] of the server that they send it to. A clone is for another worker of the
-/// same server. Made by [`Writer::start`].
+/// same server. Made by [`Writer::start`](super::Writer::start).
 ///
 /// The loop never waits for the file: a thread writes it. When the disk is slower than the clients, what they send beyond
 /// some MiB is not recorded.
