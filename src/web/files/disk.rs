@@ -117,6 +117,7 @@ impl Disk {
                 entry: self.entry.insert(file.entry),
                 content: Content::Opened(file.file),
                 prepared: None,
+                compressed: None,
                 varies: file.varies,
             })),
             Ok(Looked::Directory) => Ok(Found::Directory),
