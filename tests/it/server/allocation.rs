@@ -158,7 +158,7 @@ fn a_small_file_allocates_nothing() {
 fn a_large_file_that_the_client_has_allocates_nothing() {
     use edgeloop::server::pool::{Pool, PoolLimits};
     let set = |files: edgeloop::web::Files| files.with_pool(Pool::new(PoolLimits::default()));
-    let asked = allocations_for_a_file(&[b'x'; 1 << 20], set, "If-None-Match: *\r\n");
+    let asked = allocations_for_a_file(&vec![b'x'; 1 << 20], set, "If-None-Match: *\r\n");
     assert_eq!(asked, 0);
 }
 
