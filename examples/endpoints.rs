@@ -2,18 +2,21 @@
 //!
 //! `cargo run --release --example endpoints -- [--listen ADDR]… [--cores N] [--root DIR]`
 //!
+//! `cargo run --release --example endpoints -- --replay FILE [--iterations N] [--root DIR]` plays what clients have sent to
+//! the same handler, without a network, for whoever counts instructions.
+//!
 //! The lesson: fields that never change are constants, content that never changes is sent from where it is, and nothing is
 //! allocated for an answer.
 
 use std::error::Error;
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::io::Write as _;
 use std::process::ExitCode;
 
 use edgeloop::field_line;
 use edgeloop::http::Length;
-use edgeloop::server::{BodyWriter, Pull, Source};
-use edgeloop::web::Files;
+use edgeloop::server::{BodyWriter, Pull, Recording, Replay, Source};
+use edgeloop::web::{Files, Router, Routes};
 use edgeloop::{Handler, HeadWriter, Reply, Request, ResponseWriter, Server, Signals, field_name};
 use lexopt::ValueExt;
 
@@ -25,6 +28,10 @@ struct App {
     json: String,
     /// What is served below `/static/`.
     files: Option<Files>,
+    /// What is served below `/memory/`: a file of 1 KiB.
+    memory: Files,
+    /// What is served below `/orgs/`.
+    routes: Router,
 }
 
 impl Handler for App {
@@ -40,6 +47,9 @@ impl Handler for App {
                 {
                     return files.serve(req, below, res);
                 }
+                if let Some(below) = path.strip_prefix("/memory/") {
+                    return self.memory.serve(req, below, res);
+                }
                 if let Some(count) = path.strip_prefix("/bytes/")
                     && let Ok(count) = count.parse()
                 {
@@ -49,6 +59,8 @@ impl Handler for App {
                     && !id.contains('/')
                 {
                     only(req, res, "GET", |res| plain(res).body(id))
+                } else if path.starts_with("/orgs/") {
+                    self.routes.on_request(req, res)
                 } else {
                     res.no_route(req.method())
                 }
@@ -58,6 +70,17 @@ impl Handler for App {
 }
 
 impl App {
+    fn new(files: Option<Files>) -> App {
+        let memory = Files::memory([("1k.txt", &MIB[..1024])]);
+        let routes = Routes::new().get("/orgs/{org}/members/{member}", member);
+        App {
+            json: String::new(),
+            files,
+            memory: memory.expect("the path is one"),
+            routes: routes.build().expect("one route is in nobody's way"),
+        }
+    }
+
     fn json(&mut self, res: ResponseWriter<'_>) -> Reply {
         self.json.clear();
         // A debug string of ASCII without control characters is a JSON string.
@@ -65,6 +88,19 @@ impl App {
         res.status(200)
             .line(field_line!("Content-Type", "application/json"))
             .body(&self.json)
+    }
+}
+
+/// The values of the path, one behind the other.
+fn member(req: &Request<'_>, res: ResponseWriter<'_>) -> Reply {
+    let value = |name| req.path_value(name).unwrap_or_default();
+    let mut text = [0; 64];
+    let mut rest = &mut text[..];
+    let written = write!(rest, "{} {}", value("org"), value("member"));
+    let left = rest.len();
+    match written {
+        Ok(()) => plain(res).body(&text[..64 - left]),
+        Err(_) => res.status(414).text("these names are too long\n"),
     }
 }
 
@@ -124,7 +160,7 @@ impl Source for Repeat {
 }
 
 fn main() -> ExitCode {
-    match serve() {
+    match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("endpoints: {error}");
@@ -133,8 +169,9 @@ fn main() -> ExitCode {
     }
 }
 
-fn serve() -> Result<(), Box<dyn Error>> {
+fn run() -> Result<(), Box<dyn Error>> {
     let (mut listen, mut cores, mut files) = (Vec::new(), 1, None);
+    let (mut recording, mut iterations) = (None, 1);
     let mut words = lexopt::Parser::from_env();
     while let Some(word) = words.next()? {
         match word {
@@ -145,8 +182,20 @@ fn serve() -> Result<(), Box<dyn Error>> {
                 let opened = Files::new(&root);
                 files = Some(opened.map_err(|why| format!("{}: {why}", root.display()))?);
             }
+            lexopt::Arg::Long("replay") => {
+                let path = words.value()?;
+                let told = |why: &dyn Display| format!("{}: {why}", path.display());
+                let file = std::fs::read(&path).map_err(|why| told(&why))?;
+                recording = Some(Recording::parse(&file).map_err(|why| told(&why))?);
+            }
+            lexopt::Arg::Long("iterations") => iterations = words.value()?.parse()?,
             other => return Err(other.unexpected().into()),
         }
+    }
+    if let Some(recording) = recording {
+        let replayed = Replay::new(App::new(files))?.run(&recording, iterations)?;
+        print!("{replayed}");
+        return Ok(());
     }
     if listen.is_empty() {
         listen.push("127.0.0.1:8080".to_owned());
@@ -156,10 +205,10 @@ fn serve() -> Result<(), Box<dyn Error>> {
     for address in &listen[1..] {
         server = server.and_bind(address)?;
     }
-    let serving = server.cores(cores).drain_on(signals).serve(|_core| App {
-        json: String::new(),
-        files: files.clone(),
-    })?;
+    let serving = server
+        .cores(cores)
+        .drain_on(signals)
+        .serve(|_core| App::new(files.clone()))?;
     for address in serving.addresses() {
         println!("listening on {address}");
     }

@@ -45,7 +45,8 @@
 //! # What a request costs
 //!
 //! One receive and one send, or a share of them when requests are pipelined; a share of one epoll_wait(2). No allocation,
-//! no lock, no other system call; the clock is read once per turn of the loop. Tests count the allocations and the calls.
+//! no lock, no other system call; the clock is read once per turn of the loop. [`Counters`] say so of each loop, always, and
+//! tests hold them to it.
 //!
 //! # In a loop of your own
 //!
@@ -59,19 +60,24 @@
 //! # Where to go on
 //!
 //! Whoever comes from `net/http` or Gin finds each of their jobs in [`from_go`]. Handlers are tested with a [`Trial`], and
-//! `examples/` has one lesson in each file.
+//! `examples/` has one lesson in each file. What clients send can be [recorded](ops), and [played](Replay) without a kernel to
+//! whoever counts instructions.
 //!
 //! # Features
 //!
 //! Without any it is the engine, on libc, nix, httparse and slab. `web` adds what applications use: static files,
 //! queries, forms, cookies and so on; `json` adds bodies in JSON to that, `compress` gzip of small texts while they are
-//! served. `cli` (the default, with `web`) adds the `edgeloop` program. `sim` puts a [simulated kernel](sys::sim) behind `sys`, for tests.
+//! served. `cli` (the default, with `web`) adds the `edgeloop` program. `usdt` puts static
+//! [probes](sys::probes) where the [phases](server#phases) of a request are. `sim` puts a [simulated kernel](sys::sim) behind
+//! `sys`, for tests.
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("edgeloop is built on epoll(7), and so it runs on Linux only");
 
 #[cfg(target_os = "linux")]
 pub mod http;
+#[cfg(target_os = "linux")]
+pub mod ops;
 #[cfg(target_os = "linux")]
 pub mod reactor;
 #[cfg(target_os = "linux")]
@@ -88,7 +94,7 @@ pub use server::pool::Pool;
 #[cfg(target_os = "linux")]
 pub use server::{
     Client, Completer, Counters, EventLoop, Handle, Handler, HeadWriter, Intake, Limits, Local,
-    Observer, Promise, Redirect, Reply, Request, ResponseWriter, Server, Serving,
+    Observer, Promise, Redirect, Replay, Reply, Request, ResponseWriter, Server, Serving,
 };
 #[cfg(target_os = "linux")]
 pub use sys::signal::Signals;

@@ -32,7 +32,7 @@ DEADLINES, PATIENCE, CLOSING = "src/reactor/deadlines.rs", "src/server/patience.
 SESSION, ANSWER, FLUSH = "src/server/session.rs", "src/server/answer.rs", "src/server/flush.rs"
 INFLOW, OUTPUT, DRAIN, CONN = "src/server/inflow.rs", "src/server/output.rs", "src/server/drain.rs", "src/http/conn.rs"
 DECODE, ENCODE = "src/http/decode.rs", "src/http/encode.rs"
-FILES, RANGES = "src/web/files/disk.rs", "src/web/files/answer.rs"
+FILES, AHEAD, RANGES = "src/web/files/disk.rs", "src/web/files/ahead.rs", "src/web/files/answer.rs"
 POOL, QUEUE = "src/server/pool.rs", "src/server/pool/queue.rs"
 
 # What is broken, file, text, what stands in its place; further texts of the same file may follow.
@@ -279,7 +279,11 @@ MUTATIONS = [
     ("a range begins at the beginning", RANGES, "part.first..part.last + 1", "0..part.last + 1"),
     ("a file of the very date counts as newer", "src/web/precondition.rs",
      "modified.secs <= since", "modified.secs < since"),
-    ("a lookup that was disturbed is not repeated", FILES, "Err(Failure::Again) if tries < TRIES", "Err(Failure::Again) if tries > TRIES"),
+    ("a lookup that was disturbed is not repeated", FILES, "Err(error) if tries < TRIES", "Err(error) if tries > TRIES"),
+    ("cold pieces are read by the loop", AHEAD,
+     "if reading == Reading::UNTOLD || is_at_hand(&self.file, &bytes) {", "if reading == Reading::UNTOLD || !bytes.is_empty() {"),
+    ("only the ends of a piece are looked at", AHEAD, "Ok(is_cached) => is_cached,", "Ok(is_cached) => is_cached || true,"),
+    ("cold files are opened by the loop", "src/web/files/serve.rs", "Some(_) => Waiting::Refused,", "Some(_) => Waiting::Allowed,"),
 ]
 
 

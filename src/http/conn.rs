@@ -92,7 +92,7 @@ impl Conn {
             Stage::Head {
                 scanned: 0,
                 empty_lines,
-            } => self.parse_head(limits, 0, empty_lines, input, slots),
+            } => self.next_head(limits, 0, empty_lines, input, slots),
             Stage::Head {
                 scanned,
                 empty_lines,
@@ -101,9 +101,8 @@ impl Conn {
         }
     }
 
-    /// A head from its beginning.
-    #[inline(never)] // a phase
-    fn parse_head<'h, 'i: 'h>(
+    #[inline]
+    fn next_head<'h, 'i: 'h>(
         &mut self,
         limits: &Limits,
         scanned: u32,
@@ -114,7 +113,7 @@ impl Conn {
         if let [b'\r' | b'\n', ..] = input {
             return self.skip_empty_lines(limits, empty_lines, input, slots);
         }
-        match request::parse(limits, input, slots) {
+        match request::parse_head(limits, input, slots) {
             Parsed::Complete(head) => {
                 self.begin(&head);
                 (head.bytes().len(), Event::Request(head))
@@ -135,7 +134,7 @@ impl Conn {
         slots: &'h mut Slots<'i>,
     ) -> (usize, Event<'h, 'i>) {
         if input.len() >= limits.head_bytes_max || has_empty_line(input, scanned as usize) {
-            self.parse_head(limits, scanned, empty_lines, input, slots)
+            self.next_head(limits, scanned, empty_lines, input, slots)
         } else {
             self.hold_head(limits, scanned, empty_lines, input)
         }
@@ -187,7 +186,7 @@ impl Conn {
                 }
                 [b'\r' | b'\n', ..] => return self.reject_head(input, Reject::LineEnd),
                 head => {
-                    let (used, event) = self.parse_head(limits, 0, empty_lines, head, slots);
+                    let (used, event) = self.next_head(limits, 0, empty_lines, head, slots);
                     return (skipped + used, event);
                 }
             }
@@ -456,7 +455,7 @@ impl Conn {
 
     /// Decides how the end of the content is marked, if this status can have any, and what becomes of the connection; says
     /// both; and goes on with the content if it is here whole. Says whether more is to follow.
-    #[inline(never)] // a phase
+    #[inline] // a phase, which the compiler does not inline
     fn encode(
         &mut self,
         limits: &Limits,

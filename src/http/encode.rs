@@ -6,7 +6,6 @@ use super::field::is_value;
 use super::name::FieldName;
 use super::status;
 use super::trailers::is_allowed;
-use crate::field_name;
 
 /// How the end of an answer's content is marked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,7 +109,7 @@ pub(super) fn early_hints(out: &mut Vec<u8>, links: &[&str]) -> Result<(), Field
     }
     status_line(out, 103);
     for link in links {
-        field(out, field_name!("Link"), link.as_bytes())?;
+        field(out, const { FieldName::new("Link") }, link.as_bytes())?;
     }
     out.extend_from_slice(b"\r\n");
     Ok(())
@@ -295,13 +294,13 @@ mod tests {
         let mut out = Vec::new();
         for value in [b"a\r\nb" as &[u8], b"a\rb", b"a\nb", b"a\0b", b"\x7f"] {
             assert_eq!(
-                field(&mut out, field_name!("a"), value),
+                field(&mut out, const { FieldName::new("a") }, value),
                 Err(FieldError::Value)
             );
         }
         assert!(out.is_empty());
         assert_eq!(
-            field(&mut out, field_name!("X-Name"), "é".as_bytes()),
+            field(&mut out, const { FieldName::new("X-Name") }, "é".as_bytes()),
             Ok(())
         );
         assert_eq!(out, "X-Name: é\r\n".as_bytes());

@@ -3,7 +3,6 @@
 //! What is sound is [cut](super::cut) and looked at once. Whenever something is off, [`judge`](super::judge) goes through the
 //! head again and says what: so the verdict is one function of the bytes.
 
-use super::conn::{Conn, Event};
 use super::cut::{self, Place, Uncut};
 use super::error::Reject;
 use super::field::{Fields, list};
@@ -173,8 +172,8 @@ pub(super) enum Parsed<'h> {
 }
 
 /// Reads a head from the first bytes of `input`, which do not begin with an empty line.
-#[inline]
-pub(super) fn parse<'h, 'i: 'h>(
+#[inline(never)] // a phase
+pub(super) fn parse_head<'h, 'i: 'h>(
     limits: &Limits,
     input: &'i [u8],
     slots: &'h mut Slots<'i>,
@@ -242,12 +241,9 @@ pub fn reparse<'h, 'i: 'h>(
     head: &'i [u8],
     slots: &'h mut Slots<'i>,
 ) -> Option<Head<'h>> {
-    match Conn::new().next(limits, head, slots) {
-        (_, Event::Request(parsed)) if parsed.bytes().len() == head.len() => Some(parsed),
-        (_, Event::Request(_) | Event::NeedInput | Event::Rejected(_)) => None,
-        (_, Event::Data(_) | Event::Trailer(_) | Event::End | Event::Paused | Event::Closed) => {
-            None
-        }
+    match parse_head(limits, head, slots) {
+        Parsed::Complete(parsed) if parsed.bytes().len() == head.len() => Some(parsed),
+        Parsed::Complete(_) | Parsed::Partial | Parsed::Rejected(_) => None,
     }
 }
 

@@ -51,9 +51,9 @@ impl Token {
         self.index as usize
     }
 
-    /// As the data of an event.
+    /// As a number: the data of its events, and what [probes](crate::sys::probes) say of it.
     #[inline]
-    pub(super) const fn to_bits(self) -> u64 {
+    pub const fn to_bits(self) -> u64 {
         (self.generation as u64) << 32 | self.index as u64
     }
 

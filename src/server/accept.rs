@@ -14,7 +14,7 @@ use super::transport::Socket;
 use super::worker::{RESUME, Worker};
 use crate::reactor::{Reactor, Table, Token};
 use crate::sys::socket::{self, AcceptError};
-use crate::sys::{Fd, Instant, Interest, PeerAddress, SocketFile};
+use crate::sys::{Fd, Instant, Interest, PeerAddress, SocketFile, probes};
 
 /// How long accepting pauses when no connection can be had, and none closes meanwhile.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -131,6 +131,7 @@ impl<H: Handler, O: Observer> Worker<H, O> {
         session.adopted = adopted.is_some();
         let (token, session) = self.sessions.insert(session);
         self.shared.counters.opened += 1;
+        probes::accept_ready(token.to_bits());
         self.observer.accepted(token);
         if let Err(error) = reactor.register(&session.transport.0, token, Interest::STREAM) {
             self.observer.trouble(&Trouble::ConnectionLost(error));
@@ -139,6 +140,7 @@ impl<H: Handler, O: Observer> Worker<H, O> {
         }
         if room {
             if let Some(read @ [_, ..]) = adopted {
+                self.observer.received(token, read);
                 session.held = Held::Raw(self.shared.pool.keep(read));
                 session.queued = true;
                 reactor.run_later(token);

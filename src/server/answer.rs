@@ -15,8 +15,7 @@ use super::shared::Shared;
 use super::stream::Sink;
 use super::transport::Transport;
 use crate::http::{self, Body, Event, Fields, Form, Head, Reject, Slots, TrailerSlots};
-use crate::reactor::Token;
-use crate::sys::Ready;
+use crate::sys::{Ready, probes};
 
 impl<T: Transport> Session<T> {
     /// A request has begun. `rest` is what came behind its head: how much of it belongs to the request and was used.
@@ -30,7 +29,7 @@ impl<T: Transport> Session<T> {
         if cx.shared.phase.is_draining() {
             self.conn.close_after_answer();
         }
-        cx.observer.head(cx.token, head);
+        cx.observer.head(cx.shared.connection, head);
         let framing = head.framing();
         if framing.body == Body::None {
             self.handle(cx, &Request::new(head, &[], Fields::default(), self.peer));
@@ -145,6 +144,8 @@ impl<T: Transport> Session<T> {
     /// A request is whole: its answer, or that there will be one.
     #[inline(never)] // a phase
     fn handle<H: Handler, O: Observer>(&mut self, cx: &mut Cx<'_, H, O>, request: &Request<'_>) {
+        let exchange = self.conn.serial().into();
+        probes::handle(cx.shared.connection.to_bits(), exchange);
         if is_for_handler(request) {
             return self.with_handler(cx, |handler, res| Some(handler.on_request(request, res)));
         }
@@ -181,7 +182,7 @@ impl<T: Transport> Session<T> {
         answer: impl FnOnce(&mut H, ResponseWriter<'_>) -> Option<Reply>,
     ) {
         let begin = cx.shared.out.len();
-        let writer = self.writer(cx.shared, cx.token);
+        let writer = self.writer(cx.shared);
         let handler = &mut *cx.handler;
         let answered = contain(move || answer(handler, writer));
         if let (Some(Some(_)), Some(outcome)) = (&answered, &cx.shared.outcome)
@@ -280,7 +281,7 @@ impl<T: Transport> Session<T> {
         } else {
             "the server failed to answer\n"
         };
-        let res = self.writer(cx.shared, cx.token).status(500);
+        let res = self.writer(cx.shared).status(500);
         let _answered = if taken_back {
             res.empty()
         } else {
@@ -300,7 +301,7 @@ impl<T: Transport> Session<T> {
         self.drop_held(cx.shared);
         self.drop_inflow(cx.shared);
         cx.shared.added.clear();
-        let res = self.writer(cx.shared, cx.token);
+        let res = self.writer(cx.shared);
         let reason = [reject.reason(), "\n"].concat();
         let _answered = res.status(reject.status()).text(reason);
         cx.shared.outcome = None;
@@ -308,14 +309,8 @@ impl<T: Transport> Session<T> {
     }
 
     #[inline]
-    fn writer<'a>(&'a mut self, shared: &'a mut Shared, connection: Token) -> ResponseWriter<'a> {
-        ResponseWriter::new(
-            &mut self.conn,
-            &mut self.states,
-            &self.peer,
-            shared,
-            connection,
-        )
+    fn writer<'a>(&'a mut self, shared: &'a mut Shared) -> ResponseWriter<'a> {
+        ResponseWriter::new(&mut self.conn, &mut self.states, &self.peer, shared)
     }
 
     #[inline]
@@ -333,7 +328,9 @@ impl<T: Transport> Session<T> {
             reject,
         };
         cx.shared.counters.answers += 1;
-        cx.observer.answered(cx.token, &summary);
+        let connection = cx.shared.connection;
+        probes::encode(connection.to_bits(), status.into());
+        cx.observer.answered(connection, &summary);
         let now = cx.shared.now;
         if cx.shared.added.tell(status, content_bytes, now) {
             cx.observer.trouble(&Trouble::HandlerPanicked);

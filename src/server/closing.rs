@@ -7,7 +7,7 @@ use super::session::{Budget, Cx, Held, Next, Pending, Session};
 use super::shared::Shared;
 use super::transport::Transport;
 use crate::http::{self, Reject, Stage};
-use crate::sys::Ready;
+use crate::sys::{Ready, probes};
 
 impl<T: Transport> Session<T> {
     /// Everything was sent. Closes at once when the client has nothing more to say; else reads on for a while, because
@@ -49,7 +49,7 @@ impl<T: Transport> Session<T> {
             if budget.receive == 0 {
                 return Ok(Next::Again);
             }
-            let received = self.recv_ready(input, &mut budget.receive, &mut shared.counters)?;
+            let received = self.receive(input, &mut budget.receive, &mut shared.counters)?;
             let Pending::Linger { bytes_left, .. } = &mut self.pending else {
                 return done;
             };
@@ -64,6 +64,7 @@ impl<T: Transport> Session<T> {
     /// Its deadline is over.
     #[inline(never)] // a phase
     pub(super) fn expire<H: Handler, O: Observer>(&mut self, cx: &mut Cx<'_, H, O>) -> Next {
+        probes::expire(cx.shared.connection.to_bits());
         let Some(waiting) = self.waiting() else {
             return Next::Close(self.break_off(CloseReason::Failed));
         };

@@ -10,8 +10,8 @@ use super::output::{Failed, Output, Room, Step, Tail};
 use super::session::{Budget, Flushed, Pending, Session};
 use super::shared::Shared;
 use super::transport::Transport;
-use crate::sys::Ready;
 use crate::sys::socket::{More, Unsent};
+use crate::sys::{Ready, probes};
 
 impl<T: Transport> Session<T> {
     /// Sends what was encoded and what was left of earlier answers.
@@ -28,7 +28,7 @@ impl<T: Transport> Session<T> {
             Pending::Linger { .. } => return Ok(Flushed::All),
         }
         let part = &shared.out[..shared.out.len().min(budget.send)];
-        let sent = self.send_ready(part, More::No, budget, &mut shared.counters)?;
+        let sent = self.send(part, More::No, budget, &mut shared.counters)?;
         spend(shared, budget, sent);
         if sent == shared.out.len() {
             shared.out.clear();
@@ -91,11 +91,11 @@ impl<T: Transport> Session<T> {
             let more = output.tail.as_ref().map_or(More::No, Tail::more);
             if !output.unsent().is_empty() {
                 let part = &output.unsent()[..output.unsent().len().min(allowance)];
-                let sent = self.send_ready(part, more, budget, &mut shared.counters)?;
+                let sent = self.send(part, more, budget, &mut shared.counters)?;
                 spend(shared, budget, sent);
                 output.mark_sent(sent, &mut shared.pool);
             } else if !shared.out.is_empty() {
-                let sent = self.send_ready(&shared.out, more, budget, &mut shared.counters)?;
+                let sent = self.send(&shared.out, more, budget, &mut shared.counters)?;
                 spend(shared, budget, sent);
                 if sent < shared.out.len() {
                     output.keep(&shared.out[sent..], &mut shared.pool);
@@ -145,8 +145,8 @@ impl<T: Transport> Session<T> {
     }
 
     /// One send. A short one means that the kernel's buffer is full: an edge will follow.
-    #[inline(never)] // a phase
-    fn send_ready(
+    #[inline]
+    fn send(
         &mut self,
         bytes: &[u8],
         more: More,
@@ -156,7 +156,7 @@ impl<T: Transport> Session<T> {
         if !self.ready.contains(Ready::WRITE) {
             return Ok(0);
         }
-        match self.transport.send(bytes, more, counters) {
+        match self.transport.send_ready(bytes, more, counters) {
             Ok(sent) => {
                 let room = if sent < bytes.len() {
                     Room::Full
@@ -230,7 +230,9 @@ impl<T: Transport> Session<T> {
     }
 }
 
+/// So much was sent.
 fn spend(shared: &mut Shared, budget: &mut Budget, bytes: usize) {
+    probes::send_ready(shared.connection.to_bits(), bytes as u64);
     budget.send = budget.send.saturating_sub(bytes);
     shared.spend(bytes);
 }

@@ -3,7 +3,6 @@
 use core::fmt::Write as _;
 
 use super::response::{HeadWriter, Kind, Reply, ResponseWriter};
-use crate::field_name;
 use crate::http::{FieldError, FieldLine, FieldName, Length, encode};
 
 const HTML: FieldLine = FieldLine::new("Content-Type: text/html; charset=utf-8\r\n");
@@ -71,7 +70,7 @@ impl HeadWriter<'_> {
 
     /// Ends the answer with content of this media type.
     pub fn bytes(self, media_type: &str, content: impl AsRef<[u8]>) -> Reply {
-        self.field(field_name!("Content-Type"), media_type)
+        self.field(const { FieldName::new("Content-Type") }, media_type)
             .body(content)
     }
 
@@ -103,7 +102,7 @@ impl HeadWriter<'_> {
                 let _ = write!(value, "%{byte:02X}"); // a String takes everything
             }
         }
-        let with_location = self.field(field_name!("Location"), &value);
+        let with_location = self.field(const { FieldName::new("Location") }, &value);
         with_location.shared.scratch = value;
         with_location
     }
@@ -125,7 +124,7 @@ impl HeadWriter<'_> {
         }
         if self.conn.takes_chunks() && !trailers.is_empty() {
             let names: Vec<&str> = trailers.iter().map(|(name, _)| name.as_str()).collect();
-            self = self.field(field_name!("Trailer"), names.join(", "));
+            self = self.field(const { FieldName::new("Trailer") }, names.join(", "));
         }
         self.followed_by(Length::Unknown, |conn, shared| {
             let (limits, out) = (&shared.limits.http, &mut shared.out);

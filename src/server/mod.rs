@@ -17,8 +17,8 @@
 //! `defer` and [`pool`] are what applications see, `limits` and `observer` what operators do; `local` and `sender` are what
 //! else a program has on the loop; `inflow` is a body on its way to handlers; `states` is what they keep with a
 //! connection; `moment` is what is known of when they have come; `contain` is where their panics end; `buffers`, `preamble`
-//! and `shared` are what all sessions of a worker use; `counters` is what has happened, in numbers.
-
+//! and `shared` are what all sessions of a worker use; `counters` is what has happened, in numbers; `replay` drives sessions
+//! without a kernel, with what is in a `recording`.
 //!
 //! # Phases
 //!
@@ -27,12 +27,12 @@
 //! | phase | function | what |
 //! |---|---|---|
 //! | accept | `Worker::accept_ready` | connections that wait are taken |
-//! | receive | `Session::recv_ready` | recv(2), and what it says of readiness |
-//! | parse | `Conn::parse_head` | a head is cut and judged |
+//! | receive | `Transport::recv_ready` | recv(2) |
+//! | parse | `http::request::parse_head` | a head is cut and judged |
 //! | handle | `Session::handle` | the application's handler, with the next two within it |
 //! | route | `Router::route` | which route takes the request, where there is a router |
 //! | encode | `Conn::encode` | the head of the answer is ended |
-//! | send | `Session::send_ready` | send(2), and what it says of readiness |
+//! | send | `Transport::send_ready` | send(2) |
 //! | expire | `Session::expire` | a deadline is over |
 
 mod accept;
@@ -60,6 +60,8 @@ mod pace;
 mod patience;
 pub mod pool;
 mod preamble;
+mod recording;
+mod replay;
 mod response;
 mod route;
 mod sender;
@@ -85,6 +87,8 @@ pub use limits::{Limits, Linger, Progress};
 pub use local::{Local, LocalId, Watch};
 pub use moment::Moment;
 pub use observer::{CloseReason, Observer, Summary, Trouble};
+pub use recording::{Recording, RecordingError, write as write_recording};
+pub use replay::{Replay, ReplayError, Replayed};
 pub use response::{HeadWriter, Reply, ResponseWriter, Upgrade};
 pub use route::{Attachment, RouteMatch};
 pub use sender::{NotSent, Sender};

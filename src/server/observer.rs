@@ -7,6 +7,9 @@ use crate::reactor::Token;
 pub trait Observer {
     /// A connection was accepted.
     fn accepted(&mut self, _connection: Token) {}
+    /// Bytes of a client were received, or came with a connection that was adopted; not those that are read only so that it
+    /// can read its last answer.
+    fn received(&mut self, _connection: Token, _bytes: &[u8]) {}
     /// A request's head is whole.
     fn head(&mut self, _connection: Token, _head: &Head<'_>) {}
     /// An answer was encoded, or its head if its content follows by and by.
@@ -18,6 +21,39 @@ pub trait Observer {
 }
 
 impl Observer for () {}
+
+/// Both are told, the first one first.
+impl<A: Observer, B: Observer> Observer for (A, B) {
+    fn accepted(&mut self, connection: Token) {
+        self.0.accepted(connection);
+        self.1.accepted(connection);
+    }
+
+    fn received(&mut self, connection: Token, bytes: &[u8]) {
+        self.0.received(connection, bytes);
+        self.1.received(connection, bytes);
+    }
+
+    fn head(&mut self, connection: Token, head: &Head<'_>) {
+        self.0.head(connection, head);
+        self.1.head(connection, head);
+    }
+
+    fn answered(&mut self, connection: Token, summary: &Summary) {
+        self.0.answered(connection, summary);
+        self.1.answered(connection, summary);
+    }
+
+    fn closed(&mut self, connection: Token, reason: CloseReason) {
+        self.0.closed(connection, reason);
+        self.1.closed(connection, reason);
+    }
+
+    fn trouble(&mut self, trouble: &Trouble) {
+        self.0.trouble(trouble);
+        self.1.trouble(trouble);
+    }
+}
 
 /// What became of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -297,7 +297,9 @@ fn send_part<T: Transport>(
     more_follows: bool,
 ) -> Result<usize, Failed> {
     let more = if more_follows { More::Yes } else { More::No };
-    let sent = transport.send(part, more, counters).map_err(Failed::Send)?;
+    let sent = transport
+        .send_ready(part, more, counters)
+        .map_err(Failed::Send)?;
     conn.sent_body(limits, sent as u64);
     Ok(sent)
 }

@@ -44,6 +44,12 @@ impl Preamble {
         }
     }
 
+    /// Takes this for the time, for ever.
+    pub(super) fn stop_at(&mut self, time: UnixTime) {
+        self.build(Instant::from_nanos(0), time);
+        self.until = Instant::NEVER;
+    }
+
     #[cold]
     fn build(&mut self, now: Instant, time: UnixTime) {
         self.until = now + Duration::from_nanos(1_000_000_000 - u64::from(time.nanos));

@@ -19,7 +19,6 @@ use super::states::States;
 use super::stream::{Duplex, ReadAhead, Source};
 use super::take_out::{TakenOut, Taker};
 use super::waker::{Waker, Wakes};
-use crate::field_name;
 use crate::http::{
     Conn, Content, FieldError, FieldLine, FieldLines, FieldName, Head, Length, encode,
 };
@@ -96,7 +95,6 @@ pub struct ResponseWriter<'a> {
     pub(super) conn: &'a mut Conn,
     states: &'a mut States,
     pub(super) shared: &'a mut Shared,
-    connection: Token,
     peer: &'a PeerAddress,
     moment: Moment,
     /// Of an interim answer.
@@ -110,7 +108,6 @@ impl<'a> ResponseWriter<'a> {
         states: &'a mut States,
         peer: &'a PeerAddress,
         shared: &'a mut Shared,
-        connection: Token,
     ) -> Self {
         debug_assert!(shared.outcome.is_none(), "it was taken");
         shared.wakes = Wakes::default();
@@ -119,7 +116,6 @@ impl<'a> ResponseWriter<'a> {
             conn,
             states,
             shared,
-            connection,
             peer,
             moment,
             fault: None,
@@ -255,7 +251,11 @@ impl<'a> ResponseWriter<'a> {
 
     fn put_off(&self) -> (Completer, Deferred) {
         let exchange = self.conn.serial();
-        let completer = Completer::new(self.shared.mailbox.clone(), self.connection, exchange);
+        let completer = Completer::new(
+            self.shared.mailbox.clone(),
+            self.shared.connection,
+            exchange,
+        );
         let deferred = Deferred::new(completer.state());
         (completer, deferred)
     }
@@ -277,7 +277,10 @@ impl<'a> ResponseWriter<'a> {
     pub(super) fn busy(self, retry_after: Duration) -> Reply {
         let secs = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
         self.status(503)
-            .field_fmt(field_name!("Retry-After"), format_args!("{secs}"))
+            .field_fmt(
+                const { FieldName::new("Retry-After") },
+                format_args!("{secs}"),
+            )
             .text("too busy\n")
     }
 
@@ -287,7 +290,7 @@ impl<'a> ResponseWriter<'a> {
     pub fn waker(&mut self) -> Waker {
         let (mailbox, exchange) = (self.shared.mailbox.clone(), self.conn.serial());
         let state = self.shared.wakes.state();
-        Waker::new(mailbox, self.connection, exchange, state)
+        Waker::new(mailbox, self.shared.connection, exchange, state)
     }
 
     /// Changes the protocol of the connection: 101, after which bytes go both ways without framing (RFC 9110 §7.8). `head`
@@ -299,17 +302,24 @@ impl<'a> ResponseWriter<'a> {
         if !head.asks_for(protocol) || !self.conn.can_upgrade() {
             return Err(self
                 .status(426)
-                .field(field_name!("Upgrade"), protocol)
+                .field(const { FieldName::new("Upgrade") }, protocol)
                 .text("this needs another protocol\n"));
         }
         Ok(Upgrade(
-            self.begin(101).field(field_name!("Upgrade"), protocol),
+            self.begin(101)
+                .field(const { FieldName::new("Upgrade") }, protocol),
         ))
     }
 
     /// Where the connection comes from: what [`Request::peer`](super::Request::peer) says, for who has no request.
     pub fn peer(&self) -> PeerAddress {
         *self.peer
+    }
+
+    /// The connection that the request has come on, as an [`Observer`](super::Observer) is told.
+    #[inline]
+    pub fn connection(&self) -> Token {
+        self.shared.connection
     }
 
     /// A moment by which the first byte of the request had come: for handlers that answer with what they remember.

@@ -29,8 +29,7 @@ use super::shared::{INPUT_BYTES, OUTPUT_BYTES, Shared};
 use super::states::States;
 use super::transport::Transport;
 use crate::http::{Conn, Event, Reading, Slots, Stage};
-use crate::reactor::Token;
-use crate::sys::{Instant, PeerAddress, Ready};
+use crate::sys::{Instant, PeerAddress, Ready, probes};
 
 /// A connection and what it holds: no buffer while it waits for its next request.
 pub(super) struct Session<T> {
@@ -110,7 +109,6 @@ pub(super) struct Cx<'w, H, O> {
     pub(super) handler: &'w mut H,
     pub(super) observer: &'w mut O,
     pub(super) shared: &'w mut Shared,
-    pub(super) token: Token,
 }
 
 /// A connection with nothing pending may send this much even when the turn's budget is spent.
@@ -294,9 +292,13 @@ impl<T: Transport> Session<T> {
             } else if budget.receive == 0 || budget.answers_are_spent() {
                 return Ok(Next::Again);
             } else {
-                let received =
-                    self.recv_ready(input, &mut budget.receive, &mut cx.shared.counters)?;
+                let received = self.receive(input, &mut budget.receive, &mut cx.shared.counters)?;
+                probes::recv_ready(cx.shared.connection.to_bits(), received as u64);
                 cx.shared.moments.receive();
+                if received > 0 {
+                    let connection = cx.shared.connection;
+                    cx.observer.received(connection, &input[..received]);
+                }
                 self.parse_received(cx, &input[..received], budget)
                     .map_err(|broken| self.broken(broken))?;
             }
@@ -327,14 +329,14 @@ impl<T: Transport> Session<T> {
     }
 
     /// One receive, and what it says about readiness.
-    #[inline(never)] // a phase
-    pub(super) fn recv_ready(
+    #[inline]
+    pub(super) fn receive(
         &mut self,
         input: &mut [u8],
         budget: &mut usize,
         counters: &mut Counters,
     ) -> Result<usize, CloseReason> {
-        match self.transport.recv(input, counters) {
+        match self.transport.recv_ready(input, counters) {
             Ok(0) => {
                 self.ended = true;
                 self.ready.remove(Ready::READ);
@@ -470,6 +472,8 @@ impl<T: Transport> Session<T> {
                     budget.requests -= 1;
                     cx.shared.counters.requests += 1;
                     cx.shared.moments.begin_request(moment);
+                    let connection = cx.shared.connection.to_bits();
+                    probes::parse_head(connection, head.bytes().len() as u64);
                     at += self.begin(cx, &head, &input[at..]);
                 }
                 Event::Data(data) if self.awaits.inflow().is_some() => {

@@ -15,7 +15,7 @@ use super::preamble::{Preamble, Settings};
 use super::response::Outcome;
 use super::waker::Wakes;
 use crate::http::Places;
-use crate::reactor::Mailbox;
+use crate::reactor::{Mailbox, Token};
 use crate::sys::{CountingAllocator, Instant, signal};
 
 /// Bytes that are received at once. Stays in the cache because every session uses the same.
@@ -42,6 +42,8 @@ pub(super) struct Shared {
     pub(super) places: Vec<Box<Places>>,
     /// Where answers are encoded: empty between two sessions.
     pub(super) out: Vec<u8>,
+    /// The connection whose session is driven at present.
+    pub(super) connection: Token,
     /// What the handler that runs at present has answered.
     pub(super) outcome: Option<Outcome>,
     /// Who can wake the stream that it begins.
@@ -78,6 +80,7 @@ impl Shared {
             input: vec![0; INPUT_BYTES].into_boxed_slice(),
             places: vec![Box::default(), Box::default()],
             out: Vec::with_capacity(OUT_BYTES),
+            connection: Token::fixed(0),
             outcome: None,
             wakes: Wakes::default(),
             added: Added::default(),

@@ -3,6 +3,14 @@
 //!
 //! Each of them is called on the loop, does what it can and returns. Whoever has nothing to give, or no room to take, says
 //! so, and a [`Waker`](super::Waker) of the exchange has it asked again.
+//!
+//! # Water marks
+//!
+//! | direction | high: it stops | low: it goes on |
+//! |---|---|---|
+//! | answer | a piece stands in the buffer (64 KiB are asked for), and the kernel holds 128 KiB unsent (TCP_NOTSENT_LOWAT, tcp(7)); 4 MiB for who reads fast | the kernel has sent half of that, and the buffer is empty |
+//! | body | a sink has left something of one receive (64 KiB): nothing more is received, and TCP's window closes | it was woken and has taken the rest |
+//! | both | each direction has its own marks; who does not read what is given is not read from, but for what its duplex has room for | as above |
 
 use core::fmt;
 use core::ops::Range;

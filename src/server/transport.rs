@@ -10,9 +10,14 @@ use crate::sys::socket::{self, More, Unsent};
 /// through it is counted by it: nobody else knows how many calls it takes.
 pub(super) trait Transport {
     /// Receives into `into`: how many bytes, 0 when the peer has finished.
-    fn recv(&mut self, into: &mut [u8], counters: &mut Counters) -> io::Result<usize>;
+    fn recv_ready(&mut self, into: &mut [u8], counters: &mut Counters) -> io::Result<usize>;
     /// Sends the beginning of `bytes`: how many of them.
-    fn send(&mut self, bytes: &[u8], more: More, counters: &mut Counters) -> io::Result<usize>;
+    fn send_ready(
+        &mut self,
+        bytes: &[u8],
+        more: More,
+        counters: &mut Counters,
+    ) -> io::Result<usize>;
     /// Sends part of a file without copying it: how many bytes, 0 when the file ends before.
     fn send_file(
         &mut self,
@@ -33,19 +38,13 @@ pub(super) trait Transport {
     fn unread(&self) -> io::Result<usize>;
 }
 
-/// One if the kernel says `EAGAIN`.
-#[cold]
-fn again(error: &io::Error) -> u64 {
-    u64::from(error.kind() == io::ErrorKind::WouldBlock)
-}
-
 /// A stream socket.
 #[derive(Debug)]
 pub(super) struct Socket(pub(super) Fd);
 
 impl Transport for Socket {
-    #[inline]
-    fn recv(&mut self, into: &mut [u8], counters: &mut Counters) -> io::Result<usize> {
+    #[inline(never)] // a phase
+    fn recv_ready(&mut self, into: &mut [u8], counters: &mut Counters) -> io::Result<usize> {
         let received = socket::recv(&self.0, into);
         counters.recvs += 1;
         match &received {
@@ -55,8 +54,13 @@ impl Transport for Socket {
         received
     }
 
-    #[inline]
-    fn send(&mut self, bytes: &[u8], more: More, counters: &mut Counters) -> io::Result<usize> {
+    #[inline(never)] // a phase
+    fn send_ready(
+        &mut self,
+        bytes: &[u8],
+        more: More,
+        counters: &mut Counters,
+    ) -> io::Result<usize> {
         let sent = socket::send(&self.0, bytes, more);
         counters.sends += 1;
         match &sent {
@@ -104,4 +108,10 @@ impl Transport for Socket {
     fn unread(&self) -> io::Result<usize> {
         socket::unread(&self.0)
     }
+}
+
+/// One if the kernel says `EAGAIN`.
+#[cold]
+fn again(error: &io::Error) -> u64 {
+    u64::from(error.kind() == io::ErrorKind::WouldBlock)
 }

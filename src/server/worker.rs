@@ -21,7 +21,7 @@ use crate::sys::{Interest, Ready};
 const SIGNALS: Token = Token::fixed(0);
 pub(super) const RESUME: Token = Token::fixed(1);
 pub(super) const DRAIN: Token = Token::fixed(2);
-const TIMERS: Token = Token::fixed(3);
+pub(super) const TIMERS: Token = Token::fixed(3);
 pub(super) const LISTENERS: u16 = 4;
 
 /// Serves connections with a handler. It is the reactor's driver and the only owner of the table of sessions.
@@ -109,11 +109,11 @@ impl<H: Handler, O: Observer> Worker<H, O> {
         let Some(session) = self.sessions.get_mut(token) else {
             return;
         };
+        self.shared.connection = token;
         let mut cx = Cx {
             handler: &mut self.handler,
             observer: &mut self.observer,
             shared: &mut self.shared,
-            token,
         };
         match step(session, &mut cx) {
             None => {}

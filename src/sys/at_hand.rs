@@ -1,5 +1,6 @@
 //! What can be had of files without waiting for a disk: names that the kernel has in its cache, and content.
 
+use core::ops::Range;
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -101,6 +102,50 @@ fn read(file: &Fd, into: &mut [u8], offset: i64) -> nix::Result<usize> {
     Ok(Errno::result(read)?.unsigned_abs())
 }
 
+/// A page of the kernel's cache, where its size is known when this is built.
+const PAGE_BYTES: u64 = 4096;
+
+/// Its number, which libc does not have yet.
+const CACHESTAT: libc::c_long = 451;
+
+/// Whether the kernel has all of these bytes of a file in memory, or is just reading what is missing.
+///
+/// Errors: `Unsupported` where it can't say (before Linux 6.5, where pages may be larger than 4 KiB, and some file systems),
+/// `PermissionDenied` where it does not say of files that are not ours and that we may not write (newer kernels), and those of
+/// cachestat(2).
+pub fn is_cached(file: &Fd, bytes: Range<u64>) -> io::Result<bool> {
+    if cfg!(not(target_arch = "x86_64")) {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
+    if bytes.is_empty() {
+        return Ok(true);
+    }
+    let pages = bytes.end.div_ceil(PAGE_BYTES) - bytes.start / PAGE_BYTES;
+    match cached_pages(file, bytes.start, bytes.end - bytes.start) {
+        Err(Errno::EOPNOTSUPP | Errno::ENOSYS) => Err(io::ErrorKind::Unsupported.into()),
+        cached => Ok(cached? >= pages),
+    }
+}
+
+fn cached_pages(file: &Fd, offset: u64, length: u64) -> nix::Result<u64> {
+    simulated!(cached_pages(file, offset, length));
+    // struct cachestat_range, and struct cachestat: pages in memory, and four more counts.
+    let (range, mut counts) = ([offset, length], [0_u64; 5]);
+    let flags: libc::c_uint = 0;
+    // SAFETY: the call reads the two numbers and writes the five, which live on; it keeps no pointer to them.
+    let done = unsafe {
+        libc::syscall(
+            CACHESTAT,
+            file.raw(),
+            range.as_ptr(),
+            counts.as_mut_ptr(),
+            flags,
+        )
+    };
+    Errno::result(done)?;
+    Ok(counts[0])
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::file;
@@ -167,6 +212,11 @@ mod tests {
         }
         if let Ok(read) = read_at_hand(&file, &mut bytes, 7) {
             assert_eq!(read, 0);
+        }
+        for (bytes, expected) in [(0..7, true), (3..3, true), (0..5000, false)] {
+            if let Ok(is_cached) = is_cached(&file, bytes.clone()) {
+                assert_eq!(is_cached, expected, "{bytes:?}");
+            }
         }
         let _ = fs::remove_file(&path);
     }

@@ -68,9 +68,16 @@ const READ: OFlag = OFlag::O_RDONLY
 pub fn open_beneath(root: &Fd, path: &[u8]) -> io::Result<Fd> {
     match open_resolved(root, if path.is_empty() { b"." } else { path }) {
         // With these flags openat2 itself never says EPERM, but filters that do not know it do.
-        Err(Errno::ENOSYS | Errno::EPERM) => walk_beneath(root, path),
+        Err(Errno::ENOSYS | Errno::EPERM) => walk_beneath(root, path, READ),
         opened => Ok(opened?),
     }
+}
+
+/// Opens what lies at `path` below `root` as a place only (`O_PATH`), so that nothing happens to it, where there is no openat2:
+/// component by component, as [`open_beneath`] does there. Where there is one, [`open_plain`](super::at_hand::open_plain)
+/// does the same. Errors: those of openat(2).
+pub fn place_beneath(root: &Fd, path: &[u8]) -> io::Result<Fd> {
+    walk_beneath(root, path, OFlag::O_PATH | OFlag::O_CLOEXEC)
 }
 
 fn open_resolved(root: &Fd, path: &[u8]) -> nix::Result<Fd> {
@@ -83,7 +90,7 @@ fn open_resolved(root: &Fd, path: &[u8]) -> nix::Result<Fd> {
 
 /// [`open_beneath`] without openat2: each component is opened in the directory before it, and none may be a symbolic
 /// link or lead upwards, so there is no way out.
-fn walk_beneath(root: &Fd, path: &[u8]) -> io::Result<Fd> {
+fn walk_beneath(root: &Fd, path: &[u8], last: OFlag) -> io::Result<Fd> {
     if path.len() >= libc::PATH_MAX as usize {
         return Err(Errno::ENAMETOOLONG.into());
     }
@@ -106,7 +113,7 @@ fn walk_beneath(root: &Fd, path: &[u8]) -> io::Result<Fd> {
         let flags = if more.is_some() {
             step
         } else {
-            READ | OFlag::O_NOFOLLOW
+            last | OFlag::O_NOFOLLOW
         };
         let before = at.as_ref().unwrap_or(root);
         let opened = open_in(before, name, flags)?;
@@ -190,6 +197,24 @@ pub fn read_at(file: &Fd, into: &mut [u8], offset: u64) -> io::Result<usize> {
     Ok(nix::sys::uio::pread(file, into, offset)?)
 }
 
+/// How often a read that signals interrupt is tried.
+const TRIES: usize = 4;
+
+/// Reads the first `length` bytes. Errors: those of pread(2), and `UnexpectedEof` for a file that is shorter.
+pub fn read_all(file: &Fd, length: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; length];
+    let (mut end, mut tries) = (0, TRIES);
+    while end < length {
+        match read_at(file, &mut bytes[end..], end as u64) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(read) => end += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted && tries > 1 => tries -= 1,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -229,7 +254,11 @@ mod tests {
     }
 
     type Open = fn(&Fd, &[u8]) -> io::Result<Fd>;
-    const BOTH: [(&str, Open); 2] = [("openat2", open_beneath), ("walk", walk_beneath)];
+    const BOTH: [(&str, Open); 2] = [("openat2", open_beneath), ("walk", walk)];
+
+    fn walk(root: &Fd, path: &[u8]) -> io::Result<Fd> {
+        walk_beneath(root, path, READ)
+    }
 
     fn check(opened: io::Result<Fd>, expected: &Result<&str, Failure>, case: &str) {
         let content = opened.map_err(|error| failure(&error)).map(|file| {
@@ -303,7 +332,7 @@ mod tests {
         let root = tree.root();
         for (path, content) in [("a/inside", "top"), ("a/link/deep", "deep")] {
             check(open_beneath(&root, path.as_bytes()), &Ok(content), path);
-            let walked = walk_beneath(&root, path.as_bytes());
+            let walked = walk(&root, path.as_bytes());
             check(walked, &Err(Failure::Missing), path);
         }
     }

@@ -31,6 +31,7 @@ mod fd;
 pub mod file;
 pub mod inotify;
 mod peer_address;
+pub mod probes;
 pub mod process;
 pub mod signal;
 #[cfg(feature = "sim")]

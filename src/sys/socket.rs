@@ -146,6 +146,42 @@ fn connect_unix(fd: &Fd, path: &Path) -> io::Result<()> {
     Ok(socket::connect(fd.raw(), &UnixAddr::new(path)?)?)
 }
 
+/// Opens a socket and begins to connect it, non-blocking, close-on-exec, and on TCP with the options that accepted
+/// connections have.
+///
+/// It may still be under way when this returns: then sending says `EAGAIN`, and the socket becomes writable when it is
+/// there or has failed, which sending tells (connect(2)). A host name is looked up, which may take long. Errors: those of
+/// socket(2), setsockopt(2) and connect(2), a host that is not found, and what can't be connected to, such as an inherited
+/// listener.
+pub fn connect(address: &Address) -> io::Result<Fd> {
+    let ip = match address {
+        Address::Ip(ip) => *ip,
+        Address::Host(name, port) => resolve(name, *port)?,
+        Address::Unix(path) => {
+            let fd = open(AddressFamily::Unix)?;
+            connect_unix(&fd, path)?;
+            return Ok(fd);
+        }
+        Address::Inherited(_) => {
+            return Err(io::Error::other("an inherited socket listens already"));
+        }
+    };
+    let fd = open(match ip {
+        SocketAddr::V4(_) => AddressFamily::Inet,
+        SocketAddr::V6(_) => AddressFamily::Inet6,
+    })?;
+    set_stream_options(&fd)?;
+    match connect_ip(&fd, &ip) {
+        Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => Ok(fd),
+        done => done.map(|()| fd),
+    }
+}
+
+fn connect_ip(fd: &Fd, address: &SocketAddr) -> io::Result<()> {
+    simulated!(connect_ip(fd, address));
+    Ok(socket::connect(fd.raw(), &SockaddrStorage::from(*address))?)
+}
+
 /// Takes over a listening socket that the process was started with. What is none is not touched.
 fn inherit(number: i32) -> io::Result<Fd> {
     // A world starts no programs, so nothing in it is inherited.

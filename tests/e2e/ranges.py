@@ -3,7 +3,8 @@
 
     ranges.py [--ranges N] [--seed S]
 
-The file has holes, and here and there 8 bytes that say where they are, so a byte that is not where it belongs is seen.
+The file has holes, and here and there 8 bytes that say where they are, so a byte that is not where it belongs is seen. Every
+range begins near some of them.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from running import EDGELOOP, Failed, Server
 
 SIZE = 1 << 30
 MARKS_EVERY = 4096
-MARKED_EVERY = 1 << 20  # the first MARKED of each so many bytes have marks
+MARKED_EVERY = 1 << 20  # the first MARKED of each so many bytes have marks, and the last of all
 MARKED = 64 << 10
 MAX = 256 << 10  # bytes of a range
 
@@ -29,7 +30,7 @@ def content(first, last):
     length = last + 1 - begin
     found = bytearray(length)
     for at in range(begin, last + 1, MARKS_EVERY):
-        if at % MARKED_EVERY < MARKED:
+        if at % MARKED_EVERY < MARKED or at >= SIZE - MARKED:
             mark = (at | 1 << 63).to_bytes(8, "big")
             found[at - begin:at - begin + 8] = mark
     return bytes(found[first - begin:length])
@@ -38,7 +39,7 @@ def content(first, last):
 def plant(path):
     with open(path, "wb") as file:
         file.truncate(SIZE)
-        for at in range(0, SIZE, MARKED_EVERY):
+        for at in [*range(0, SIZE, MARKED_EVERY), SIZE - MARKED]:
             file.seek(at)
             file.write(content(at, at + MARKED - 1))
 
@@ -47,8 +48,9 @@ def ranges(dice):
     """What is asked for, and what has to come, in its order."""
     asked, parts = [], []
     for _ in range(dice.choice([1, 1, 1, 1, 2, 3])):
-        # Near marks, near the ends, anywhere; short and long.
-        base = dice.choice([dice.randrange(SIZE), dice.randrange(0, SIZE, MARKED_EVERY), 0, SIZE - 1])
+        # Among marks, where they begin, near the ends; short and long. Long ones go on into holes.
+        begin = dice.randrange(0, SIZE, MARKED_EVERY)
+        base = dice.choice([begin + dice.randrange(MARKED), begin, 0, SIZE - 1])
         first = max(0, min(SIZE - 1, base + dice.randrange(-64, 64)))
         last = min(SIZE - 1, first + dice.choice([0, 1, 7, dice.randrange(5000), dice.randrange(MAX)]))
         if any(first <= b + 1 and a <= last + 1 for a, b in parts):

@@ -7,22 +7,23 @@ set -euo pipefail
 routed=${ROUTED:-$release/examples/ticker}
 stripped_max=$((4 << 20))
 
-# phase BINARY NAME...: each is a function of the program, once at least.
-phase() {
+# phases BINARY NAME...: each is a function of the program, once at least. A name is an expression for grep.
+phases() {
     local binary=$1 name found
     shift
     said="nm -C $binary"
     nm -C --defined-only "$binary" >"$work/head"
     for name in "$@"; do
         # Text, global or local; whatever stands for the type that it belongs to.
-        found=$(grep -cE "^[0-9a-f]+ [tT] .*edgeloop.*::$name(<.*>)?(::h[0-9a-f]{16})?\$" "$work/head") || true
+        found=$(grep -cE "^[0-9a-f]+ [tT] .*edgeloop.*$name(::<.*>)?(::h[0-9a-f]{16})?\$" "$work/head") || true
         [ "$found" -gt 0 ] || fail "${binary##*/} has no function $name"
         pass "${binary##*/} has $name"
     done
 }
 
-phase "$edgeloop" accept_ready recv_ready parse_head handle encode send_ready expire
-phase "$routed" route
+phases "$edgeloop" 'Worker<.*accept_ready' 'Socket.*recv_ready' 'request::parse_head' 'Session<.*handle' 'Conn.*encode' \
+    'Socket.*send_ready' 'Session<.*expire'
+phases "$routed" 'Router.*route'
 
 said="strip -o $work/stripped $edgeloop"
 strip -o "$work/stripped" "$edgeloop"

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # How many system calls the endpoints example makes: per request at 64 connections, plain and pipelined, and with a
-# thousand idle connections. strace counts calls, wrk counts answers; connecting and closing is counted as well.
+# thousand idle connections; and whether what the server counts itself is right. strace counts calls, wrk counts answers;
+# connecting and closing is counted as well.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -111,4 +112,21 @@ wait "$client" 2>/dev/null || true
 unset "alive[$client]"
 kill -TERM "$pid"
 ended "$pid" 0
+
+# What the server counts itself is what strace counts: to the last call, once all connections have ended.
+start "$edgeloop" serve "$root/examples/site" --listen 127.0.0.1:0 --stats=json
+err=$work/server.$((servers - 1)).err
+attach -c
+said="wrk -t1 -c$connections -d1s $url/style.css"
+timeout 30 wrk -t1 "-c$connections" -d1s "$url/style.css" >"$work/head" 2>&1 || fail "wrk ended with status $?"
+sleep 1
+detach
+kill -TERM "$pid"
+ended "$pid" 0
+for pair in recvs:recvfrom sends:sendto sendfiles:sendfile; do
+    counted=$(sed -nE "s/.*\"${pair%:*}\":([0-9]+).*/\1/p" "$err")
+    said="--stats=json, and strace -c"
+    [ "$counted" = "$(calls "${pair#*:}")" ] || fail "${pair%:*}: $counted counted, ${pair#*:}: $(calls "${pair#*:}") by strace"
+    pass "${pair%:*}: $counted, by strace as well"
+done
 echo "syscalls.sh: $checks figures within their bounds"

@@ -2,6 +2,8 @@
 
 mod alloc;
 #[cfg(feature = "cli")]
+mod bench;
+#[cfg(feature = "cli")]
 mod binary;
 mod dependencies;
 mod edge;
@@ -13,8 +15,12 @@ mod fuzz;
 mod handover;
 mod http;
 mod layers;
+#[cfg(feature = "web")]
+mod probes;
 #[cfg(feature = "cli")]
 mod process;
+#[cfg(feature = "cli")]
+mod replay;
 #[cfg(feature = "cli")]
 mod routes;
 mod server;

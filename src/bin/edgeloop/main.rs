@@ -9,9 +9,13 @@
 //! Whenever the status is not 0 there is exactly one line on stderr that says why and what to do. It begins with
 //! `edgeloop: `.
 //!
-//! `settings` is the table of what can be set, `serve` serves, `stats` tells what was counted, `complain` writes to stderr.
+//! `arguments` reads what a command is told, by a table such as that in `settings`; `serve` serves, `stats` tells what was
+//! counted, `bench` asks, `replay` plays what clients have sent, `complain` writes to stderr.
 
+mod arguments;
+mod bench;
 mod complain;
+mod replay;
 mod serve;
 mod settings;
 mod stats;
@@ -22,7 +26,9 @@ use std::process::ExitCode;
 use edgeloop::Signals;
 use edgeloop::sys::CountingAllocator;
 
-use settings::{Asked, see_help};
+use arguments::{Asked, see_help};
+use bench::BENCH;
+use settings::SERVE;
 
 /// Allocations are among what the server counts.
 #[global_allocator]
@@ -33,7 +39,9 @@ An HTTP/1.1 server for Linux: one thread, one edge-triggered epoll loop.
 
 Usage:
   edgeloop serve [DIR] [OPTION]...    serves the files of a directory
-  edgeloop serve --help               says what can be set
+  edgeloop bench URL [OPTION]...      asks a server again and again, and says how fast it is
+  edgeloop replay FILE [OPTION]...    plays what clients have sent, without a network
+  edgeloop COMMAND --help             says what can be set
   edgeloop --version
   edgeloop --help
 ";
@@ -67,15 +75,19 @@ fn run(signals: io::Result<Signals>) -> Result<(), Failure> {
     let mut words = lexopt::Parser::from_env();
     let unknown = match words.next().map_err(|error| see_help(&error, ""))? {
         Some(lexopt::Arg::Value(command)) if command == "serve" => {
-            return match settings::parse(&mut words)? {
-                Asked::Help => print(&settings::help()),
-                Asked::Run(settings) => {
-                    let signals = signals.map_err(|error| {
-                        Failure::Running(format!("cannot take over the signals: {error}"))
-                    })?;
-                    serve::serve(&settings, signals)
-                }
+            return match SERVE.parse(&mut words)? {
+                Asked::Help => print(&SERVE.help()),
+                Asked::Run(settings) => serve::serve(&settings, taken_over(signals)?),
             };
+        }
+        Some(lexopt::Arg::Value(command)) if command == "bench" => {
+            return match BENCH.parse(&mut words)? {
+                Asked::Help => print(&BENCH.help()),
+                Asked::Run(settings) => bench::bench(&settings, taken_over(signals)?),
+            };
+        }
+        Some(lexopt::Arg::Value(command)) if command == "replay" => {
+            return replay::replay(words);
         }
         Some(lexopt::Arg::Long("version") | lexopt::Arg::Short('V')) => {
             return print(concat!("edgeloop ", env!("CARGO_PKG_VERSION"), "\n"));
@@ -89,6 +101,10 @@ fn run(signals: io::Result<Signals>) -> Result<(), Failure> {
         None => "no command".to_owned(),
     };
     Err(see_help(&unknown, ""))
+}
+
+fn taken_over(signals: io::Result<Signals>) -> Result<Signals, Failure> {
+    signals.map_err(|error| Failure::Running(format!("cannot take over the signals: {error}")))
 }
 
 /// Writes what was asked for. Whoever stops reading early has read enough.

@@ -1,14 +1,24 @@
-//! What can be set: one table, from which the arguments are read and the help is written.
+//! What can be set of `edgeloop serve`.
 
-use std::ffi::{OsStr, OsString};
-use std::fmt::{Display, Write};
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use edgeloop::sys::Address;
-use lexopt::Arg;
 
-use crate::Failure;
+use crate::arguments::{Command, Form, Setting, yes};
 use crate::stats;
+
+/// `edgeloop serve`.
+pub(crate) const SERVE: Command<Settings> = Command {
+    name: "serve",
+    words: "[DIR] [OPTION]...",
+    about: "\
+Serves the files of a directory, until INT, TERM or QUIT comes: then what was asked is
+answered, and a second signal ends it at once. When it accepts connections it prints one
+line for each address on stdout, such as `listening on http://127.0.0.1:8080/`.",
+    table: TABLE,
+    ends: "0 after a clean end or a drain, 1 when it failed, 2 for wrong arguments",
+};
 
 /// What `edgeloop serve` is told.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -27,35 +37,15 @@ pub(crate) struct Settings {
     /// Statuses and paths.
     pub(crate) error_pages: Vec<(u16, String)>,
     pub(crate) spa: Option<String>,
+    pub(crate) record: Option<PathBuf>,
+    pub(crate) record_bytes: u64,
+    pub(crate) record_connections: u64,
+    pub(crate) record_bodies: bool,
+    pub(crate) record_credentials: bool,
     pub(crate) stats: Option<stats::Form>,
 }
 
-/// A row of the table.
-struct Setting {
-    /// Of the flag, without its hyphens.
-    name: &'static str,
-    form: Form,
-    /// What its value is called in the help.
-    value: &'static str,
-    /// In the form in which a value is given. Without one it is not set unless it is given.
-    default: Option<&'static str>,
-    help: &'static str,
-    /// Takes one value. The error says what is wrong with it and what would be right.
-    take: fn(&mut Settings, &OsStr) -> Result<(), String>,
-}
-
-/// How a setting stands among the arguments.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Form {
-    /// As a word of its own.
-    Word,
-    /// Behind its name.
-    Flag,
-    /// Behind its name and an equals sign; the name alone stands for this value.
-    Switch(&'static str),
-}
-
-const TABLE: &[Setting] = &[
+const TABLE: &[Setting<Settings>] = &[
     Setting {
         name: "dir",
         form: Form::Word,
@@ -234,18 +224,73 @@ const TABLE: &[Setting] = &[
             Ok(())
         },
     },
+    Setting {
+        name: "record",
+        form: Form::Flag,
+        value: "FILE",
+        default: None,
+        help: "A new file that what clients send is written to, for `edgeloop replay`.\n\
+               Filler takes the place of bodies, of the values of fields that may be\n\
+               credentials, and of passwords, keys and tokens in URLs; paths stay.",
+        take: |settings, value| {
+            if value.is_empty() {
+                return Err("'' is no name of a file".to_owned());
+            }
+            settings.record = Some(value.into());
+            Ok(())
+        },
+    },
+    Setting {
+        name: "record-bytes",
+        form: Form::Flag,
+        value: "N",
+        default: Some("67108864"),
+        help: "How many bytes of clients are recorded.",
+        take: |settings, value| {
+            settings.record_bytes = number(value, "bytes")?;
+            Ok(())
+        },
+    },
+    Setting {
+        name: "record-connections",
+        form: Form::Flag,
+        value: "N",
+        default: Some("1000"),
+        help: "How many connections are recorded.",
+        take: |settings, value| {
+            settings.record_connections = number(value, "connections")?;
+            Ok(())
+        },
+    },
+    Setting {
+        name: "record-bodies",
+        form: Form::Switch("yes"),
+        value: "yes|no",
+        default: Some("no"),
+        help: "Whether bodies are recorded as they came.",
+        take: |settings, value| {
+            settings.record_bodies = yes(value)?;
+            Ok(())
+        },
+    },
+    Setting {
+        name: "record-credentials",
+        form: Form::Switch("yes"),
+        value: "yes|no",
+        default: Some("no"),
+        help: "Whether heads are recorded as they came, with what opens doors.",
+        take: |settings, value| {
+            settings.record_credentials = yes(value)?;
+            Ok(())
+        },
+    },
 ];
 
-/// Whether it is so.
-fn yes(value: &OsStr) -> Result<bool, String> {
-    match value.to_str() {
-        Some("yes") => Ok(true),
-        Some("no") => Ok(false),
-        Some(_) | None => {
-            let text = value.to_string_lossy();
-            Err(format!("'{text}' is neither 'yes' nor 'no'"))
-        }
-    }
+/// How many of something, and one at least.
+fn number(value: &OsStr, what: &str) -> Result<u64, String> {
+    let text = value.to_string_lossy();
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| format!("'{text}' is no number of {what}; write one from 1 on"))
 }
 
 /// What stands before and behind the first equals sign.
@@ -258,133 +303,30 @@ fn pair(value: &OsStr, example: &str) -> Result<(String, String), String> {
     Ok((before.to_owned(), behind.to_owned()))
 }
 
-/// What the arguments of `serve` ask for.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Asked {
-    /// To be told what can be set.
-    Help,
-    /// To serve.
-    Run(Settings),
-}
-
-/// Reads the arguments that follow `serve`.
-pub(crate) fn parse(words: &mut lexopt::Parser) -> Result<Asked, Failure> {
-    let usage = |why: &dyn Display| see_help(why, " serve");
-    let mut settings = Settings::default();
-    let mut given = [false; TABLE.len()];
-    while let Some(word) = words.next().map_err(|error| usage(&error))? {
-        let (found, value) = match word {
-            Arg::Long("help") | Arg::Short('h') => return Ok(Asked::Help),
-            Arg::Long(name) => {
-                let found = find(|row| row.form != Form::Word && row.name == name)
-                    .ok_or_else(|| usage(&format_args!("unknown option '--{name}'")))?;
-                (found, None)
-            }
-            Arg::Short(name) => return Err(usage(&format_args!("unknown option '-{name}'"))),
-            Arg::Value(value) => {
-                let found = find(|row| row.form == Form::Word)
-                    .filter(|found| !given[*found])
-                    .ok_or_else(|| {
-                        let value = value.to_string_lossy();
-                        usage(&format_args!("'{value}' is one word too many"))
-                    })?;
-                (found, Some(value))
-            }
-        };
-        let row = &TABLE[found];
-        let value: OsString = match (value, row.form) {
-            (Some(value), _) => value,
-            (None, Form::Switch(alone)) => words.optional_value().unwrap_or(alone.into()),
-            (None, Form::Word | Form::Flag) => words
-                .value()
-                .map_err(|_| usage(&format_args!("{} lacks its value", row.usage())))?,
-        };
-        (row.take)(&mut settings, &value).map_err(|why| usage(&why))?;
-        given[found] = true;
-    }
-    for (row, given) in TABLE.iter().zip(given) {
-        if let Some(default) = row.default
-            && !given
-        {
-            (row.take)(&mut settings, default.as_ref())
-                .unwrap_or_else(|why| panic!("the default of {}: {why}", row.name));
-        }
-    }
-    Ok(Asked::Run(settings))
-}
-
-fn find(fits: impl Fn(&Setting) -> bool) -> Option<usize> {
-    TABLE.iter().position(fits)
-}
-
-/// A fault of usage, and where to read on.
-pub(crate) fn see_help(why: &dyn Display, command: &str) -> Failure {
-    Failure::Usage(format!("{why}; see edgeloop{command} --help"))
-}
-
-impl Setting {
-    /// As it stands among the arguments.
-    fn usage(&self) -> String {
-        match self.form {
-            Form::Word => self.value.to_owned(),
-            Form::Flag => format!("--{} {}", self.name, self.value),
-            Form::Switch(_) => format!("--{}[={}]", self.name, self.value),
-        }
-    }
-}
-
-/// What `edgeloop serve --help` says.
-pub(crate) fn help() -> String {
-    let mut text = "\
-Serves the files of a directory, until INT, TERM or QUIT comes: then what was asked is
-answered, and a second signal ends it at once. When it accepts connections it prints one
-line for each address on stdout, such as `listening on http://127.0.0.1:8080/`.
-
-Usage:
-  edgeloop serve [DIR] [OPTION]...
-
-"
-    .to_owned();
-    for row in TABLE {
-        let mut lead = row.usage();
-        if lead.len() > 15 {
-            let _ = writeln!(text, "  {lead}");
-            lead.clear();
-        }
-        for line in row.help.lines() {
-            // Writing to a String does not fail.
-            let _ = writeln!(text, "  {lead:<15} {line}");
-            lead.clear();
-        }
-        if let Some(default) = row.default {
-            let _ = writeln!(text, "  {lead:<15} Default: {default}");
-        }
-    }
-    let _ = writeln!(text, "  {:<15} Says this.", "--help");
-    text.push_str(
-        "\nExit status: 0 after a clean end or a drain, 1 when it failed, 2 for wrong arguments.\n",
-    );
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Failure;
+    use crate::arguments::Asked;
 
-    fn parsed(words: &[&str]) -> Result<Asked, String> {
-        parse(&mut lexopt::Parser::from_args(words)).map_err(|failure| match failure {
-            Failure::Usage(why) => why,
-            Failure::Running(why) => panic!("nothing runs here: {why}"),
-        })
+    fn parsed(words: &[&str]) -> Result<Asked<Settings>, String> {
+        SERVE
+            .parse(&mut lexopt::Parser::from_args(words))
+            .map_err(|failure| match failure {
+                Failure::Usage(why) => why,
+                Failure::Running(why) => panic!("nothing runs here: {why}"),
+            })
     }
 
-    fn settings(dir: &str, listen: &[&str], cores: usize) -> Asked {
+    fn settings(dir: &str, listen: &[&str], cores: usize) -> Asked<Settings> {
         Asked::Run(Settings {
             dir: dir.into(),
             listen: listen.iter().map(ToString::to_string).collect(),
             cores,
             ..Settings {
                 index: vec!["index.html".to_owned()],
+                record_bytes: 64 << 20,
+                record_connections: 1000,
                 ..Settings::default()
             }
         })
@@ -471,6 +413,12 @@ mod tests {
             (&["--dotfiles=maybe"], "'maybe' is neither 'yes' nor 'no'"),
             (&["--cache-control", "no-cache"], "'no-cache' has no '='"),
             (&["--error-page", "x=/a"], "'x' is no status"),
+            (&["--record", ""], "'' is no name of a file"),
+            (&["--record-bytes", "0"], "'0' is no number of bytes"),
+            (
+                &["--record-connections=x"],
+                "'x' is no number of connections",
+            ),
             (&["--stats=xml"], "'xml' is neither 'text' nor 'json'"),
         ] {
             let said = parsed(words).expect_err(why);
@@ -481,7 +429,7 @@ mod tests {
 
     #[test]
     fn help_names_every_setting_and_its_default_in_lines_of_a_terminal() {
-        let help = help();
+        let help = SERVE.help();
         for row in TABLE {
             assert!(help.contains(&row.usage()), "{}", row.name);
             let default = row.default.map(|it| format!("Default: {it}\n"));

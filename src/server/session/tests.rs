@@ -18,7 +18,7 @@ struct Client {
 }
 
 impl Transport for Client {
-    fn recv(&mut self, into: &mut [u8], _: &mut Counters) -> io::Result<usize> {
+    fn recv_ready(&mut self, into: &mut [u8], _: &mut Counters) -> io::Result<usize> {
         self.calls.push("recv");
         let count = self.sends.len().min(into.len());
         into[..count].copy_from_slice(&self.sends[..count]);
@@ -29,7 +29,7 @@ impl Transport for Client {
         }
     }
 
-    fn send(&mut self, bytes: &[u8], _: More, _: &mut Counters) -> io::Result<usize> {
+    fn send_ready(&mut self, bytes: &[u8], _: More, _: &mut Counters) -> io::Result<usize> {
         self.calls.push("send");
         self.reads.extend_from_slice(bytes);
         Ok(bytes.len())
@@ -92,7 +92,6 @@ impl Bench {
             handler: &mut hello,
             observer: &mut (),
             shared: &mut self.shared,
-            token: Token::fixed(0),
         };
         self.session.transport.sends.extend_from_slice(piece);
         assert_eq!(self.session.drive(&mut cx, Ready::READ), Next::Wait);

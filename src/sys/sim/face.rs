@@ -99,7 +99,7 @@ impl World {
             if link.has_no_peer(side) {
                 return Err(Errno::ENOTCONN);
             }
-            Ok(link.peer_address())
+            Ok(link.address_beyond(side))
         }))
     }
 
@@ -167,18 +167,25 @@ impl World {
         Ok(())
     }
 
-    pub(in crate::sys) fn connect_unix(&self, _fd: &Fd, path: &Path) -> io::Result<()> {
+    pub(in crate::sys) fn connect_unix(&self, fd: &Fd, path: &Path) -> io::Result<()> {
         said(self.begin(Call::ConnectUnix).and_then(|()| {
-            let mut kernel = self.kernel();
-            if !kernel.socket_files.contains_key(path) {
+            if !self.kernel().socket_files.contains_key(path) {
                 return Err(Errno::ENOENT);
             }
-            let listens = kernel.objects().any(|(_, object)| {
-                matches!(object, Object::Listener(Listener { name: Name::Unix(it), .. }) if it == path)
-            });
-            // Whoever connects from inside only asks: the connection itself is of no use.
-            if listens { Ok(()) } else { Err(Errno::ECONNREFUSED) }
+            let to_path = |name: &Name| matches!(name, Name::Unix(it) if it == path);
+            self.connect_inside(fd.raw(), to_path)
         }))
+    }
+
+    /// A listener whose queue is full refuses: the time after which the kernel gives up passes within the call.
+    pub(in crate::sys) fn connect_ip(&self, fd: &Fd, address: &SocketAddr) -> io::Result<()> {
+        let fault = self.begin(Call::ConnectIp);
+        let to_port = |name: &Name| matches!(name, Name::Ip(it) if it.port() == address.port());
+        said(match fault {
+            // Under way is not failed.
+            Err(Errno::EINPROGRESS) => self.connect_inside(fd.raw(), to_port).and(fault),
+            fault => fault.and_then(|()| self.connect_inside(fd.raw(), to_port)),
+        })
     }
 
     pub(in crate::sys) fn listen(&self, fd: &Fd, backlog: u16) -> io::Result<()> {
@@ -222,9 +229,9 @@ impl World {
                     name.clone().unwrap_or_else(none)
                 }
                 Object::Listener(listener) => listener.name.clone(),
-                Object::Stream(link, _) => {
-                    let link = *link;
-                    let name = kernel.link(link).and_then(|link| link.name.clone());
+                Object::Stream(link, side) => {
+                    let (link, side) = (*link, *side);
+                    let name = kernel.link(link).and_then(|link| link.name_of(side));
                     name.unwrap_or_else(|| Name::Unix(PathBuf::new()))
                 }
                 _ => return Err(Errno::ENOTSOCK),

@@ -69,8 +69,8 @@ pub(super) struct FileNode {
     pub(super) changed: i64,
     /// Whoever looks its name up waits for a disk.
     pub(super) name_is_cold: bool,
-    /// Whoever reads it does.
-    pub(super) content_is_cold: bool,
+    /// Whoever reads these pages does.
+    pub(super) cold_pages: BTreeSet<u64>,
 }
 
 #[derive(Default)]
@@ -94,6 +94,10 @@ pub(super) struct Kernel {
     pub(super) notices_max: usize,
     pub(super) sigpipe_is_default: bool,
     pub(super) lacks_openat2: bool,
+    /// A thread of a pool is at work, not the loop.
+    pub(super) thread_works: bool,
+    /// How often the loop has waited for a disk.
+    pub(super) disk_waits: u64,
     /// Clients whose ends something has happened at.
     pub(super) noticed: Vec<LinkId>,
 }
@@ -142,6 +146,21 @@ impl Kernel {
             known.ends[side].description = Some(description);
         }
         Ok(number)
+    }
+
+    /// A socket that was connected to nothing is one end of a stream.
+    pub(super) fn become_end(
+        &mut self,
+        number: RawFd,
+        link: LinkId,
+        side: usize,
+    ) -> Result<(), Errno> {
+        *self.object(number)? = Object::Stream(link, side);
+        let description = self.description(number)?;
+        if let Some(known) = self.link(link) {
+            known.ends[side].description = Some(description);
+        }
+        Ok(())
     }
 
     pub(super) fn duplicate(&mut self, number: RawFd) -> Result<RawFd, Errno> {

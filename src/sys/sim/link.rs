@@ -180,6 +180,23 @@ impl Link {
         }
     }
 
+    /// What the end on this side is called: a client that connects to a Unix socket has no name.
+    pub(super) fn name_of(&self, side: usize) -> Option<Name> {
+        match (&self.name, self.peer_address().socket_address()) {
+            (name, _) if side == OURS => name.clone(),
+            (Some(Name::Ip(_)), Some(address)) => Some(Name::Ip(address)),
+            (Some(Name::Ip(_) | Name::Unix(_)) | None, _) => None,
+        }
+    }
+
+    /// Where the other end is, seen from this one.
+    pub(super) fn address_beyond(&self, side: usize) -> PeerAddress {
+        match &self.name {
+            Some(Name::Ip(address)) if side == THEIRS => (*address).into(),
+            Some(Name::Ip(_) | Name::Unix(_)) | None => self.peer_address(),
+        }
+    }
+
     pub(super) fn send(&mut self, side: usize, bytes: &[u8]) -> Result<usize, Errno> {
         let nobody_reads = !self.is_tcp() && self.ends[1 - side].closed;
         let end = &mut self.ends[side];

@@ -38,10 +38,11 @@
 //! | `kernel` | descriptors and what they stand for |
 //! | `poll` | epoll: who is woken by what |
 //! | `link`, `net` | two ends of a stream: buffers, FIN, RST; how connections begin and go on |
-//! | `face`, `paths`, `notices`, `waits` | the calls of `sys`, one function each: sockets, files, what becomes of them, readiness and clocks |
+//! | `face`, `paths`, `cold`, `notices`, `waits` | the calls of `sys`, one function each: sockets, files, what of them is in memory, what becomes of them, readiness and clocks |
 //! | `peer` | a client's end, in the hands of a test |
 
 mod call;
+mod cold;
 mod face;
 mod kernel;
 mod link;

@@ -1,12 +1,13 @@
 //! Connections: how they begin, and what is under way on them.
 
+use std::os::fd::RawFd;
 use std::path::Path;
 
 use nix::errno::Errno;
 
 use super::Call;
 use super::kernel::{LinkId, Name, Object};
-use super::link::{IN, OURS, OUT};
+use super::link::{IN, OURS, OUT, THEIRS};
 use super::peer::Peer;
 use super::world::{Step, World};
 
@@ -73,6 +74,33 @@ impl World {
     }
 
     fn connect_to(&self, wanted: impl Fn(&Name) -> bool) -> Option<Peer> {
+        let (link, name) = self.begin_link(wanted)?;
+        self.note(|| format!("client {} connects", link.serial));
+        self.under_way(link, name);
+        Some(Peer::new(self.clone(), link))
+    }
+
+    /// A program of this world connects: its socket becomes the client's end.
+    pub(super) fn connect_inside(
+        &self,
+        number: RawFd,
+        wanted: impl Fn(&Name) -> bool,
+    ) -> Result<(), Errno> {
+        match self.kernel().object(number)? {
+            Object::Socket(None) => {}
+            Object::Socket(Some(_)) | Object::Listener(_) => return Err(Errno::EINVAL),
+            Object::Stream(..) => return Err(Errno::EISCONN),
+            _ => return Err(Errno::ENOTSOCK),
+        }
+        let (link, name) = self.begin_link(wanted).ok_or(Errno::ECONNREFUSED)?;
+        self.note(|| format!("connect({number}), client {}", link.serial));
+        self.kernel().become_end(number, link, THEIRS)?;
+        self.under_way(link, name);
+        Ok(())
+    }
+
+    /// A connection to whoever listens and takes one more.
+    fn begin_link(&self, wanted: impl Fn(&Name) -> bool) -> Option<(LinkId, Name)> {
         let net = self.0.net.get();
         let mut kernel = self.kernel();
         let name = kernel.objects().find_map(|(_, object)| match object {
@@ -88,14 +116,17 @@ impl World {
             known.piece = net.piece;
             known.name = Some(name.clone());
         }
-        drop(kernel);
-        self.note(|| format!("client {} connects", link.serial));
+        Some((link, name))
+    }
+
+    /// It comes to its listener at once, or when its time has passed.
+    fn under_way(&self, link: LinkId, name: Name) {
+        let net = self.0.net.get();
         if net.latency.is_zero() {
             self.arrive(link, &name);
         } else {
             self.schedule(net.latency.as_nanos() as u64, Step::Arrival(link, name));
         }
-        Some(Peer::new(self.clone(), link))
     }
 
     pub(super) fn arrive(&self, link: LinkId, name: &Name) {

@@ -1,6 +1,6 @@
 //! Files that change, and the calls by which that is told.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -142,7 +142,7 @@ impl World {
             modified: changed / 1_000_000_000,
             changed,
             name_is_cold: false,
-            content_is_cold: false,
+            cold_pages: BTreeSet::new(),
         });
         let before = kernel.paths.insert(path.to_owned(), file);
         kernel.tell_of_name(told);
@@ -190,15 +190,6 @@ impl World {
             kernel.tell_of_file(file, libc::IN_ATTRIB);
             kernel.tell_of_name(path.as_ref());
             kernel.closed_file(file);
-        }
-    }
-
-    /// Has whoever opens a file next, and whoever reads it next, wait for a disk.
-    pub fn cool_file(&self, path: impl AsRef<Path>) {
-        let mut kernel = self.kernel();
-        if let Some(file) = kernel.paths.get(path.as_ref()).copied() {
-            let node = &mut kernel.files[file];
-            (node.name_is_cold, node.content_is_cold) = (true, true);
         }
     }
 

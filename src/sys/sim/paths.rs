@@ -86,11 +86,11 @@ impl World {
         match (&object, wanted) {
             (Object::File(_), Wanted::Directory) => return Err(Errno::ENOTDIR),
             (Object::File(file), Wanted::File | Wanted::Linked | Wanted::Place) => {
-                let cold = &mut self.kernel().files[*file].name_is_cold;
-                match waiting {
-                    Waiting::Refused if *cold => return Err(Errno::EAGAIN),
-                    Waiting::Refused | Waiting::Allowed => *cold = false,
+                let mut kernel = self.kernel();
+                if waiting == Waiting::Refused && kernel.files[*file].name_is_cold {
+                    return Err(Errno::EAGAIN);
                 }
+                kernel.fetch_name(*file);
             }
             _ => {}
         }
@@ -107,7 +107,7 @@ impl World {
     fn open_waiting(&self, root: &Fd, path: &[u8]) -> nix::Result<Fd> {
         let object = self.resolve_below(root, path)?;
         if let Object::File(file) = object {
-            self.kernel().files[file].name_is_cold = false;
+            self.kernel().fetch_name(file);
         }
         self.open(object)
     }
@@ -190,27 +190,6 @@ impl World {
         }))
     }
 
-    pub(in crate::sys) fn read_at_hand(
-        &self,
-        file: &Fd,
-        into: &mut [u8],
-        offset: i64,
-    ) -> nix::Result<usize> {
-        self.begin(Call::ReadAtHand)?;
-        let offset = offset.unsigned_abs();
-        {
-            let mut kernel = self.kernel();
-            if let Object::File(file) = *kernel.object(file.raw())? {
-                let node = &kernel.files[file];
-                if node.content_is_cold && offset < node.length {
-                    return Err(Errno::EAGAIN);
-                }
-            }
-        }
-        let most = self.cut(Call::ReadAtHand, offset, into.len());
-        self.read_file(file.raw(), &mut into[..most], offset)
-    }
-
     pub(in crate::sys) fn names(&self, directory: &Fd, most: usize) -> io::Result<Names> {
         said(self.begin(Call::Names).and_then(|()| {
             let path = match self.kernel().object(directory.raw())? {
@@ -248,8 +227,8 @@ impl World {
             Object::Directory(_) => return Err(Errno::EISDIR),
             _ => return Err(Errno::ESPIPE),
         };
-        let node = &mut kernel.files[file];
-        node.content_is_cold = false;
+        kernel.fetch(file, offset..offset.saturating_add(into.len() as u64));
+        let node = &kernel.files[file];
         let left = node.length.saturating_sub(offset).min(into.len() as u64) as usize;
         let begin = (offset as usize).min(node.content.len());
         let end = (begin + left).min(node.content.len());

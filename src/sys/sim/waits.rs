@@ -221,7 +221,10 @@ impl World {
         };
         let step = move |world: &World| {
             let worked = || work.work() || work.rest(Duration::ZERO);
-            if catch_unwind(AssertUnwindSafe(worked)).unwrap_or(false) {
+            world.kernel().thread_works = true;
+            let goes_on = catch_unwind(AssertUnwindSafe(worked)).unwrap_or(false);
+            world.kernel().thread_works = false;
+            if goes_on {
                 world.work_later(work);
             }
         };

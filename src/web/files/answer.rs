@@ -11,6 +11,7 @@ use super::listing::{Form, Listing};
 use super::multipart;
 use super::tree::Representation;
 use crate::http::{FieldLines, Head};
+use crate::server::pool::Pool;
 use crate::server::{HeadWriter, Reply, ResponseWriter};
 use crate::sys::UnixTime;
 use crate::sys::file::Failure;
@@ -38,29 +39,76 @@ impl Clock {
     }
 }
 
+/// For whom a file is sent, and how.
+pub(super) struct Asking<'a> {
+    head: &'a Head<'a>,
+    accepted: &'a Accepted,
+    /// Who waits for disks.
+    pool: Option<&'a Pool>,
+    clock: &'a mut Clock,
+    varies: Varies,
+}
+
+impl<'a> Asking<'a> {
+    pub(super) fn new(
+        head: &'a Head<'a>,
+        accepted: &'a Accepted,
+        pool: Option<&'a Pool>,
+        clock: &'a mut Clock,
+    ) -> Asking<'a> {
+        Asking {
+            head,
+            accepted,
+            pool,
+            clock,
+            varies: Varies::default(),
+        }
+    }
+
+    /// It is sent for other paths than its own, to who wants a page.
+    pub(super) fn of_many_pages(mut self) -> Asking<'a> {
+        self.varies.media_type = true;
+        self
+    }
+}
+
 /// Answers with a file, or says what is to be said instead: that the client has it, that it is another one, that it takes
 /// it in no form that there is.
 pub(super) fn send(
-    head: &Head<'_>,
     found: Representation<'_>,
-    accepted: &Accepted,
-    mut varies: Varies,
-    clock: &mut Clock,
+    asking: Asking<'_>,
     res: ResponseWriter<'_>,
 ) -> Reply {
     let Representation {
         entry,
         content,
         prepared,
+        compressed,
         ..
     } = found;
+    let Asking {
+        head,
+        accepted,
+        pool,
+        clock,
+        mut varies,
+    } = asking;
+    // Only who gets content has it read.
+    let pool = pool.filter(|_| head.method() != "HEAD");
     varies.coding = found.varies || entry.is_compressed;
     // What is prepared is for who has asked for this very path, and says nothing of compression.
     let prepared = prepared.filter(|_| !varies.media_type && !entry.is_compressed);
+    #[cfg(not(feature = "compress"))]
+    let _ = compressed;
     #[cfg(feature = "compress")]
     if entry.is_compressed && accepted.wants(Coding::Gzip) {
         let known = Known::of(entry, clock);
-        return super::compress::send(head, entry, content, &known, varies, res);
+        let made = super::compress::Made {
+            entry,
+            content,
+            kept: compressed,
+        };
+        return super::compress::send(head, made, &known, varies, res);
     }
     if entry.coding.is_none() && !accepted.takes_identity() {
         // RFC 9110 §12.5.3: it says of all forms that there are that they will not do.
@@ -82,12 +130,17 @@ pub(super) fn send(
         modified: known.modified,
     };
     let described = |answer| describe(answer, entry, varies);
-    let res = match content::admit(head, &current, res, described) {
+    let mut res = match content::admit(head, &current, res, described) {
         Ok(res) => res,
         Err(reply) => return reply,
     };
     let length = entry.length;
     let selection = content::select(head, &current, length);
+    let content = match &selection {
+        Selection::Whole | Selection::Parts(_) => content.read_ahead(&(0..length), pool, &mut res),
+        Selection::Part(part) => content.read_ahead(&(part.first..part.last + 1), pool, &mut res),
+        Selection::Unsatisfiable => content,
+    };
     if let (Selection::Whole, Some(said)) = (&selection, said) {
         return content.send(res.status(200).lines(&said.lines), 0..length);
     }
@@ -211,12 +264,15 @@ fn vary(answer: HeadWriter<'_>, varies: Varies) -> HeadWriter<'_> {
 }
 
 /// Sends the client to the same path with a slash behind it. Its own last segment is all that the location has: so it is
-/// right below any prefix, and can't lead to another host.
-pub(super) fn redirect_to_slash(head: &Head<'_>, res: ResponseWriter<'_>) -> Reply {
+/// right below any prefix, and can't lead to another host. Where another path is served than was asked for, which may have no
+/// last segment, there is no telling where the slash would be.
+pub(super) fn redirect_to_slash<'r>(
+    head: &Head<'_>,
+    res: ResponseWriter<'r>,
+) -> Result<Reply, ResponseWriter<'r>> {
     let name = head.path().rsplit('/').next().unwrap_or_default();
     if name.is_empty() {
-        // Another path was served than was asked for: there is no telling where its slash would be.
-        return Refusal::Missing.explain(Varies::default(), res);
+        return Err(res);
     }
     // RFC 3986 §4.2: what stands before a colon in the first segment would be a scheme.
     let here = if name.contains(':') { "./" } else { "" };
@@ -224,12 +280,11 @@ pub(super) fn redirect_to_slash(head: &Head<'_>, res: ResponseWriter<'_>) -> Rep
         Some(query) => ("?", query),
         None => ("", ""),
     };
-    res.status(308)
-        .field_fmt(
-            field_name!("Location"),
-            format_args!("{here}{name}/{mark}{query}"),
-        )
-        .empty()
+    let answer = res.status(308).field_fmt(
+        field_name!("Location"),
+        format_args!("{here}{name}/{mark}{query}"),
+    );
+    Ok(answer.empty())
 }
 
 /// Answers with what is in the directory at a path.
@@ -334,12 +389,13 @@ impl Refusal {
         match self {
             // RFC 9110 §15.5.6.
             Refusal::Method => answer.line(field_line!("Allow", "GET, HEAD")),
+            // §15.6.4: somebody else's connection may be over by then.
+            Refusal::Exhausted => answer.line(field_line!("Retry-After", "1")),
             Refusal::Malformed
             | Refusal::Denied
             | Refusal::Missing
             | Refusal::Hidden
-            | Refusal::Broken
-            | Refusal::Exhausted => answer,
+            | Refusal::Broken => answer,
         }
     }
 }

@@ -4,8 +4,9 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::ahead::is_at_hand;
 use super::cache::{self, Answer, CacheLimits, CacheStats, Kept};
-use super::coding::{Accepted, Coding};
+use super::coding::Accepted;
 use super::entry::{Content, Entry, State};
 use super::listing::Listing;
 use super::path::Dotfiles;
@@ -19,6 +20,9 @@ use crate::sys::file::{self, Failure, Kind, Metadata};
 /// How often a path is looked up that changes while it is looked up, or while signals come.
 const TRIES: usize = 4;
 
+/// So much of a file is sent in one piece, or compressed; of more each piece is seen to by itself.
+const SENT_AT_ONCE_BYTES: u64 = 64 << 10;
+
 /// What lies below a directory. Clones share the directory, and on one loop what is remembered of it.
 #[derive(Debug)]
 pub(super) struct Disk {
@@ -28,8 +32,6 @@ pub(super) struct Disk {
     /// What was found last, and whether it is remembered.
     entry: Option<Entry>,
     kept: Option<Arc<Kept>>,
-    /// Where the names of siblings are made: its memory is used again.
-    sibling: Vec<u8>,
 }
 
 impl Disk {
@@ -45,8 +47,12 @@ impl Disk {
             cache,
             entry: None,
             kept: None,
-            sibling: Vec::new(),
         }
+    }
+
+    #[inline]
+    pub(super) fn let_go(&mut self) {
+        self.kept = None;
     }
 
     pub(super) fn set_cache(&mut self, limits: Option<CacheLimits>) {
@@ -58,7 +64,7 @@ impl Disk {
         local: &Local,
         settings: &Arc<Settings>,
     ) -> Option<CacheStats> {
-        cache::stats(local, &self.root, settings)
+        cache::stats(local, &self.root, settings, self.cache.as_ref()?)
     }
 
     pub(super) fn look_up(
@@ -76,10 +82,8 @@ impl Disk {
             Answer::File(kept) => {
                 let kept = self.kept.insert(kept);
                 Ok(Found::File(Representation {
-                    entry: &kept.entry,
-                    content: kept.content(),
                     prepared: Some(&kept.prepared),
-                    varies: kept.varies,
+                    ..Representation::of(kept)
                 }))
             }
             Answer::Directory => Ok(Found::Directory),
@@ -108,73 +112,41 @@ impl Disk {
         settings: &Settings,
         waiting: Waiting,
     ) -> Result<Found<'_>, Failure> {
-        if waiting == Waiting::Refused && self.is_cold(path) {
-            return Ok(Found::Cold);
-        }
-        let (file, metadata) = open(&self.root, path)?;
-        match metadata.kind {
-            Kind::File => {}
-            Kind::Directory => return Ok(Found::Directory),
-            Kind::Other => return Ok(Found::Other),
-        }
-        let (mut file, mut metadata, mut coding, mut varies) = (file, metadata, None, false);
-        if !settings.media_type(path).is_compressed() {
-            for candidate in accepted.by_preference() {
-                let Some((sibling, of_sibling)) = self.open_sibling(path, candidate) else {
-                    continue;
-                };
-                varies = true;
-                if accepted.wants(candidate) {
-                    (file, metadata, coding) = (sibling, of_sibling, Some(candidate));
-                }
-                break;
-            }
-        }
-        let state = State::Modified(metadata.modified);
-        let entry = Entry::new(path, metadata.length, state, coding, settings);
-        Ok(Found::File(Representation {
-            entry: self.entry.insert(entry),
-            content: Content::Opened(file),
-            prepared: None,
-            varies,
-        }))
-    }
-
-    /// Whether a disk would have to be waited for, to open what is at the path or to send the beginning of it.
-    fn is_cold(&mut self, path: &[u8]) -> bool {
-        if !may_be_opened(&self.root, path, Waiting::Refused) {
-            return false;
-        }
-        let opened = at_hand::open_plain(&self.root, path, Wanted::Linked, Waiting::Refused);
-        let would_wait = |error: &io::Error| error.kind() == io::ErrorKind::WouldBlock;
-        match opened {
-            Ok(file) => {
-                let read = at_hand::read_at_hand(&file, &mut [0], 0);
-                read.is_err_and(|error| would_wait(&error))
-            }
-            Err(error) => would_wait(&error),
+        match look(&self.root, path, accepted, settings, waiting) {
+            Ok(Looked::File(file)) => Ok(Found::File(Representation {
+                entry: self.entry.insert(file.entry),
+                content: Content::Opened(file.file),
+                prepared: None,
+                compressed: None,
+                varies: file.varies,
+            })),
+            Ok(Looked::Directory) => Ok(Found::Directory),
+            Ok(Looked::Other) => Ok(Found::Other),
+            Err(Missed::Cold) => Ok(Found::Cold),
+            Err(Missed::Failed(failure)) => Err(failure),
         }
     }
 
-    /// What has whatever is at a path in memory when it has run: its name, the beginning of its content, and those of its
-    /// siblings.
-    pub(super) fn warming(&self, path: Vec<u8>) -> impl FnOnce() + Send + use<> {
+    /// What looks for the first of these that is a file, and waits for whatever it has to wait for. What is sent of it at once
+    /// it has in memory; with none of them it comes to what the last one is.
+    pub(super) fn fetching(
+        &self,
+        paths: Vec<Vec<u8>>,
+        accepted: Accepted,
+        settings: Arc<Settings>,
+    ) -> impl FnOnce() -> Result<Fetched, Failure> + Send + use<> {
         let root = Arc::clone(&self.root);
         move || {
-            let mut sibling = Vec::new();
-            read_first(&root, &path);
-            for coding in Coding::ALL {
-                coding.sibling_of(&path, &mut sibling);
-                read_first(&root, &sibling);
+            let mut fetched = Err(Failure::Missing);
+            for path in paths {
+                fetched = fetch(&root, &path, &accepted, &settings);
+                match fetched {
+                    Ok(Fetched::Directory | Fetched::Other) | Err(Failure::Missing) => {}
+                    Ok(Fetched::File(_)) | Err(_) => break,
+                }
             }
+            fetched
         }
-    }
-
-    /// A sibling that can't be had, for whatever reason, is none: the file itself is there.
-    fn open_sibling(&mut self, path: &[u8], coding: Coding) -> Option<(Fd, Metadata)> {
-        coding.sibling_of(path, &mut self.sibling);
-        let opened = open(&self.root, &self.sibling).ok();
-        opened.filter(|(_, metadata)| metadata.kind == Kind::File)
     }
 }
 
@@ -184,47 +156,164 @@ impl Clone for Disk {
     }
 }
 
-/// Whether what lies at a path may be opened. Who has the other end of a FIFO would notice that it is, and so would a device;
-/// looking at it does nothing. What takes its place after that is opened without waiting, and refused then.
-pub(super) fn may_be_opened(root: &Fd, path: &[u8], waiting: Waiting) -> bool {
-    let place = at_hand::open_plain(root, path, Wanted::Place, waiting);
-    let looked = place.and_then(|place| file::metadata(&place));
-    // What can't be looked at says why when it is opened.
-    !looked.is_ok_and(|metadata| metadata.kind == Kind::Other)
+/// What was looked up, and whatever had to be waited for.
+#[derive(Debug)]
+pub(super) enum Fetched {
+    File(Box<Kept>),
+    Directory,
+    Other,
 }
 
-fn open(root: &Fd, path: &[u8]) -> Result<(Fd, Metadata), Failure> {
-    if !may_be_opened(root, path, Waiting::Allowed) {
-        return Err(Failure::Missing);
+fn fetch(
+    root: &Fd,
+    path: &[u8],
+    accepted: &Accepted,
+    settings: &Settings,
+) -> Result<Fetched, Failure> {
+    let file = match look(root, path, accepted, settings, Waiting::Allowed) {
+        Ok(Looked::File(file)) => file,
+        Ok(Looked::Directory) => return Ok(Fetched::Directory),
+        Ok(Looked::Other) => return Ok(Fetched::Other),
+        Err(Missed::Cold) => return Err(Failure::Again), // who may wait is not told so
+        Err(Missed::Failed(failure)) => return Err(failure),
+    };
+    let Opened {
+        entry,
+        file,
+        varies,
+    } = file;
+    if entry.length > SENT_AT_ONCE_BYTES {
+        let kept = Kept::in_file(entry, varies, Arc::new(file));
+        return Ok(Fetched::File(Box::new(kept)));
     }
-    let mut tries = 1;
-    let file = loop {
-        match file::open_beneath(root, path).map_err(|error| file::failure(&error)) {
-            Err(Failure::Again) if tries < TRIES => tries += 1,
-            opened => break opened?,
+    let bytes =
+        file::read_all(&file, entry.length as usize).map_err(|error| file::failure(&error))?;
+    let kept = Kept::in_memory(entry, varies, bytes.into());
+    Ok(Fetched::File(Box::new(kept)))
+}
+
+/// What lies at a path.
+#[derive(Debug)]
+enum Looked {
+    File(Opened),
+    Directory,
+    Other,
+}
+
+/// A file that was opened to be sent.
+#[derive(Debug)]
+struct Opened {
+    entry: Entry,
+    file: Fd,
+    varies: bool,
+}
+
+/// Why there is nothing to be sent.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Missed {
+    /// It would have to be waited for.
+    Cold,
+    Failed(Failure),
+}
+
+impl Missed {
+    fn of(error: &io::Error, waiting: Waiting) -> Missed {
+        match waiting {
+            Waiting::Refused if error.kind() == io::ErrorKind::WouldBlock => Missed::Cold,
+            Waiting::Refused | Waiting::Allowed => Missed::Failed(file::failure(error)),
+        }
+    }
+}
+
+/// Looks at what lies at a path, and opens it if it is a file: itself, or the coded sibling that the client prefers.
+fn look(
+    root: &Fd,
+    path: &[u8],
+    accepted: &Accepted,
+    settings: &Settings,
+    waiting: Waiting,
+) -> Result<Looked, Missed> {
+    let (mut file, mut metadata) = match open(root, path, waiting)? {
+        (Some(file), metadata) => (file, metadata),
+        (None, metadata) => {
+            return Ok(match metadata.kind {
+                Kind::Directory => Looked::Directory,
+                Kind::File | Kind::Other => Looked::Other,
+            });
         }
     };
-    let metadata = file::metadata(&file).map_err(|error| file::failure(&error))?;
-    Ok((file, metadata))
+    let (mut coding, mut varies) = (None, false);
+    if !settings.media_type(path).is_compressed() {
+        let mut name = Vec::new();
+        for candidate in accepted.by_preference() {
+            candidate.sibling_of(path, &mut name);
+            // One that can't be had, for whatever reason, is none: the file itself is there.
+            let (sibling, of_sibling) = match open(root, &name, waiting) {
+                Ok((Some(sibling), metadata)) => (sibling, metadata),
+                Ok((None, _)) | Err(Missed::Failed(_)) => continue,
+                Err(Missed::Cold) => return Err(Missed::Cold),
+            };
+            varies = true;
+            if accepted.wants(candidate) {
+                (file, metadata, coding) = (sibling, of_sibling, Some(candidate));
+            }
+            break;
+        }
+    }
+    let at_once = 0..metadata.length.min(SENT_AT_ONCE_BYTES);
+    if waiting == Waiting::Refused && !is_at_hand(&file, &at_once) {
+        return Err(Missed::Cold);
+    }
+    let state = State::Modified(metadata.modified);
+    Ok(Looked::File(Opened {
+        entry: Entry::new(path, metadata.length, state, coding, settings),
+        file,
+        varies,
+    }))
 }
 
-/// How much of a file is read ahead: whatever is kept in memory or sent at once.
-const FIRST_BYTES: usize = 256 << 10;
-
-/// Reads the beginning of a file, for nothing but to have it in memory.
-fn read_first(root: &Fd, path: &[u8]) {
-    let Ok((file, metadata)) = open(root, path) else {
-        return;
-    };
+/// Opens what lies at a path, if it is a file; everything else is only looked at, for who has the other end of a FIFO would
+/// notice that it is opened, and so would a device. What takes its place after the look is opened without waiting, and is
+/// none then.
+fn open(root: &Fd, path: &[u8], waiting: Waiting) -> Result<(Option<Fd>, Metadata), Missed> {
+    let missed = |error: io::Error| Missed::of(&error, waiting);
+    let metadata = look_at(root, path, waiting).map_err(missed)?;
     if metadata.kind != Kind::File {
-        return;
+        return Ok((None, metadata));
     }
-    let mut piece = vec![0; 64 << 10];
-    let mut at = 0;
-    while at < FIRST_BYTES {
-        match file::read_at(&file, &mut piece, at as u64) {
-            Ok(0) | Err(_) => return,
-            Ok(read) => at += read,
+    let file = again(
+        || match at_hand::open_plain(root, path, Wanted::Linked, waiting) {
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                file::open_beneath(root, path)
+            }
+            opened => opened,
+        },
+    );
+    let file = file.map_err(missed)?;
+    let metadata = file::metadata(&file).map_err(missed)?;
+    Ok(((metadata.kind == Kind::File).then_some(file), metadata))
+}
+
+/// What lies at a path: nothing happens to it.
+pub(super) fn look_at(root: &Fd, path: &[u8], waiting: Waiting) -> io::Result<Metadata> {
+    let place = again(
+        || match at_hand::open_plain(root, path, Wanted::Place, waiting) {
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                file::place_beneath(root, path)
+            }
+            opened => opened,
+        },
+    );
+    file::metadata(&place?)
+}
+
+/// Calls again what was disturbed, a few times.
+fn again(mut call: impl FnMut() -> io::Result<Fd>) -> io::Result<Fd> {
+    let mut tries = 1;
+    loop {
+        match call() {
+            Err(error) if tries < TRIES && file::failure(&error) == Failure::Again => tries += 1,
+            called => return called,
         }
     }
 }

@@ -5,9 +5,12 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use super::path::{Dotfiles, is_shown};
+
 /// Writes a Rust expression of the files below `root` to the file `into`: a table of paths and contents, which
 /// [`Files::memory`](super::Files::memory) takes. It names the files by their place, so the compiler reads them, and builds
 /// again what depends on them when they change. Symbolic links are followed.
+/// Names that begin with a dot are left out, but for `.well-known`: what they hold is rarely meant for everybody.
 ///
 /// This is for a build script, with this crate among the `build-dependencies`:
 ///
@@ -27,7 +30,7 @@ use std::path::Path;
 /// let files = Files::memory(SITE.iter().copied())?;
 /// ```
 ///
-/// Errors: what can't be read or written, and names that are no UTF-8.
+/// Errors: what can't be read or written, what is neither a file nor a directory, and names that are no UTF-8.
 pub fn embed_directory(root: impl AsRef<Path>, into: impl AsRef<Path>) -> io::Result<()> {
     let root = fs::canonicalize(root)?;
     let mut table = "&[\n".to_owned();
@@ -48,7 +51,15 @@ fn add(directory: &Path, prefix: &str, table: &mut String) -> io::Result<()> {
             let why = format!("{} is no UTF-8", path.display());
             return Err(io::Error::new(io::ErrorKind::InvalidData, why));
         };
-        if fs::metadata(&path)?.is_dir() {
+        if !is_shown(name.as_encoded_bytes(), Dotfiles::Hidden) {
+            continue;
+        }
+        let kind = fs::metadata(&path)?;
+        if !kind.is_dir() && !kind.is_file() {
+            let why = format!("{} is neither a file nor a directory", path.display());
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+        }
+        if kind.is_dir() {
             add(&path, &format!("{prefix}{text}/"), table)?;
         } else {
             let name = format!("{prefix}{text}");

@@ -2,8 +2,10 @@
 
 use core::ops::Range;
 use std::sync::Arc;
+#[cfg(feature = "compress")]
+use std::sync::OnceLock;
 
-use super::ahead::Ahead;
+use super::ahead::{Ahead, is_at_hand};
 use super::coding::Coding;
 use super::media_type::MediaType;
 use super::settings::Settings;
@@ -59,6 +61,13 @@ impl Entry {
     }
 }
 
+/// What becomes of content by compression, kept for the next one who takes that.
+#[derive(Debug, Default)]
+pub(super) struct Compressed {
+    #[cfg(feature = "compress")]
+    pub(super) bytes: OnceLock<Vec<u8>>,
+}
+
 /// Where the content of a file is.
 #[derive(Debug)]
 pub(super) enum Content<'t> {
@@ -94,14 +103,24 @@ impl AsRef<[u8]> for Bytes {
 const COPIED_BYTES: u64 = 32 << 10;
 
 impl Content<'_> {
-    /// With threads of a pool that wait for the disk.
-    pub(super) fn read_ahead(self, pool: &Pool, res: &mut ResponseWriter<'_>) -> Self {
+    /// With threads of a pool that wait for the disk before this part of it is sent.
+    pub(super) fn read_ahead(
+        self,
+        part: &Range<u64>,
+        pool: Option<&Pool>,
+        res: &mut ResponseWriter<'_>,
+    ) -> Self {
+        let Some(pool) = pool else { return self };
+        let goes_at_once = part.end - part.start <= COPIED_BYTES;
         let file = match self {
+            // It was seen to be in memory when it was looked up, as far as files go at once.
+            Content::Opened(file) if part.end <= COPIED_BYTES => return Content::Opened(file),
             Content::Opened(file) => Arc::new(file),
+            Content::Shared(file) if goes_at_once && is_at_hand(file, part) => return self,
             Content::Shared(file) => Arc::clone(file),
             Content::Ahead(..) | Content::Bytes(_) => return self,
         };
-        let ahead = Ahead::new(Arc::clone(&file), pool.clone(), res.waker());
+        let ahead = Ahead::new(Arc::clone(&file), part.end, pool.clone(), res);
         Content::Ahead(file, Box::new(ahead))
     }
 

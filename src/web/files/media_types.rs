@@ -40,33 +40,47 @@ impl MediaTypes {
     /// Takes a table of types: see [`Files::with_media_types`](super::Files::with_media_types).
     pub(super) fn add(&mut self, table: &str) -> Result<(), MediaTypesError> {
         let is_block = table.lines().any(|line| code(line).ends_with('{'));
+        // In nginx's block a row goes on until its semicolon, and may begin on the line before.
+        let (mut row, mut begun) = (String::new(), 1);
         for (line, code) in (1..).zip(table.lines().map(code)) {
-            let row = match code.strip_suffix(';') {
-                Some(row) if is_block => row,
-                _ if is_block && is_bracket(code) => continue,
-                _ if is_block && !code.is_empty() => {
-                    return Err(MediaTypesError::new(line, "it does not end in ';'"));
-                }
-                _ => code,
-            };
-            let mut words = row.split_ascii_whitespace();
-            let Some(value) = words.next() else { continue };
-            let value: Arc<str> = complete(value)
-                .ok_or(MediaTypesError::new(
-                    line,
-                    "it does not begin with a media type",
-                ))?
-                .into();
-            for extension in words {
-                if extension.len() > EXTENSION_BYTES_MAX || extension.contains(['/', '.', ';']) {
-                    return Err(MediaTypesError::new(
-                        line,
-                        "it has a word that is no extension",
-                    ));
-                }
-                let extension = extension.to_ascii_lowercase().into_bytes();
-                self.own.insert(extension.into(), Arc::clone(&value));
+            if is_block && (row.is_empty() && is_bracket(code) || code.is_empty()) {
+                continue;
             }
+            if row.is_empty() {
+                begun = line;
+            }
+            row += " ";
+            row += code;
+            if !is_block {
+                self.add_row(&row, begun)?;
+                row.clear();
+            } else if let Some(whole) = row.strip_suffix(';') {
+                self.add_row(whole, begun)?;
+                row.clear();
+            }
+        }
+        if row.is_empty() {
+            Ok(())
+        } else {
+            Err(MediaTypesError::new(begun, "it does not end in ';'"))
+        }
+    }
+
+    fn add_row(&mut self, row: &str, line: usize) -> Result<(), MediaTypesError> {
+        let mut words = row.split_ascii_whitespace();
+        let Some(value) = words.next() else {
+            return Ok(());
+        };
+        let why = "it does not begin with a media type";
+        let value = complete(value).ok_or(MediaTypesError::new(line, why))?;
+        let value: Arc<str> = value.into();
+        for extension in words {
+            if extension.len() > EXTENSION_BYTES_MAX || extension.contains(['/', '.', ';', '}']) {
+                let why = "it has a word that is no extension";
+                return Err(MediaTypesError::new(line, why));
+            }
+            let extension = extension.to_ascii_lowercase().into_bytes();
+            self.own.insert(extension.into(), Arc::clone(&value));
         }
         Ok(())
     }
@@ -147,6 +161,9 @@ mod tests {
             check(table, "b/c.png", "image/png");
             check(table, "a", "application/octet-stream");
         }
+        let two_lines = "types {\n  application/x-long\n    long l;  # both\n text/x-a a;\n}";
+        check(two_lines, "a.l", "application/x-long");
+        check(two_lines, "a.a", "text/x-a; charset=utf-8");
         check("image/x-own png", "a.png", "image/x-own");
         check("image/x-own png\nimage/x-last png", "a.png", "image/x-last");
         check("", "a.png", "image/png");

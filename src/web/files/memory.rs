@@ -7,7 +7,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use super::coding::Accepted;
-use super::entry::{Bytes, Content, Entry, State};
+use super::entry::{Bytes, Compressed, Content, Entry, State};
 use super::listing::{self, EntryKind, Listing};
 use super::path::{self, Dotfiles};
 use super::settings::Settings;
@@ -28,6 +28,7 @@ pub(super) struct Memory {
 struct File {
     bytes: Bytes,
     digest: u64,
+    compressed: Compressed,
 }
 
 impl Memory {
@@ -38,11 +39,16 @@ impl Memory {
         let mut map: BTreeMap<Box<[u8]>, File> = BTreeMap::new();
         for (path, FileBytes(bytes)) in files {
             let name = path.trim_start_matches('/').as_bytes();
-            if name.split(|byte| *byte == b'/').any(is_no_name) {
+            if name.split(|byte| *byte == b'/').any(path::is_no_name) {
                 return Err(FileNameError(path));
             }
             let digest = digest(bytes.as_ref());
-            map.insert(name.into(), File { bytes, digest });
+            let file = File {
+                bytes,
+                digest,
+                compressed: Compressed::default(),
+            };
+            map.insert(name.into(), file);
         }
         let files = Arc::new(map);
         if let Some(name) = files.keys().find(|name| is_directory(&files, name)) {
@@ -88,6 +94,7 @@ impl Memory {
             entry: self.entry.insert(entry),
             content: Content::Bytes(&file.bytes),
             prepared: None,
+            compressed: Some(&file.compressed),
             varies,
         }))
     }
@@ -101,26 +108,30 @@ impl Memory {
         if !path.is_empty() {
             directory.push(b'/');
         }
-        let mut entries: Vec<listing::Entry> = Vec::new();
-        let from = (Bound::Included(&*directory), Bound::Unbounded);
-        for (name, file) in self.files.range::<[u8], _>(from) {
-            let Some(below) = name.strip_prefix(&*directory) else {
+        let mut entries = Vec::new();
+        let mut from = directory.clone();
+        loop {
+            let behind = (Bound::Included(&*from), Bound::Unbounded);
+            let Some((path, file)) = self.files.range::<[u8], _>(behind).next() else {
                 break;
             };
-            let mut names = below.splitn(2, |byte| *byte == b'/');
-            let name = names.next().unwrap_or_default();
-            let kind = match names.next() {
+            let Some(below) = path.strip_prefix(&*directory) else {
+                break;
+            };
+            let slash = below.iter().position(|byte| *byte == b'/');
+            let name = &below[..slash.unwrap_or(below.len())];
+            let kind = match slash {
                 Some(_) => EntryKind::Directory,
                 None => EntryKind::File(file.bytes.as_ref().len() as u64, None),
             };
-            let entry = listing::Entry {
-                name: name.to_vec(),
-                kind,
-            };
-            // All that is below one name comes together.
-            if path::is_shown(name, dotfiles) && entries.last() != Some(&entry) {
-                entries.push(entry);
+            if path::is_shown(name, dotfiles) {
+                let name = name.to_vec();
+                entries.push(listing::Entry { name, kind });
             }
+            // Behind all that is below this name, which comes together: what follows a slash is a digit.
+            from.truncate(directory.len());
+            from.extend_from_slice(name);
+            from.push(if slash.is_some() { b'/' + 1 } else { 0 });
         }
         Ok(Listing::of(entries, false))
     }
@@ -136,11 +147,6 @@ fn is_directory(files: &BTreeMap<Box<[u8]>, File>, path: &[u8]) -> bool {
     let mut next = files.range::<[u8], _>(from);
     next.next()
         .is_some_and(|(name, _)| name.starts_with(&below))
-}
-
-/// What can't be a name in a path that is asked for.
-fn is_no_name(name: &[u8]) -> bool {
-    matches!(name, b"" | b"." | b"..") || name.contains(&0)
 }
 
 /// The same for the same bytes in every process of one program.

@@ -17,6 +17,7 @@ mod media_types;
 mod memory;
 mod multipart;
 mod path;
+mod serve;
 mod settings;
 mod tree;
 
@@ -24,19 +25,14 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::http::{Head, Slots, reparse};
 use crate::server::pool::Pool;
 use crate::server::{Handler, Intake, Local, Reply, Request, ResponseWriter};
-use crate::sys::at_hand::Waiting;
-use crate::sys::file::Failure;
-use answer::{Clock, Refusal, Varies};
-use coding::Accepted;
+use answer::{Clock, Refusal};
 use disk::Disk;
-use listing::{Form, Listing};
 use memory::Memory;
-use path::{Asked, Dotfiles, Refused};
+use path::Dotfiles;
 use settings::{Listings, Settings};
-use tree::{Asker, Found, Tree};
+use tree::Tree;
 
 pub use cache::{CacheLimits, CacheStats};
 pub use cache_control::CacheControlError;
@@ -54,14 +50,15 @@ pub use settings::PageError;
 /// | several ranges of it | their parts in one answer (multipart/byteranges), joined where they meet; the whole for more than 16 |
 /// | a file beside which the same name lies with `.br`, `.zst` or `.gz` behind it | the form that Accept-Encoding likes best, with an ETag of its own, and Vary; 406 for who takes none |
 /// | a file with a slash behind it | 404 |
-/// | a directory with a slash behind it | its [index](Files::with_index) or [what is in it](Files::with_listings), else 404: that it is there is nobody's business |
-/// | a directory without | 308 to the same with a slash, relative |
+/// | a directory with a slash behind it | its [index](Files::with_index) or [what is in it](Files::with_listings), else 404 |
+/// | a directory without | 308 to the same with a slash, relative, whether or not there is anything to be had in it |
 /// | a dotfile, but for `.well-known` | 404, unless [they are served](Files::with_dotfiles) |
 /// | a FIFO, a device, a socket | 404: it is looked at, and never opened |
+/// | a directory that may be gone through and not be read | 308 to its slash, and the files in it |
 /// | a name with an encoded NUL, slash or dot segment; a path out of the root | 400 |
-/// | a symbolic link that stays below the root, wherever the link is | what it leads to; another one: 404 |
+/// | a symbolic link that stays below the root, wherever the link is | what it leads to; another one, and every one that begins with a slash: 404 |
 /// | what the process may not read | 403 |
-/// | descriptors have run out | 503 |
+/// | descriptors have run out | 503, with Retry-After |
 ///
 /// A refusal is a sentence, or [a page](Files::with_error_page). What is mounted below the directory belongs to it.
 ///
@@ -91,12 +88,7 @@ pub struct Files {
     path: Vec<u8>,
     /// Who waits for disks.
     pool: Option<Pool>,
-    /// How often it has waited for the request that is answered.
-    warmed: u8,
 }
-
-/// What is cold again after so many times is waited for on the loop.
-const WARMED_MAX: u8 = 4;
 
 impl Files {
     /// Serves what lies below `root`, which is opened now: renaming it changes nothing. Errors: those of open(2), also
@@ -136,7 +128,6 @@ impl Files {
             clock: Clock::new(),
             path: Vec::new(),
             pool: None,
-            warmed: 0,
         }
     }
 
@@ -152,11 +143,16 @@ impl Files {
     }
 
     /// Answers a directory with the first of these names that is a file in it, instead of `index.html`. With none of them
-    /// directories have no index.
-    #[must_use]
-    pub fn with_index<N: Into<String>>(self, names: impl IntoIterator<Item = N>) -> Files {
-        let index = names.into_iter().map(Into::into).collect();
-        self.set(|settings| settings.index = index)
+    /// directories have no index. Errors: what can't be the name of a file, such as one with a slash in it.
+    pub fn with_index<N: Into<String>>(
+        mut self,
+        names: impl IntoIterator<Item = N>,
+    ) -> Result<Files, PageError> {
+        let names = names
+            .into_iter()
+            .map(|name| PageError::check_name(name.into()));
+        Arc::make_mut(&mut self.settings).index = names.collect::<Result<_, _>>()?;
+        Ok(self)
     }
 
     /// Adds media types by extension, which come before those that are known: a table as in `mime.types` of Apache, a row
@@ -176,7 +172,8 @@ impl Files {
 
     /// Says Cache-Control of the files whose path below the root matches a pattern: `?` and `*` stand for octets but the
     /// slash, `**` for those too, `[ab]` and `{js,css}` for one of several. A pattern without a slash is matched against the
-    /// name. Of several rules the one that was added first counts. Errors: an empty pattern, a value that can't be sent.
+    /// name; in one with a slash, `**` as a whole segment stands for no segment as well, so `/a/**/b` matches `/a/b`. Of several rules
+    /// the one that was added first counts. Errors: an empty pattern, a value that can't be sent.
     ///
     /// ```no_run
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -213,7 +210,11 @@ impl Files {
     }
 
     /// Has threads of this pool wait for disks, so that the loop does not: files that the system has not in its memory are
-    /// opened and read there before they are sent from here. When the pool has no room the client gets 503.
+    /// opened and read there before they are sent from here. When the pool has no room the client gets 503; where that happens in
+    /// the middle of a file, its client waits for room, half a minute at most, and is cut off then.
+    ///
+    /// Without a pool the loop itself waits, for no more than one piece of one file at a time: no thread is started that nobody
+    /// has asked for. The binary has one.
     #[must_use]
     pub fn with_pool(mut self, pool: Pool) -> Files {
         self.pool = Some(pool);
@@ -226,7 +227,7 @@ impl Files {
     }
 
     /// Compresses files that have no coded sibling, for who takes gzip: texts, scripts, JSON, SVG, WebAssembly and the like, of
-    /// 1 to 64 KiB, which takes less than a millisecond of the loop each time. Others are sent as they are. A compressed answer has
+    /// 1 to 64 KiB, which takes less than a millisecond of the loop: once for what is [remembered](Self::cache), else each time. Others are sent as they are. A compressed answer has
     /// a weak ETag of its own and no ranges.
     #[cfg(feature = "compress")]
     #[must_use]
@@ -270,224 +271,6 @@ impl Files {
         Arc::make_mut(&mut self.settings).fallback = Some(page);
         Ok(self)
     }
-
-    /// Answers with the file at `path`, still percent-encoded: for handlers that serve files below a prefix, which they
-    /// cut off, with its slash or without.
-    ///
-    /// ```
-    /// use edgeloop::{Reply, Request, ResponseWriter, web::Files};
-    ///
-    /// struct App {
-    ///     assets: Files,
-    /// }
-    ///
-    /// impl edgeloop::Handler for App {
-    ///     fn on_request(&mut self, req: &Request, res: ResponseWriter) -> Reply {
-    ///         match req.path().strip_prefix("/assets/") {
-    ///             Some(path) => self.assets.serve(req, path, res),
-    ///             None => res.status(200).text("Hello, world!\n"),
-    ///         }
-    ///     }
-    /// }
-    /// ```
-    pub fn serve(&mut self, head: &Head<'_>, path: &str, res: ResponseWriter<'_>) -> Reply {
-        if !matches!(head.method(), "GET" | "HEAD") {
-            return self.refuse(head, Refusal::Method, res);
-        }
-        let path = match path {
-            "" if head.path().ends_with('/') => "/",
-            path => path,
-        };
-        let asked = match path::resolve(path, self.settings.dotfiles, &mut self.path) {
-            Ok(asked) => Ok(asked),
-            Err(Refused::Malformed) => Err(Refusal::Malformed),
-            Err(Refused::Hidden) => Err(Refusal::Hidden),
-        };
-        self.answer(asked, head, res)
-    }
-
-    /// Answers with what is asked for at `self.path`, or refuses it.
-    fn answer(
-        &mut self,
-        asked: Result<Asked, Refusal>,
-        head: &Head<'_>,
-        res: ResponseWriter<'_>,
-    ) -> Reply {
-        match asked {
-            Ok(Asked::Name) => self.name(head, res),
-            Ok(Asked::Directory) => self.directory(head, res),
-            Err(refusal) => self.refuse(head, refusal, res),
-        }
-    }
-
-    /// Answers with what has the very name that `self.path` is.
-    fn name(&mut self, head: &Head<'_>, mut res: ResponseWriter<'_>) -> Reply {
-        let (accepted, varies) = (Accepted::read(head.fields()), Varies::default());
-        let asker = Asker::of(&res, self.waiting());
-        let (tree, settings) = (&mut self.tree, &self.settings);
-        match tree.look_up(&self.path, &accepted, settings, &asker) {
-            Ok(Found::File(file)) => {
-                let file = file.read_ahead(self.pool.as_ref(), &mut res);
-                answer::send(head, file, &accepted, varies, &mut self.clock, res)
-            }
-            Ok(Found::Directory) => answer::redirect_to_slash(head, res),
-            Ok(Found::Other) => self.refuse(head, Refusal::Missing, res),
-            Ok(Found::Cold) => {
-                let cold = self.path.clone();
-                self.warm(Ok(Asked::Name), cold, head, res)
-            }
-            Err(failure) => self.refuse(head, failure.into(), res),
-        }
-    }
-
-    /// Answers with what is in the directory that `self.path` is the path of: the first of its index files that is there.
-    fn directory(&mut self, head: &Head<'_>, mut res: ResponseWriter<'_>) -> Reply {
-        let (accepted, varies) = (Accepted::read(head.fields()), Varies::default());
-        let (directory, waiting) = (self.path.len(), self.waiting());
-        for name in &self.settings.index {
-            self.path.truncate(directory);
-            path::join(&mut self.path, name.as_bytes());
-            let asker = Asker::of(&res, waiting);
-            let (tree, settings) = (&mut self.tree, &self.settings);
-            match tree.look_up(&self.path, &accepted, settings, &asker) {
-                Ok(Found::File(file)) => {
-                    let file = file.read_ahead(self.pool.as_ref(), &mut res);
-                    return answer::send(head, file, &accepted, varies, &mut self.clock, res);
-                }
-                Ok(Found::Directory | Found::Other) | Err(Failure::Missing) => {}
-                Ok(Found::Cold) => {
-                    let cold = self.path.clone();
-                    self.path.truncate(directory);
-                    return self.warm(Ok(Asked::Directory), cold, head, res);
-                }
-                Err(failure) => return self.refuse(head, failure.into(), res),
-            }
-        }
-        self.path.truncate(directory);
-        match self.settings.listings {
-            Listings::None => self.refuse(head, Refusal::Missing, res),
-            Listings::All => self.list(head, res),
-        }
-    }
-
-    /// Answers with what is in the directory that `self.path` is the path of. Where there are threads to wait for disks, one
-    /// of them reads it.
-    fn list(&mut self, head: &Head<'_>, res: ResponseWriter<'_>) -> Reply {
-        let form = if accept::prefers_json(head.fields()) {
-            Form::Json
-        } else {
-            Form::Html
-        };
-        let dotfiles = self.settings.dotfiles;
-        match (&self.tree, &self.pool) {
-            (Tree::Disk(disk), Some(pool)) => {
-                let job = disk.listing(self.path.clone(), dotfiles);
-                let (mut files, head) = (self.clone(), head.bytes().to_vec());
-                files.path.clone_from(&self.path);
-                pool.run(res, job, move |listing, res| {
-                    let limits = res.limits().http.clone();
-                    match reparse(&limits, &head, &mut Slots::new()) {
-                        Some(head) => files.listed(listing, form, &head, res),
-                        None => res.status(500).empty(), // a head that was sound is sound
-                    }
-                })
-            }
-            (Tree::Disk(disk), None) => {
-                let listing = disk.listing(self.path.clone(), dotfiles)();
-                self.listed(listing, form, head, res)
-            }
-            (Tree::Memory(memory), _) => {
-                let listing = memory.list(&self.path, dotfiles);
-                self.listed(listing, form, head, res)
-            }
-        }
-    }
-
-    fn listed(
-        &mut self,
-        listing: Result<Listing, Failure>,
-        form: Form,
-        head: &Head<'_>,
-        res: ResponseWriter<'_>,
-    ) -> Reply {
-        match listing {
-            Ok(listing) => answer::list(&listing, &self.path, form, res),
-            Err(failure) => self.refuse(head, failure.into(), res),
-        }
-    }
-
-    /// Answers that there is no file, with whatever page is set for that.
-    fn refuse(&mut self, head: &Head<'_>, refusal: Refusal, res: ResponseWriter<'_>) -> Reply {
-        let (accepted, waiting) = (Accepted::read(head.fields()), self.waiting());
-        let mut varies = Varies::default();
-        let (tree, settings) = (&mut self.tree, &self.settings);
-        if refusal == Refusal::Missing
-            && let Some(page) = &settings.fallback
-            && !media_type::has_extension(&self.path)
-        {
-            varies.media_type = true;
-            if accept::wants_html(head.fields()) {
-                let asker = Asker::of(&res, waiting);
-                match tree.look_up(page, &accepted, settings, &asker) {
-                    Ok(Found::File(page)) => {
-                        return answer::send(head, page, &accepted, varies, &mut self.clock, res);
-                    }
-                    Ok(Found::Cold) => {
-                        let cold = page.clone();
-                        return self.warm(Err(refusal), cold, head, res);
-                    }
-                    Ok(Found::Directory | Found::Other) | Err(_) => {}
-                }
-            }
-        }
-        if let Some(page) = settings.error_page(refusal) {
-            let asker = Asker::of(&res, waiting);
-            match tree.look_up(page, &accepted, settings, &asker) {
-                Ok(Found::File(page)) => return refusal.send(page, varies, res),
-                Ok(Found::Cold) => {
-                    let cold = page.to_vec();
-                    return self.warm(Err(refusal), cold, head, res);
-                }
-                Ok(Found::Directory | Found::Other) | Err(_) => {}
-            }
-        }
-        refusal.explain(varies, res)
-    }
-
-    /// Whether a look may wait for a disk: not where there are threads to wait, unless they have waited in vain.
-    fn waiting(&self) -> Waiting {
-        if self.pool.is_some() && self.warmed < WARMED_MAX {
-            Waiting::Refused
-        } else {
-            Waiting::Allowed
-        }
-    }
-
-    /// Has what is at the path `cold` read by a thread of the pool, and then answers as was asked for.
-    #[cold]
-    fn warm(
-        &mut self,
-        asked: Result<Asked, Refusal>,
-        cold: Vec<u8>,
-        head: &Head<'_>,
-        res: ResponseWriter<'_>,
-    ) -> Reply {
-        let (Some(pool), Some(job)) = (&self.pool, self.tree.warming(cold)) else {
-            return self.refuse(head, Refusal::Broken, res); // what is cold is on a disk, and there is a pool
-        };
-        let head = head.bytes().to_vec();
-        let mut files = Files {
-            warmed: self.warmed + 1,
-            ..self.clone()
-        };
-        pool.run(res, job, move |(), res| {
-            let limits = res.limits().http.clone();
-            match reparse(&limits, &head, &mut Slots::new()) {
-                Some(head) => files.answer(asked, &head, res),
-                None => res.status(500).empty(), // a head that was sound is sound
-            }
-        })
-    }
 }
 
 /// The path [below the route](Request::path_below) is the path below the root.
@@ -495,7 +278,7 @@ impl Handler for Files {
     fn on_request(&mut self, req: &Request<'_>, res: ResponseWriter<'_>) -> Reply {
         // What the router has let stand must not lead past other routes, whose middleware would not see it.
         if req.pattern().is_some() && path::is_unclean(req.path()) {
-            return Refusal::Missing.explain(Varies::default(), res);
+            return self.refuse(req, Refusal::Hidden, res);
         }
         self.serve(req, req.path_below(), res)
     }

@@ -89,6 +89,11 @@ fn enter(segment: &str, dotfiles: Dotfiles, into: &mut Vec<u8>) -> Result<(), Re
     }
 }
 
+/// What can't be a name in a path that is asked for.
+pub(super) fn is_no_name(name: &[u8]) -> bool {
+    matches!(name, b"" | b"." | b"..") || name.contains(&0)
+}
+
 /// Whether what has this name in a directory is served.
 pub(super) fn is_shown(name: &[u8], dotfiles: Dotfiles) -> bool {
     match dotfiles {

@@ -91,7 +91,7 @@ impl Settings {
     }
 }
 
-/// Why a path that files are to be answered with is none, or a status is none that they are refused with.
+/// Why a path or a name that files are to be answered with is none, or a status is none that they are refused with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PageError(String);
 
@@ -105,6 +105,16 @@ impl PageError {
                 "{path:?} is no path of a file below the root; write one such as '/404.html'"
             ))),
         }
+    }
+
+    /// The name of a file in whatever directory.
+    pub(super) fn check_name(name: String) -> Result<String, PageError> {
+        if path::is_no_name(name.as_bytes()) || name.contains('/') {
+            return Err(PageError(format!(
+                "{name:?} is no name of a file; write one such as 'index.html'"
+            )));
+        }
+        Ok(name)
     }
 
     /// A status that files are refused with.

@@ -3,12 +3,13 @@
 use std::sync::{Arc, OnceLock};
 
 use super::answer::Prepared;
-use super::cache::{CacheLimits, CacheStats};
+use super::cache::{CacheLimits, CacheStats, Kept};
 use super::coding::Accepted;
 use super::disk::Disk;
-use super::entry::{Content, Entry};
+use super::entry::{Compressed, Content, Entry};
 use super::memory::Memory;
 use super::settings::Settings;
+use crate::http::Head;
 use crate::server::pool::Pool;
 use crate::server::{Local, Moment, ResponseWriter};
 use crate::sys::at_hand::Waiting;
@@ -35,9 +36,6 @@ pub(super) enum Found<'t> {
     /// What would have to be waited for.
     Cold,
 }
-
-/// What is no longer than this goes with its head, and was seen to be in memory when it was looked up.
-const SENT_WITH_HEAD_BYTES: u64 = 32 << 10;
 
 /// For whom something is looked up.
 #[derive(Debug)]
@@ -66,20 +64,34 @@ pub(super) struct Representation<'t> {
     pub(super) content: Content<'t>,
     /// What is said of it in every answer, if that is kept.
     pub(super) prepared: Option<&'t OnceLock<Prepared>>,
+    /// Where what it is compressed to is kept, if it is.
+    pub(super) compressed: Option<&'t Compressed>,
     /// Others may get another one, because there are coded siblings.
     pub(super) varies: bool,
 }
 
-impl Representation<'_> {
-    /// With threads of a pool that see to it that what is sent is in memory.
-    pub(super) fn read_ahead(self, pool: Option<&Pool>, res: &mut ResponseWriter<'_>) -> Self {
-        match pool {
-            Some(pool) if self.entry.length > SENT_WITH_HEAD_BYTES => Representation {
-                content: self.content.read_ahead(pool, res),
-                ..self
-            },
-            Some(_) | None => self,
+impl<'t> Representation<'t> {
+    /// Of what was fetched for one answer.
+    pub(super) fn of(kept: &'t Kept) -> Representation<'t> {
+        Representation {
+            entry: &kept.entry,
+            content: kept.content(),
+            prepared: None,
+            compressed: Some(&kept.compressed),
+            varies: kept.varies,
         }
+    }
+
+    /// With threads of a pool that see to it that the whole of it is in memory when it is sent, if it is.
+    pub(super) fn read_ahead(
+        self,
+        head: &Head<'_>,
+        pool: Option<&Pool>,
+        res: &mut ResponseWriter<'_>,
+    ) -> Self {
+        let pool = pool.filter(|_| head.method() != "HEAD");
+        let content = self.content.read_ahead(&(0..self.entry.length), pool, res);
+        Representation { content, ..self }
     }
 }
 
@@ -103,11 +115,12 @@ impl Tree {
         }
     }
 
-    /// What has whatever is at a path in memory when it has run, and its coded siblings; nothing if that is where they are.
-    pub(super) fn warming(&self, path: Vec<u8>) -> Option<impl FnOnce() + Send + use<>> {
+    /// What was found last is not kept for longer than its answer.
+    #[inline]
+    pub(super) fn let_go(&mut self) {
         match self {
-            Tree::Disk(disk) => Some(disk.warming(path)),
-            Tree::Memory(_) => None,
+            Tree::Disk(disk) => disk.let_go(),
+            Tree::Memory(_) => {}
         }
     }
 

@@ -19,6 +19,7 @@ use tree::{Asked, Tree, Values};
 use super::middleware::{Middleware, Next, Stage};
 use crate::field_name;
 use crate::server::{Handler, Intake, Reply, Request, ResponseWriter, RouteMatch};
+use crate::sys::probes;
 
 /// A handler that passes requests on to the handlers of its routes. Made of [`Routes`].
 ///
@@ -141,6 +142,7 @@ impl Router {
         stage: Stage<'_>,
     ) -> Reply {
         let Route { pattern, chain } = &self.routes[number];
+        probes::route(res.connection().to_bits(), number as u64);
         let mut pairs = ArrayVec::<_, WILDCARDS>::new();
         pairs.extend(pattern.names().zip(values.iter()));
         let route = RouteMatch::new(req, &pattern.text, &pairs, values.rest);

@@ -1,6 +1,7 @@
 //! Files that lie coded beside themselves.
 
 use edgeloop::web::Files;
+use edgeloop::{Reply, Request, ResponseWriter};
 
 use super::{Site, directory};
 
@@ -146,4 +147,27 @@ fn siblings_lead_nowhere_either() {
     let answer = site.check("GET /a.css", &["Accept-Encoding: gzip"], 200);
     assert_eq!(answer.body, b"as it is");
     assert_eq!(answer.field("vary"), None);
+}
+
+/// A link leads to where nothing is watched: what it is a sibling of is looked up for each request, and once for the cache.
+#[test]
+fn what_has_a_link_for_a_sibling_is_not_tried_again_and_again() {
+    let root = directory(&[("a.txt", b"text"), ("b.gz", b"coded")]);
+    std::os::unix::fs::symlink("b.gz", root.join("a.txt.gz")).expect("a link");
+    let mut files = Files::new(&root).expect("a directory");
+    let handler = move |req: &Request<'_>, res: ResponseWriter<'_>| -> Reply {
+        if req.path() == "/misses" {
+            let stats = files.cache_stats(res.local()).expect("there is one");
+            return res.status(200).text(stats.misses.to_string());
+        }
+        files.serve(req, req.path(), res)
+    };
+    let site = Site::serve(root, handler);
+    let mut misses = Vec::new();
+    for _ in 0..4 {
+        let answer = site.check("GET /a.txt", &["Accept-Encoding: gzip"], 200);
+        assert_eq!(answer.body, b"coded");
+        misses.push(site.check("GET /misses", &[], 200).body);
+    }
+    assert_eq!(misses[1], misses[3]);
 }

@@ -186,3 +186,18 @@ fn an_index_that_may_not_be_read_is_no_reason_to_list() {
     let site = Site::serve(site.root.clone(), handler);
     site.check("GET /index/", &[], 403);
 }
+
+/// Which of them are listed does not depend on the order that the file system has.
+#[test]
+fn of_too_many_names_the_first_ones_are_listed() {
+    let root = directory(&[]);
+    for number in 0..1_100 {
+        fs::write(root.join(format!("{number:04}")), "").expect("ours");
+        fs::write(root.join(format!(".{number:04}")), "").expect("ours");
+    }
+    let files = Files::new(&root).expect("a directory").with_listings();
+    let site = Site::serve_files(root, files);
+    let names = names(&site.check("GET /", &[JSON], 200));
+    let expected: Vec<String> = (0..1_000).map(|it| format!("./{it:04}")).collect();
+    assert!(names == expected, "{} names", names.len());
+}

@@ -167,7 +167,10 @@ fn what_the_kernel_says_is_what_the_client_is_told() {
             files.clone().on_request(req, res)
         };
         let site = Site::serve(root, handler);
-        site.check("GET /a/b", &[], status);
+        let answer = site.check("GET /a/b", &[], status);
+        // RFC 9110 §15.6.4.
+        let retry_after = (status == 503).then_some("1");
+        assert_eq!(answer.field("retry-after"), retry_after);
         // It goes on, whatever it was.
         site.check("GET /a/b", &[], status);
         site.check("POST /a/b", &[], 405);
@@ -177,6 +180,53 @@ fn what_the_kernel_says_is_what_the_client_is_told() {
 /// Whether a name was opened since the queue was looked at last: looking at it is no opening.
 fn was_opened(queue: &Inotify) -> bool {
     queue.read_events().is_ok_and(|events| !events.is_empty())
+}
+
+#[test]
+fn without_openat2_what_is_no_file_is_not_opened_either() {
+    let root = directory(&[("d/file", b"content")]);
+    let fifo = root.join("d/fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).expect("a new name");
+    let queue = Inotify::init(InitFlags::IN_NONBLOCK).expect("a queue");
+    queue
+        .add_watch(&fifo, AddWatchFlags::IN_OPEN)
+        .expect("it is there");
+    let files = Files::new(&root).expect("a directory").with_listings();
+    let mut refused = false;
+    let handler = move |req: &Request<'_>, res: ResponseWriter<'_>| -> Reply {
+        if !std::mem::replace(&mut refused, true) {
+            refuse_openat2(libc::ENOSYS);
+        }
+        files.clone().on_request(req, res)
+    };
+    let site = Site::serve(root, handler);
+    site.check("GET /d/fifo", &[], 404);
+    let list = site.check("GET /d/", &[], 200);
+    assert!(!String::from_utf8_lossy(&list.body).contains("fifo"));
+    site.check("GET /d/file", &[], 200);
+    site.check("GET /d", &[], 308);
+    assert!(!was_opened(&queue));
+}
+
+/// It may be gone through and not be read, which is all that its slash needs.
+#[test]
+fn a_directory_that_may_not_be_read_has_its_slash_and_its_files() {
+    let site = Site::new(&[("d/file", b"content"), ("d/index.html", b"index")]);
+    let through = fs::Permissions::from_mode(0o711);
+    fs::set_permissions(site.root.join("d"), through).expect("ours");
+    let files = Files::new(&site.root).expect("a directory");
+    for files in [files.clone().without_cache(), files] {
+        let handler = move |req: &Request<'_>, res: ResponseWriter<'_>| -> Reply {
+            nix::unistd::setfsuid(nix::unistd::Uid::from_raw(65534));
+            files.clone().on_request(req, res)
+        };
+        let site = Site::serve(directory(&[]), handler);
+        for _ in 0..2 {
+            site.check("GET /d", &[], 308);
+            site.check("GET /d/file", &[], 200);
+            site.check("GET /d/", &[], 200);
+        }
+    }
 }
 
 #[test]

@@ -20,7 +20,9 @@ fn a_directory_is_the_first_index_that_is_there() {
         ("d/first.html/file", b"a directory"),
     ];
     let named = site(&files, |files| {
-        files.with_index(["first.html", "second.html"])
+        files
+            .with_index(["first.html", "second.html"])
+            .expect("names")
     });
     for (path, body) in [("/a/", "second"), ("/b/", "first")] {
         let answer = named.check(&format!("GET {path}"), &[], 200);
@@ -29,8 +31,12 @@ fn a_directory_is_the_first_index_that_is_there() {
     named.check("GET /c/", &[], 404);
     named.check("GET /d/", &[], 404);
     named.check("GET /c", &[], 308);
-    let none = site(&files, |files| files.with_index([""; 0]));
+    let none = site(&files, |files| files.with_index([""; 0]).expect("none"));
     none.check("GET /c/", &[], 404);
+    for name in ["", ".", "..", "a/b", "/a", "a\0"] {
+        let files = Files::new(&named.root).expect("a directory");
+        files.with_index([name]).expect_err("no name");
+    }
 }
 
 #[test]
@@ -44,6 +50,23 @@ fn media_types_of_ones_own_come_first() {
         ("/a.OWN", "text/x-own; charset=utf-8"),
         ("/a.css", "text/css; charset=utf-8"),
     ] {
+        let answer = site.check(&format!("GET {path}"), &[], 200);
+        assert_eq!(answer.field("content-type"), Some(kind));
+    }
+}
+
+/// The table that nginx comes with has rows of more than one line. Where it is not installed there is nothing to be read.
+#[test]
+fn nginx_own_table_of_media_types_is_taken() {
+    let Ok(table) = std::fs::read_to_string("/etc/nginx/mime.types") else {
+        eprintln!("no nginx here");
+        return;
+    };
+    let site = site(&[("a.docx", b""), ("a.jar", b"")], |files| {
+        files.with_media_types(&table).expect("nginx takes it")
+    });
+    let word = "application/vnd.openxmlformats-officedocument.wordprocessingml.document";
+    for (path, kind) in [("/a.docx", word), ("/a.jar", "application/java-archive")] {
         let answer = site.check(&format!("GET {path}"), &[], 200);
         assert_eq!(answer.field("content-type"), Some(kind));
     }

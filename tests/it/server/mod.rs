@@ -26,6 +26,8 @@ mod intake;
 mod observer;
 mod peer;
 mod pool;
+mod recording;
+mod replay;
 mod requests;
 mod route;
 mod running;

@@ -5,9 +5,10 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use edgeloop::sys::sim::{Call, Plan, World};
-use edgeloop::sys::socket::{self, More};
-use edgeloop::sys::{Epoll, Interest, process, thread};
+use edgeloop::sys::socket::{self, AcceptError, More};
+use edgeloop::sys::{Address, Epoll, Interest, process, thread};
 use edgeloop::{Reply, Request, ResponseWriter, Server};
+use nix::errno::Errno;
 
 use super::client::{Client, Common, Shared};
 use super::plots;
@@ -118,6 +119,25 @@ impl thread::Work for Idle {
     }
 }
 
+/// A connection to itself, which is there when the call has said so or that it is under way.
+fn connects(address: &Address) -> std::io::Result<()> {
+    let listener = socket::listen_on(address)?;
+    let client = socket::connect(address)?;
+    socket::send(&client, b"word", More::No)?;
+    let server = match socket::accept(&listener) {
+        Ok(server) => server,
+        Err(AcceptError::NobodyWaits) => return Err(Errno::EAGAIN.into()),
+        Err(AcceptError::OneLost(why) | AcceptError::Exhausted(why) | AcceptError::Broken(why)) => {
+            return Err(why);
+        }
+    };
+    let count = socket::recv(&server, &mut [0; 9])?;
+    if count == 4 {
+        return Ok(());
+    }
+    Err(std::io::Error::other(format!("{count} bytes came, not 4")))
+}
+
 /// Those that are there for applications and tests.
 pub(super) fn single_calls(_: &World, _: &Fault) -> Said<Option<String>> {
     let word = || {
@@ -130,6 +150,7 @@ pub(super) fn single_calls(_: &World, _: &Fault) -> Said<Option<String>> {
         let mut bytes = [0; 4];
         socket::recv(&other, &mut bytes)?;
         thread::start("alone", Idle)?.join();
+        connects(&"127.0.0.1:82".parse().expect("an address"))?;
         Ok(bytes)
     };
     let came: std::io::Result<_> = word();

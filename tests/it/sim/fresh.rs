@@ -6,16 +6,16 @@ use std::rc::Rc;
 use edgeloop::server::pool::{Pool, PoolLimits};
 use edgeloop::sys::sim::{Peer, PeerState, Plan, World};
 use edgeloop::web::{CacheLimits, CacheStats, Files};
-use edgeloop::{EventLoop, Server};
+use edgeloop::{EventLoop, Handler, Server};
 
 use super::run::Said;
 use super::scenes::Fault;
 
-const ROOT: &str = "/www";
-const SMALL: &str = "/www/d/small";
-const LARGE: &str = "/www/large";
+pub(super) const ROOT: &str = "/www";
+pub(super) const SMALL: &str = "/www/d/small";
+pub(super) const LARGE: &str = "/www/large";
 /// More than a cache keeps in memory, and than a turn sends.
-const LARGE_BYTES: usize = 700_000;
+pub(super) const LARGE_BYTES: usize = 700_000;
 
 /// What is done to files before somebody asks.
 #[derive(Clone, Copy)]
@@ -49,29 +49,31 @@ const STEPS: [(Change, &str, &str); 15] = [
 ];
 
 /// The content with this number: long, if it is that of the large one.
-fn content(path: &str, number: usize) -> Rc<[u8]> {
+pub(super) fn content(path: &str, number: usize) -> Rc<[u8]> {
     let line = format!("{number:09}\n");
     let times = if path == LARGE { LARGE_BYTES / 10 } else { 20 };
     Rc::from(line.repeat(times).into_bytes())
 }
 
 /// A server of files, and one client at a time.
-struct Stage {
-    server: EventLoop<Files>,
+pub(super) struct Stage<H: Handler = Files> {
+    pub(super) server: EventLoop<H>,
     client: Option<Peer>,
     received: Vec<u8>,
 }
 
 impl Stage {
-    fn begin(limits: CacheLimits) -> Result<Stage, String> {
-        let cannot = |what: &str, error: &dyn std::fmt::Display| format!("cannot {what}: {error}");
-        let files = Files::new(ROOT).map_err(|error| cannot("open the root", &error))?;
-        let files = files
-            .cache(limits)
-            .with_listings()
-            .with_pool(Pool::new(PoolLimits::default()));
+    pub(super) fn begin(limits: CacheLimits) -> Result<Stage, String> {
+        let files = Files::new(ROOT).map_err(|error| format!("cannot open the root: {error}"))?;
+        let pool = Pool::new(PoolLimits::default());
+        Stage::of(files.cache(limits).with_listings().with_pool(pool))
+    }
+}
+
+impl<H: Handler> Stage<H> {
+    pub(super) fn of(handler: H) -> Result<Stage<H>, String> {
         let server = Server::bind("127.0.0.1:80").map_err(|error| error.to_string())?;
-        let server = server.event_loop(files, ());
+        let server = server.event_loop(handler, ());
         Ok(Stage {
             server: server.map_err(|error| error.to_string())?,
             client: None,
@@ -80,7 +82,21 @@ impl Stage {
     }
 
     /// Asks, and waits for the answer: status and body. `None`: none came, or only half of it.
-    fn ask(&mut self, world: &World, path: &str) -> Result<Option<(u16, Vec<u8>)>, String> {
+    pub(super) fn ask(
+        &mut self,
+        world: &World,
+        path: &str,
+    ) -> Result<Option<(u16, Vec<u8>)>, String> {
+        self.ask_with(world, path, "")
+    }
+
+    /// The same with more lines in the head, each with its end.
+    pub(super) fn ask_with(
+        &mut self,
+        world: &World,
+        path: &str,
+        lines: &str,
+    ) -> Result<Option<(u16, Vec<u8>)>, String> {
         let is_open = |client: &Peer| client.state() == PeerState::Open;
         if !self.client.as_ref().is_some_and(is_open) {
             self.client = world.connect(80);
@@ -89,7 +105,7 @@ impl Stage {
         let Some(client) = &self.client else {
             return Ok(None);
         };
-        client.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes());
+        client.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\n{lines}\r\n").as_bytes());
         let begun = world.now();
         while world.now().since(begun) < Duration::from_secs(5) {
             let turned = self.server.turn(Some(Duration::from_secs(1)));
@@ -108,7 +124,7 @@ impl Stage {
 }
 
 /// Takes an answer out, once all of it has come.
-fn whole(received: &mut Vec<u8>) -> Option<(u16, Vec<u8>)> {
+pub(super) fn whole(received: &mut Vec<u8>) -> Option<(u16, Vec<u8>)> {
     let end = received.windows(4).position(|it| it == b"\r\n\r\n")? + 4;
     let head = String::from_utf8_lossy(&received[..end]).into_owned();
     let (_, length) = head.split_once("Content-Length: ")?;
@@ -202,7 +218,7 @@ pub(super) fn files_change(world: &World, fault: &Fault) -> Said<Option<String>>
     }
 }
 
-fn with_files(world: &World, scene: impl FnOnce(&World)) {
+pub(super) fn with_files(world: &World, scene: impl FnOnce(&World)) {
     world.add_file(SMALL, content(SMALL, 0));
     world.add_file(LARGE, content(LARGE, 0));
     scene(world);
@@ -210,7 +226,7 @@ fn with_files(world: &World, scene: impl FnOnce(&World)) {
     assert_eq!(world.open_descriptors(), 0);
 }
 
-fn stats(stage: &Stage, files: &Files) -> CacheStats {
+pub(super) fn stats(stage: &Stage, files: &Files) -> CacheStats {
     let stats = files.cache_stats(stage.server.local());
     stats.expect("something was asked for")
 }

@@ -4,6 +4,7 @@
 //! peers of the world in the other. After each step of a client, and each call that makes packets, everything under way
 //! arrives before the script goes on. What depends on the sizes of buffers is not looked at.
 
+mod connects;
 mod exhausted;
 mod notices;
 mod ops;

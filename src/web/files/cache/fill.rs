@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::super::coding::{Accepted, Coding};
 use super::super::disk;
 use super::super::entry::{Entry, State};
+use super::super::settings::Settings;
 use super::kept::{Group, Kept};
 use super::table::{Cost, Table};
 use super::{Answer, Cache, Place, REST};
@@ -28,15 +29,30 @@ enum Stop {
     Failed(Failure),
 }
 
+/// What stands at a path.
+enum At {
+    File(Fd),
+    Directory,
+    Other,
+    Nothing,
+}
+
 /// A file that was opened and is watched.
 struct Opened {
     file: Fd,
     metadata: Metadata,
 }
 
-impl Cache {
+/// Fills a cache from the tree that it is of.
+pub(super) struct Fill<'a> {
+    pub(super) cache: &'a mut Cache,
+    pub(super) root: &'a Fd,
+    pub(super) settings: &'a Settings,
+}
+
+impl Fill<'_> {
     /// Looks up what stands at a path, and remembers it.
-    pub(super) fn fill(&mut self, path: &[u8], accepted: &Accepted, waiting: Waiting) -> Answer {
+    pub(super) fn at(&mut self, path: &[u8], accepted: &Accepted, waiting: Waiting) -> Answer {
         match self.look(path, accepted, waiting) {
             Ok(answer) => answer,
             Err(Stop::Unknown) => Answer::Unknown,
@@ -50,16 +66,14 @@ impl Cache {
             let end = path.iter().rposition(|byte| *byte == b'/');
             self.watch_way(&path[..end.unwrap_or(0)], waiting)?;
         }
-        let Some((file, metadata)) = self.open(path, waiting)? else {
-            return Ok(self.remember(path, Place::Missing).answer(accepted));
-        };
-        match metadata.kind {
-            Kind::File => {}
+        let file = match self.open(path, waiting)? {
+            At::File(file) => file,
+            At::Nothing => return Ok(self.remember(path, Place::Missing).answer(accepted)),
             // Names in the root stand for the root by themselves.
-            Kind::Directory if path.is_empty() => return Ok(Answer::Directory),
-            Kind::Directory => return Ok(self.remember(path, Place::Directory).answer(accepted)),
-            Kind::Other => return Ok(Answer::Other),
-        }
+            At::Directory if path.is_empty() => return Ok(Answer::Directory),
+            At::Directory => return Ok(self.remember(path, Place::Directory).answer(accepted)),
+            At::Other => return Ok(Answer::Other),
+        };
         let mut watches = Vec::new();
         let group = self.group(path, file, waiting, &mut watches);
         let group = match group {
@@ -70,7 +84,13 @@ impl Cache {
             }
         };
         let answer = Answer::File(Arc::clone(group.choose(accepted)));
-        self.remember_file(path, group, watches);
+        let (cost, limits) = (group_cost(path, &group), &self.cache.limits);
+        if cost.bytes > limits.bytes_max || cost.files > limits.files_max {
+            self.take_back(&watches);
+            self.remember(path, Place::Untold); // it would be looked up for the cache each time
+            return Ok(answer);
+        }
+        self.remember_file(path, group, watches, cost);
         Ok(answer)
     }
 
@@ -90,17 +110,19 @@ impl Cache {
 
     /// Watches the names of a directory. Those on the way to it are watched.
     fn watch_directory(&mut self, path: &[u8], waiting: Waiting) -> Result<(), Stop> {
-        if self.watches.has_directory(path) {
+        if self.cache.watches.has_directory(path) {
             return Ok(());
         }
-        match self.table.find(path) {
+        match self.cache.table.find(path) {
             Some(Place::Missing) => return Err(Stop::Failed(Failure::Missing)),
             Some(Place::Untold) => return Err(Stop::Unknown),
             Some(Place::File(_) | Place::Directory) | None => {}
         }
-        if self.watches.directories() >= self.limits.directories_max {
-            self.forget_below(b"");
-            return Err(Stop::Unknown);
+        if self.cache.watches.directories() >= self.cache.limits.directories_max {
+            match self.cache.watches.leaf_beside(path) {
+                Some(leaf) => self.cache.forget_below(&leaf),
+                None => return Err(Stop::Unknown), // the way alone is too long
+            }
         }
         let Some(directory) = self.open_at(path, Wanted::Directory, waiting)? else {
             self.remember(path, Place::Missing);
@@ -108,14 +130,14 @@ impl Cache {
         };
         if !inotify::tells_all(&directory).unwrap_or(false) {
             if path.is_empty() {
-                self.rest = u32::MAX;
+                self.cache.rest = u32::MAX;
             } else {
                 self.remember(path, Place::Untold);
             }
             return Err(Stop::Unknown);
         }
         let watch = self.watch(path, &directory, Subject::Names)?;
-        if self.watches.add_directory(path, watch) {
+        if self.cache.watches.add_directory(path, watch) {
             Ok(())
         } else {
             Err(Stop::Unknown)
@@ -123,7 +145,7 @@ impl Cache {
     }
 
     fn watch(&mut self, path: &[u8], fd: &Fd, subject: Subject) -> Result<WatchId, Stop> {
-        let error = match self.queue.watch(fd, subject) {
+        let error = match self.cache.queue.watch(fd, subject) {
             Ok(watch) => return Ok(watch),
             Err(error) => error,
         };
@@ -132,21 +154,30 @@ impl Cache {
             io::ErrorKind::PermissionDenied if !path.is_empty() => {
                 self.remember(path, Place::Untold);
             }
-            _ => self.rest = REST,
+            _ => self.cache.rest = REST,
         }
         Err(Stop::Unknown)
     }
 
-    /// Opens what stands at a path whose directory is watched. `None`: nothing does.
-    fn open(&mut self, path: &[u8], waiting: Waiting) -> Result<Option<(Fd, Metadata)>, Stop> {
-        if !disk::may_be_opened(&self.root, path, waiting) {
-            return Err(Stop::Failed(Failure::Missing));
-        }
-        let Some(file) = self.open_at(path, Wanted::File, waiting)? else {
-            return Ok(None);
+    /// What stands at a path whose directory is watched; if it is a file it is opened.
+    fn open(&mut self, path: &[u8], waiting: Waiting) -> Result<At, Stop> {
+        let looked = disk::look_at(self.root, path, waiting);
+        let wanted = match looked.map(|metadata| metadata.kind) {
+            Ok(Kind::Other) => return Ok(At::Other),
+            // It need not be one that may be read.
+            Ok(Kind::Directory) => Wanted::Directory,
+            // What can't be looked at says why when it is opened; and it may be a link that leads nowhere.
+            Ok(Kind::File) | Err(_) => Wanted::File,
+        };
+        let Some(file) = self.open_at(path, wanted, waiting)? else {
+            return Ok(At::Nothing);
         };
         let metadata = file::metadata(&file).map_err(|error| failed(&error))?;
-        Ok(Some((file, metadata)))
+        Ok(match metadata.kind {
+            Kind::File => At::File(file),
+            Kind::Directory => At::Directory,
+            Kind::Other => At::Other,
+        })
     }
 
     fn open_at(
@@ -157,7 +188,7 @@ impl Cache {
     ) -> Result<Option<Fd>, Stop> {
         let mut tries = 1;
         loop {
-            let error = match at_hand::open_plain(&self.root, path, wanted, waiting) {
+            let error = match at_hand::open_plain(self.root, path, wanted, waiting) {
                 Ok(file) => return Ok(Some(file)),
                 Err(error) => error,
             };
@@ -168,7 +199,7 @@ impl Cache {
                     tries += 1;
                 }
                 io::ErrorKind::Unsupported => {
-                    self.rest = u32::MAX;
+                    self.cache.rest = u32::MAX;
                     return Err(Stop::Unknown);
                 }
                 _ if at_hand::is_link(&error) => {
@@ -197,15 +228,21 @@ impl Cache {
             let mut name = Vec::new();
             for coding in Coding::ALL {
                 coding.sibling_of(path, &mut name);
-                // One that can't be had, for whatever reason, is none; what is not known of it is not remembered.
+                // One that may not be had is none; of one that can't be had at the moment nothing is remembered.
                 let opened = match self.open(&name, waiting) {
-                    Ok(opened) => opened.filter(|(_, metadata)| metadata.kind == Kind::File),
-                    Err(Stop::Failed(_)) => None,
-                    Err(stop) => return Err(stop),
+                    Ok(At::File(file)) => file,
+                    Ok(At::Directory | At::Other | At::Nothing)
+                    | Err(Stop::Failed(Failure::Missing | Failure::Denied)) => continue,
+                    Err(Stop::Failed(_)) => return Err(Stop::Unknown),
+                    Err(stop) => {
+                        // A link leads to where nothing is watched, which holds for what it is a sibling of.
+                        if matches!(self.cache.table.find(&name), Some(Place::Untold)) {
+                            self.remember(path, Place::Untold);
+                        }
+                        return Err(stop);
+                    }
                 };
-                if let Some((file, _)) = opened {
-                    siblings[coding.place()] = Some(self.watch_file(path, file, watches)?);
-                }
+                siblings[coding.place()] = Some(self.watch_file(path, opened, watches)?);
             }
         }
         let varies = siblings.iter().any(Option::is_some);
@@ -250,11 +287,11 @@ impl Cache {
     ) -> Result<Arc<Kept>, Stop> {
         let Opened { file, metadata } = opened;
         let state = State::Modified(metadata.modified);
-        let entry = Entry::new(path, metadata.length, state, coding, &self.settings);
+        let entry = Entry::new(path, metadata.length, state, coding, self.settings);
         let length = usize::try_from(metadata.length).unwrap_or(usize::MAX);
-        let kept = if length <= self.limits.content_bytes_max {
+        let kept = if length <= self.cache.limits.content_bytes_max {
             Kept::in_memory(entry, varies, read(&file, length, waiting)?)
-        } else if self.limits.files_max > 0 {
+        } else if self.cache.limits.files_max > 0 {
             Kept::in_file(entry, varies, Arc::new(file))
         } else {
             return Err(Stop::Unknown);
@@ -265,26 +302,18 @@ impl Cache {
     /// What was watched for something that is not remembered.
     fn take_back(&mut self, watches: &[WatchId]) {
         for watch in watches {
-            if self.watches.is_unused(*watch) {
-                let _ = self.queue.forget(*watch); // of what is gone it has ended
+            if self.cache.watches.is_unused(*watch) {
+                let _ = self.cache.queue.forget(*watch); // of what is gone it has ended
             }
         }
     }
 
-    fn remember_file(&mut self, path: &[u8], group: Group, watches: Vec<WatchId>) {
-        let mut cost = Cost::default();
-        for kept in std::iter::once(&group.whole).chain(group.coded.iter().flatten()) {
-            let takes = kept.takes();
-            cost.bytes += takes.bytes + HEAD_BYTES;
-            cost.files += takes.files;
-        }
-        let cost = Table::cost_of(path, cost);
+    fn remember_file(&mut self, path: &[u8], group: Group, watches: Vec<WatchId>, cost: Cost) {
         self.make_room(cost);
-        let place = self
-            .table
-            .insert(path, Place::File(group), watches.clone(), cost);
+        let group = Place::File(group);
+        let place = self.cache.table.insert(path, group, watches.clone(), cost);
         for watch in watches {
-            self.watches.join(watch, place);
+            self.cache.watches.join(watch, place);
         }
     }
 
@@ -292,31 +321,42 @@ impl Cache {
     fn remember(&mut self, path: &[u8], place: Place) -> &Place {
         let cost = Table::cost_of(path, Cost::default());
         self.make_room(cost);
-        let at = match self.table.place_of(path) {
+        let at = match self.cache.table.place_of(path) {
             Some(at) => at,
-            None => self.table.insert(path, place, Vec::new(), cost),
+            None => self.cache.table.insert(path, place, Vec::new(), cost),
         };
-        self.table.at(at)
+        self.cache.table.at(at)
     }
 
     /// Forgets what was not asked for of late, until there is room for so much.
     fn make_room(&mut self, cost: Cost) {
         loop {
-            let (has, limits) = (self.table.cost(), &self.limits);
+            let (has, limits) = (self.cache.table.cost(), &self.cache.limits);
             let files = has.files > 0 && has.files + cost.files > limits.files_max;
-            let others = self.table.len() > 0
+            let others = self.cache.table.len() > 0
                 && (has.bytes + cost.bytes > limits.bytes_max
-                    || self.table.len() >= limits.places_max);
+                    || self.cache.table.len() >= limits.places_max);
             if !files && !others {
                 return;
             }
-            let Some(place) = self.table.oldest(files) else {
+            let Some(place) = self.cache.table.oldest(files) else {
                 return;
             };
-            self.stats.evicted += 1;
-            self.remove(place);
+            self.cache.stats.evicted += 1;
+            self.cache.remove(place);
         }
     }
+}
+
+/// What a file and its siblings take, remembered under a path.
+fn group_cost(path: &[u8], group: &Group) -> Cost {
+    let mut cost = Cost::default();
+    for kept in std::iter::once(&group.whole).chain(group.coded.iter().flatten()) {
+        let takes = kept.takes();
+        cost.bytes += takes.bytes + HEAD_BYTES;
+        cost.files += takes.files;
+    }
+    Table::cost_of(path, cost)
 }
 
 /// The first `length` bytes of a file. One that is shorter by now is changing.

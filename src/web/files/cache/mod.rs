@@ -41,16 +41,16 @@ mod watches;
 use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use super::coding::Accepted;
 use super::settings::Settings;
 use super::tree::Asker;
-use crate::server::{Local, Moment, Watch};
-use crate::sys::at_hand::Waiting;
+use crate::server::{Local, LocalId, Moment, Watch};
 use crate::sys::file::Failure;
 use crate::sys::inotify::{Inotify, Notice, Notices};
 use crate::sys::{Fd, Interest, process};
+use fill::Fill;
 use kept::Group;
 use table::Table;
 use watches::{Watched, Watches};
@@ -65,11 +65,9 @@ const DESCRIPTORS_SHARE: u64 = 64;
 /// After a watch that can't be had, so many lookups do without the cache.
 const REST: u32 = 1024;
 
-/// What is remembered of one tree, by the handlers of one loop.
+/// What is remembered of one tree, by the handlers of one loop. It keeps neither the tree nor the settings: see [`Known`].
 #[derive(Debug)]
 pub(super) struct Cache {
-    root: Arc<Fd>,
-    settings: Arc<Settings>,
     limits: CacheLimits,
     queue: Rc<Inotify>,
     /// Out of here while they are obeyed.
@@ -118,14 +116,23 @@ enum Place {
 #[derive(Debug, Default)]
 struct Caches(RefCell<Vec<Known>>);
 
-/// The cache of what is served from one directory in one way.
+/// The cache of what is served from one directory in one way. It goes when nobody serves that any more, and another one is
+/// made.
 #[derive(Debug)]
 struct Known {
-    root: Arc<Fd>,
-    settings: Arc<Settings>,
-    cache: Option<Rc<RefCell<Cache>>>,
+    root: Weak<Fd>,
+    settings: Weak<Settings>,
+    limits: CacheLimits,
+    cache: Option<Live>,
     /// Lookups that are to do without, because there is none.
     rest: u32,
+}
+
+/// A cache, and the watch of its queue.
+#[derive(Debug)]
+struct Live {
+    cache: Rc<RefCell<Cache>>,
+    watch: LocalId,
 }
 
 /// What stands at a path, as far as it is remembered or can be.
@@ -140,23 +147,44 @@ pub(super) fn look_up(
     match of(asker.local, root, settings, limits) {
         Some(cache) => {
             let mut cache = cache.borrow_mut();
-            cache.look_up(path, accepted, asker.moment, asker.waiting)
+            if let Some(answer) = cache.find(path, accepted, asker.moment) {
+                return answer;
+            }
+            let cache = &mut *cache;
+            let mut fill = Fill {
+                cache,
+                root,
+                settings,
+            };
+            fill.at(path, accepted, asker.waiting)
         }
         None => Answer::Unknown,
     }
 }
 
 /// What the cache has come to, if there is one.
-pub(super) fn stats(local: &Local, root: &Arc<Fd>, settings: &Arc<Settings>) -> Option<CacheStats> {
+pub(super) fn stats(
+    local: &Local,
+    root: &Arc<Fd>,
+    settings: &Arc<Settings>,
+    limits: &CacheLimits,
+) -> Option<CacheStats> {
     let caches = local.share(Caches::default);
     let caches = caches.0.borrow();
-    let known = caches.iter().find(|it| it.is_of(root, settings))?;
-    Some(known.cache.as_ref()?.borrow().stats())
+    let known = caches.iter().find(|it| it.is_of(root, settings, limits))?;
+    Some(known.cache.as_ref()?.cache.borrow().stats())
 }
 
 impl Known {
-    fn is_of(&self, root: &Arc<Fd>, settings: &Arc<Settings>) -> bool {
-        Arc::ptr_eq(&self.root, root) && Arc::ptr_eq(&self.settings, settings)
+    /// What a weak pointer leads to has its place for itself as long as that is there.
+    fn is_of(&self, root: &Arc<Fd>, settings: &Arc<Settings>, limits: &CacheLimits) -> bool {
+        self.root.as_ptr() == Arc::as_ptr(root)
+            && self.settings.as_ptr() == Arc::as_ptr(settings)
+            && self.limits == *limits
+    }
+
+    fn is_served(&self) -> bool {
+        self.root.strong_count() > 0 && self.settings.strong_count() > 0
     }
 }
 
@@ -170,11 +198,21 @@ fn of(
 ) -> Option<Rc<RefCell<Cache>>> {
     let caches = local.share(Caches::default);
     let mut caches = caches.0.borrow_mut();
-    let at = caches.iter().position(|it| it.is_of(root, settings));
+    let at = caches
+        .iter()
+        .position(|it| it.is_of(root, settings, limits));
     let at = at.unwrap_or_else(|| {
+        caches.retain(|it| {
+            let is_served = it.is_served();
+            if let Some(live) = it.cache.as_ref().filter(|_| !is_served) {
+                local.cancel(live.watch);
+            }
+            is_served
+        });
         caches.push(Known {
-            root: Arc::clone(root),
-            settings: Arc::clone(settings),
+            root: Arc::downgrade(root),
+            settings: Arc::downgrade(settings),
+            limits: limits.clone(),
             cache: None,
             rest: 0,
         });
@@ -186,20 +224,15 @@ fn of(
             known.rest -= 1;
             return None;
         }
-        known.cache = Cache::watched(local, root, settings, limits).ok();
+        known.cache = Cache::watched(local, limits).ok();
         known.rest = REST;
     }
-    known.cache.clone()
+    known.cache.as_ref().map(|live| Rc::clone(&live.cache))
 }
 
 impl Cache {
     /// A cache that hears of changes also while nobody asks: what was removed is not kept open.
-    fn watched(
-        local: &Local,
-        root: &Arc<Fd>,
-        settings: &Arc<Settings>,
-        limits: &CacheLimits,
-    ) -> io::Result<Rc<RefCell<Cache>>> {
+    fn watched(local: &Local, limits: &CacheLimits) -> io::Result<Live> {
         let share = process::descriptors_max()? / DESCRIPTORS_SHARE;
         let share = usize::try_from(share).unwrap_or(usize::MAX);
         if share == 0 {
@@ -211,8 +244,6 @@ impl Cache {
         };
         let queue = Rc::new(Inotify::new()?);
         let cache = Rc::new(RefCell::new(Cache {
-            root: Arc::clone(root),
-            settings: Arc::clone(settings),
             limits,
             queue: Rc::clone(&queue),
             notices: None,
@@ -225,7 +256,7 @@ impl Cache {
             path: Vec::new(),
         }));
         let weak = Rc::downgrade(&cache);
-        local.watch(queue, Interest::READ, move |_, _| match weak.upgrade() {
+        let watch = local.watch(queue, Interest::READ, move |_, _| match weak.upgrade() {
             Some(cache) => {
                 let mut cache = cache.borrow_mut();
                 cache.hear();
@@ -234,36 +265,30 @@ impl Cache {
             }
             None => Watch::End,
         })?;
-        Ok(cache)
+        Ok(Live { cache, watch })
     }
 
-    /// What stands at a path, for a request of this moment. Under [`Waiting::Refused`] nothing is read from a disk.
-    fn look_up(
-        &mut self,
-        path: &[u8],
-        accepted: &Accepted,
-        moment: Moment,
-        waiting: Waiting,
-    ) -> Answer {
+    /// What is remembered of a path, for a request of this moment. `None`: nothing is, and something can be.
+    fn find(&mut self, path: &[u8], accepted: &Accepted, moment: Moment) -> Option<Answer> {
         if self.deaf {
-            return Answer::Unknown;
+            return Some(Answer::Unknown);
         }
         if self.looked < Some(moment) {
             if !self.hear() {
-                return Answer::Unknown;
+                return Some(Answer::Unknown);
             }
             self.looked = Some(moment);
         }
         if let Some(place) = self.table.find(path) {
             self.stats.hits += 1;
-            return place.answer(accepted);
+            return Some(place.answer(accepted));
         }
         if self.rest > 0 {
             self.rest -= 1;
-            return Answer::Unknown;
+            return Some(Answer::Unknown);
         }
         self.stats.misses += 1;
-        self.fill(path, accepted, waiting)
+        None
     }
 
     /// Reads the queue to its end. Whether that was possible; if not, everything is forgotten.

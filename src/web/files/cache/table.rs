@@ -1,12 +1,12 @@
 //! What stands where, and what is forgotten first.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use slab::Slab;
 
 use super::Place;
-use super::watches::is_at_or_below;
+use super::watches::at_or_below;
 use crate::sys::inotify::WatchId;
 
 /// What a place takes beside its name and its content.
@@ -17,6 +17,8 @@ const PLACE_BYTES: usize = 256;
 #[derive(Debug, Default)]
 pub(super) struct Table {
     by_path: HashMap<Arc<[u8]>, usize>,
+    /// The same in their order: what is below a directory stands together.
+    in_order: BTreeMap<Arc<[u8]>, usize>,
     places: Slab<Entry>,
     hand: usize,
     cost: Cost,
@@ -95,6 +97,7 @@ impl Table {
             cost,
             was_asked_for: true,
         });
+        self.in_order.insert(Arc::clone(&path), at);
         self.by_path.insert(path, at);
         at
     }
@@ -103,15 +106,16 @@ impl Table {
     pub(super) fn remove(&mut self, place: usize) -> Vec<WatchId> {
         let entry = self.places.remove(place);
         self.by_path.remove(&entry.path);
+        self.in_order.remove(&entry.path);
         self.cost.bytes -= entry.cost.bytes;
         self.cost.files -= entry.cost.files;
         entry.watches
     }
 
     pub(super) fn places_below(&self, directory: &[u8]) -> Vec<usize> {
-        let below = |(_, entry): &(usize, &Entry)| is_at_or_below(&entry.path, directory);
-        let places = self.places.iter().filter(below);
-        places.map(|(at, _)| at).collect()
+        at_or_below(&self.in_order, directory)
+            .map(|(_, at)| *at)
+            .collect()
     }
 
     /// The place that is to be forgotten first, of those that keep a file open if only they count.

@@ -1,6 +1,7 @@
 //! Which watch tells of what.
 
-use std::collections::HashMap;
+use core::ops::Bound;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::sys::inotify::WatchId;
@@ -9,7 +10,10 @@ use crate::sys::inotify::WatchId;
 #[derive(Debug, Default)]
 pub(super) struct Watches {
     watched: HashMap<WatchId, Watched>,
-    directories: HashMap<Arc<[u8]>, WatchId>,
+    /// In the order of their paths: what is below a directory stands together.
+    directories: BTreeMap<Arc<[u8]>, WatchId>,
+    /// The one that was last forgotten to make room.
+    hand: Vec<u8>,
 }
 
 /// What a watch tells of.
@@ -82,11 +86,32 @@ impl Watches {
         !self.watched.contains_key(&watch)
     }
 
+    /// A directory with no other one below it that is not on the way to this path: each in its turn, and what only led to
+    /// one after that.
+    pub(super) fn leaf_beside(&mut self, path: &[u8]) -> Option<Vec<u8>> {
+        let parent = self.hand.iter().rposition(|byte| *byte == b'/');
+        let parent = parent.map(|end| self.directories.get_key_value(&self.hand[..end]));
+        let behind = (Bound::Excluded(&*self.hand), Bound::Unbounded);
+        let behind = self.directories.range::<[u8], _>(behind);
+        let all = parent
+            .flatten()
+            .into_iter()
+            .chain(behind)
+            .chain(&self.directories);
+        let mut paths = all.map(|(directory, _)| directory);
+        let leaf = paths.find(|it| !is_at_or_below(path, it) && self.is_leaf(it))?;
+        self.hand = leaf.to_vec();
+        Some(self.hand.clone())
+    }
+
+    fn is_leaf(&self, directory: &[u8]) -> bool {
+        at_or_below(&self.directories, directory).nth(1).is_none()
+    }
+
     /// Takes the watches of this directory and of all below it away.
     pub(super) fn remove_below(&mut self, directory: &[u8]) -> Vec<WatchId> {
-        let paths = self.directories.keys();
-        let gone = paths.filter(|path| is_at_or_below(path, directory));
-        let gone: Vec<Arc<[u8]>> = gone.cloned().collect();
+        let gone = at_or_below(&self.directories, directory);
+        let gone: Vec<Arc<[u8]>> = gone.map(|(path, _)| Arc::clone(path)).collect();
         let watches = gone.iter().filter_map(|path| self.directories.remove(path));
         let watches: Vec<WatchId> = watches.collect();
         for watch in &watches {
@@ -94,6 +119,24 @@ impl Watches {
         }
         watches
     }
+}
+
+/// What stands under the path of a directory, and under those in it, however deep.
+pub(super) fn at_or_below<'t, T>(
+    in_order: &'t BTreeMap<Arc<[u8]>, T>,
+    directory: &[u8],
+) -> impl Iterator<Item = (&'t Arc<[u8]>, &'t T)> {
+    let itself = in_order.get_key_value(directory);
+    // Others stand between the two: `a-b` comes before `a/b`.
+    let mut inside = directory.to_vec();
+    if !directory.is_empty() {
+        inside.push(b'/');
+    }
+    let from = (Bound::Excluded(&*inside), Bound::Unbounded);
+    let behind = in_order.range::<[u8], _>(from);
+    itself
+        .into_iter()
+        .chain(behind.take_while(move |(path, _)| path.starts_with(&inside)))
 }
 
 /// Whether a path is that of a directory, or of something in it, however deep. The root's is empty.
@@ -107,6 +150,24 @@ pub(super) fn is_at_or_below(path: &[u8], directory: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_below_a_directory_is_found_without_its_neighbours() {
+        let paths = ["", "a", "a-b", "a/b", "a/b/c", "a/d", "a0", "b"];
+        let in_order: BTreeMap<Arc<[u8]>, &str> =
+            paths.map(|path| (Arc::from(path.as_bytes()), path)).into();
+        for (directory, expected) in [
+            ("a", &["a", "a/b", "a/b/c", "a/d"] as &[&str]),
+            ("a/b", &["a/b", "a/b/c"]),
+            ("b", &["b"]),
+            ("c", &[]),
+            ("", &paths),
+        ] {
+            let found = at_or_below(&in_order, directory.as_bytes());
+            let found: Vec<_> = found.map(|(_, path)| *path).collect();
+            assert_eq!(found, expected, "{directory}");
+        }
+    }
 
     #[test]
     fn below_is_what_has_the_whole_name_before_it() {

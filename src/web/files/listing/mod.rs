@@ -10,16 +10,19 @@ use std::cmp::Ordering;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
-use super::disk::may_be_opened;
+use super::disk::look_at;
 use super::path::{self, Dotfiles};
-use crate::sys::at_hand::{self, Waiting, Wanted};
-use crate::sys::directory;
+use crate::sys::at_hand::Waiting;
+use crate::sys::directory::{self, Names};
 use crate::sys::file::{self, Failure, Kind};
 use crate::sys::{Fd, UnixTime};
 
 /// More entries than this are not listed. Each costs three system calls, all of them 2.6 ms of a processor, which are the
 /// loop's where there is no pool.
 pub(super) const ENTRIES_MAX: usize = 1000;
+
+/// More names than these are not even looked at: 1 MiB or so.
+const NAMES_MAX: usize = 50_000;
 
 /// What is in a directory, directories first, then by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,18 +59,18 @@ impl Listing {
     /// shown, devices and the like, and links that lead out.
     pub(super) fn read(root: &Fd, path: &[u8], dotfiles: Dotfiles) -> Result<Listing, Failure> {
         let failure = |error: std::io::Error| file::failure(&error);
-        if !may_be_opened(root, path, Waiting::Allowed) {
+        if look_at(root, path, Waiting::Allowed).map_err(failure)?.kind != Kind::Directory {
             return Err(Failure::Missing);
         }
         let directory = file::open_beneath(root, path).map_err(failure)?;
-        if file::metadata(&directory).map_err(failure)?.kind != Kind::Directory {
-            return Err(Failure::Missing);
-        }
-        let names = directory::names(&directory, ENTRIES_MAX).map_err(failure)?;
-        let shown = names.names.into_iter();
-        let shown = shown.filter(|name| path::is_shown(name, dotfiles));
-        let entries = shown.filter_map(|name| entry(root, path, name));
-        Ok(Listing::of(entries.collect(), names.is_cut))
+        let Names { names, is_cut } = directory::names(&directory, NAMES_MAX).map_err(failure)?;
+        let shown = names.into_iter();
+        let mut shown: Vec<_> = shown
+            .filter(|name| path::is_shown(name, dotfiles))
+            .collect();
+        shown.sort_unstable(); // which of them are too many does not depend on the file system's order
+        let entries = shown.into_iter().filter_map(|name| entry(root, path, name));
+        Ok(Listing::of(entries.take(ENTRIES_MAX + 1).collect(), is_cut))
     }
 }
 
@@ -75,16 +78,7 @@ impl Listing {
 fn entry(root: &Fd, directory: &[u8], name: Vec<u8>) -> Option<Entry> {
     let mut path = directory.to_vec();
     path::join(&mut path, &name);
-    // Only looked at: what is opened may notice.
-    let place = at_hand::open_plain(root, &path, Wanted::Place, Waiting::Allowed);
-    let place = match place {
-        // There is no openat2.
-        Err(error) if error.kind() == std::io::ErrorKind::Unsupported => {
-            file::open_beneath(root, &path)
-        }
-        place => place,
-    };
-    let metadata = file::metadata(&place.ok()?).ok()?;
+    let metadata = look_at(root, &path, Waiting::Allowed).ok()?;
     let kind = match metadata.kind {
         Kind::Directory => EntryKind::Directory,
         Kind::File => EntryKind::File(metadata.length, Some(metadata.modified)),

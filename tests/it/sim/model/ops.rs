@@ -66,6 +66,8 @@ pub(super) enum Op {
     Names(&'static str, usize),
     /// What is in memory.
     ReadAtHand(u64, usize),
+    /// Whether all of these bytes are.
+    Cached(u64, u64),
     /// In place, with so many bytes.
     Rewrite(usize),
     /// By another one of this name.

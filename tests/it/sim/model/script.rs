@@ -357,6 +357,12 @@ impl<C: Client> Cast<C> {
                 let sum: u64 = bytes.iter().map(|byte| u64::from(*byte)).sum();
                 format!("{}, sum {sum}", said(read))
             }
+            Op::Cached(from, to) => {
+                format!(
+                    "{:?}",
+                    at_hand::is_cached(self.file.as_ref()?, from..to).ok()
+                )
+            }
             Op::Rewrite(count) => {
                 place.rewrite(FILE, &pattern(8, 0, count));
                 String::new()

@@ -6,8 +6,8 @@ use super::Rule;
 use crate::sim::model::ops::{
     Ask,
     Op::{
-        Add, CloseFile, Create, Forget, Length, Notices, OpenPlain, ReadAt, ReadAtHand, Remove,
-        Replace, Resize, Rewrite, TellsAll, Wait, Watch,
+        Add, Cached, CloseFile, Create, Forget, Length, Notices, OpenPlain, ReadAt, ReadAtHand,
+        Remove, Replace, Resize, Rewrite, TellsAll, Wait, Watch,
     },
     Told, What,
 };
@@ -151,6 +151,11 @@ pub(super) const RULES: &[Rule] = &[
         &[
             (ReadAtHand(4990, 100), "10, sum 22683"),
             (ReadAtHand(5000, 10), "0, sum 2380"),
+            (Cached(0, 5000), "Some(true)"),
+            (Cached(4100, 4101), "Some(true)"),
+            (Cached(7, 7), "Some(true)"),
+            // Behind the end there is no page.
+            (Cached(0, 9000), "Some(false)"),
             (TellsAll, "true"),
         ],
     ),
