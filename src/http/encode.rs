@@ -158,8 +158,8 @@ pub(super) fn end_of_head(out: &mut Vec<u8>, encoder: Option<Encoder>, connectio
     });
 }
 
-/// Appends what nearly every answer ends its head with: Content-Length and the blank line. So much room is copied each time
-/// that its size is a constant, and the copy is no call; what is too much is taken back.
+/// Appends what nearly every answer ends its head with: Content-Length and the blank line. The bytes that are copied are of a
+/// constant number, which takes no call, and those that are too many are taken back.
 #[inline]
 fn content_length(out: &mut Vec<u8>, length: u64) {
     const NAME: &[u8; 16] = b"Content-Length: ";
@@ -247,11 +247,15 @@ mod tests {
         for number in (0..64)
             .map(|bits| u64::MAX >> bits)
             .chain(0..1100)
-            .chain([10, 100, 1_000_000])
+            .chain((0..20).flat_map(|zeros| [10u64.pow(zeros) - 1, 10u64.pow(zeros)]))
         {
             let mut out = Vec::new();
             decimal(&mut out, number);
             assert_eq!(out, number.to_string().as_bytes());
+            out.clear();
+            content_length(&mut out, number);
+            let line = format!("Content-Length: {number}\r\n\r\n");
+            assert_eq!(out, line.as_bytes());
         }
     }
 

@@ -100,6 +100,7 @@ impl<'k> Said<'k> {
         }
     }
 
+    /// One whose name has the length of those that say something of the body or the connection.
     #[inline(never)]
     fn rare_field(&mut self, name: &[u8], value: &[u8]) {
         match name.len() {
