@@ -17,9 +17,10 @@ pub(super) const SLOTS: usize = 128;
 /// A method of this length or longer is none.
 pub(super) const METHOD_BYTES: usize = 64;
 
-/// What is used again for the next head: 4 KiB for where its fields are, and an authority that need not be judged again.
+/// What of [`Slots`] lives longer than the input that a head is read from: 4 KiB for where its fields are, and an authority that
+/// need not be judged again.
 #[derive(Debug)]
-pub(crate) struct Places {
+pub struct Places {
     fields: [Place; SLOTS],
     known: KnownAuthority,
 }
@@ -47,18 +48,18 @@ impl Slots<'_> {
         Slots::over(Box::default())
     }
 
-    /// Empty slots over the room of others.
+    /// Empty slots over what others have left. Allocates nothing.
     #[inline]
-    pub(crate) fn over(places: Box<Places>) -> Self {
+    pub fn over(places: Box<Places>) -> Self {
         Slots {
             facts: None,
             places,
         }
     }
 
-    /// Their room.
+    /// What they leave.
     #[inline]
-    pub(crate) fn into_places(self) -> Box<Places> {
+    pub fn into_places(self) -> Box<Places> {
         self.places
     }
 }
