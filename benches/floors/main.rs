@@ -19,9 +19,10 @@ mod subject;
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
+use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use duel::{Effort, Server, Side, duel};
 use edgeloop::sys::process;
@@ -30,6 +31,14 @@ use subject::Watched;
 
 /// The first word of a process that serves: then come which server it is, its core, and what it answers with.
 const SERVE: &str = "--serve";
+
+/// What is served below `/files/`.
+const FILES: [(&str, u64); 4] = [
+    ("1k.txt", 1 << 10),
+    ("100k.txt", 100 << 10),
+    ("1m.txt", 1 << 20),
+    ("100m.txt", 100 << 20),
+];
 
 /// What a row compares.
 struct Row {
@@ -133,19 +142,19 @@ fn rows(crowd: usize) -> Vec<Row> {
             ours("/constant", 16),
         ),
         row(
-            "files: 100 MiB / 100 of 1 MiB",
+            "files: 100 MiB / a stream of known length",
             ours("/files/100m.txt", 4),
-            ours("/files/1m.txt", 4),
+            ours("/known/104857600", 4),
         ),
         row(
             "streams: 1 MiB of known length / constant",
-            ours("/known", 16),
+            ours("/known/1048576", 16),
             ours("/constant", 16),
         ),
         row(
             "streams: 1 MiB chunked / of known length",
-            ours("/chunked", 16),
-            ours("/known", 16),
+            ours("/chunked/1048576", 16),
+            ours("/known/1048576", 16),
         ),
         row(
             "streams: upload of 512 KiB, sink / buffered",
@@ -264,12 +273,14 @@ fn compare(words: &[OsString]) {
     }
     let root = std::env::temp_dir().join(format!("edgeloop-floors-{}", std::process::id()));
     std::fs::create_dir(&root).expect("a new directory");
-    for (name, length) in [("1k", 1 << 10), ("100k", 100 << 10), ("1m", 1 << 20)] {
-        let content = vec![b'x'; length];
-        std::fs::write(root.join(format!("{name}.txt")), content).expect("there is room");
+    for (name, length) in FILES {
+        let mut file = File::create(root.join(name)).expect("ours");
+        let mut content = std::io::repeat(b'x').take(length);
+        std::io::copy(&mut content, &mut file).expect("there is room");
+        // What has just been written has a weak validator, and another length of the head.
+        let before = SystemTime::now() - Duration::from_secs(3600);
+        file.set_modified(before).expect("ours");
     }
-    let large = File::create(root.join("100m.txt")).expect("ours");
-    large.set_len(100 << 20).expect("sparse");
     println!(
         "{:<46} {:>7} {:>9} {:>9} {:>10} {:>10}",
         "CPU time for a request, against the other", "median", "quartile", "quartile", "us", "us"

@@ -34,20 +34,26 @@ impl Handler for App {
     }
 
     fn on_request(&mut self, req: &Request<'_>, res: ResponseWriter<'_>) -> Reply {
-        match req.path() {
-            "/plaintext" => plain(res).body("Hello, World!"),
-            "/json" => self.json(res),
-            "/echo" => plain(res).body(req.body()),
-            "/buffer" => plain(res).body("taken"),
-            "/constant" => plain(res).constant(&MIB),
-            "/known" => plain(res).stream(Length::Known(MIB.len() as u64), Pieces(0)),
-            "/chunked" => plain(res).stream(Length::Unknown, Pieces(0)),
-            path => match path.strip_prefix("/files/") {
-                Some(name) => self.files.serve(req, name, res),
-                None => match path.strip_prefix("/uncached/") {
-                    Some(name) => self.uncached.serve(req, name, res),
-                    None => res.status(404).text("not found\n"),
-                },
+        let path = req.path();
+        let below = path[1..].split_once('/').unwrap_or_default();
+        match below {
+            ("files", name) => self.files.serve(req, name, res),
+            ("uncached", name) => self.uncached.serve(req, name, res),
+            ("known", length) => {
+                let left = length.parse().expect("a length");
+                plain(res).stream(Length::Known(left), Pieces { left })
+            }
+            ("chunked", length) => {
+                let left = length.parse().expect("a length");
+                plain(res).stream(Length::Unknown, Pieces { left })
+            }
+            _ => match path {
+                "/plaintext" => plain(res).body("Hello, World!"),
+                "/json" => self.json(res),
+                "/echo" => plain(res).body(req.body()),
+                "/buffer" => plain(res).body("taken"),
+                "/constant" => plain(res).constant(&MIB),
+                _ => res.status(404).text("not found\n"),
             },
         }
     }
@@ -74,14 +80,17 @@ fn plain(res: ResponseWriter<'_>) -> HeadWriter<'_> {
         .line(field_line!("Content-Type", "text/plain"))
 }
 
-/// A mebibyte, of which so many bytes have been given.
-struct Pieces(usize);
+/// So many bytes, piece by piece.
+struct Pieces {
+    left: u64,
+}
 
 impl Source for Pieces {
     fn pull(&mut self, body: &mut BodyWriter<'_>) -> Pull {
-        body.write(&MIB[self.0..][..PIECE_BYTES]);
-        self.0 += PIECE_BYTES;
-        if self.0 == MIB.len() {
+        let piece = PIECE_BYTES.min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        body.write(&MIB[..piece]);
+        self.left -= piece as u64;
+        if self.left == 0 {
             Pull::End
         } else {
             Pull::More
