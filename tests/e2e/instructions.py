@@ -117,7 +117,7 @@ def read(path):
     return total, functions
 
 
-def measure(sent, requests):
+def measure(sent, requests, iterations=N):
     """Instructions of one request, and of each function for it."""
     # In memory, so that what is said of files does not depend on whose disk it is.
     shared_memory = "/dev/shm" if os.path.isdir("/dev/shm") else None
@@ -127,17 +127,17 @@ def measure(sent, requests):
         with open(os.path.join(directory, "1k.txt"), "wb") as file:
             file.write(KIB)
         os.utime(file.name, (784_111_777, 784_111_777))
-        answered, once, _ = replay(directory, N)
-        answered_again, again, functions = replay(directory, N)
-        answered_twice, twice, functions_twice = replay(directory, 2 * N)
-    if (answered, answered_again, answered_twice) != (N * requests, N * requests, 2 * N * requests):
-        raise Failed(f"{answered} and {answered_twice} answers of status 200 to {N * requests} and twice as many requests")
+        answered, once, _ = replay(directory, iterations)
+        answered_again, again, functions = replay(directory, iterations)
+        answered_twice, twice, functions_twice = replay(directory, 2 * iterations)
+    wanted = iterations * requests
+    if (answered, answered_again, answered_twice) != (wanted, wanted, 2 * wanted):
+        raise Failed(f"{answered} and {answered_twice} answers of status 200 to {wanted} and twice as many requests")
     if once != again:
         raise Failed(f"two runs of the same took {once} and {again} instructions")
     functions_twice.subtract(functions)
-    return (twice - again) / (N * requests), {
-        name: instructions / (N * requests)
-        for name, instructions in functions_twice.most_common() if abs(instructions) >= N * requests
+    return (twice - again) / wanted, {
+        name: instructions / wanted for name, instructions in functions_twice.most_common() if abs(instructions) >= wanted
     }
 
 
