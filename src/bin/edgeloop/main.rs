@@ -83,7 +83,7 @@ fn run(signals: io::Result<Signals>) -> Result<(), Failure> {
         Some(lexopt::Arg::Value(command)) if command == "bench" => {
             return match BENCH.parse(&mut words)? {
                 Asked::Help => print(&BENCH.help()),
-                Asked::Run(settings) => bench::bench(&settings, taken_over(signals)?),
+                Asked::Run(settings) => bench::bench(&settings, &taken_over(signals)?),
             };
         }
         Some(lexopt::Arg::Value(command)) if command == "replay" => {

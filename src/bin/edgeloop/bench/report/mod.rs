@@ -33,7 +33,7 @@ pub(crate) struct Report<'r> {
 }
 
 impl<'r> Report<'r> {
-    pub(crate) fn new(settings: &'r Settings, target: &'r Target, load: &'r Load) -> Report<'r> {
+    pub(crate) fn new(settings: &'r Settings, target: &'r Target, load: &'r Load<'_>) -> Report<'r> {
         let schedule = &load.book.schedule;
         let end = schedule.end().map_or(load.ended, |end| end.min(load.ended));
         Report {
