@@ -332,7 +332,7 @@ mod tests {
         let root = tree.root();
         for (path, content) in [("a/inside", "top"), ("a/link/deep", "deep")] {
             check(open_beneath(&root, path.as_bytes()), &Ok(content), path);
-            let walked = walk_beneath(&root, path.as_bytes());
+            let walked = walk(&root, path.as_bytes());
             check(walked, &Err(Failure::Missing), path);
         }
     }

@@ -83,6 +83,7 @@ pub(super) fn send(
         entry,
         content,
         prepared,
+        compressed,
         ..
     } = found;
     let Asking {
@@ -97,10 +98,17 @@ pub(super) fn send(
     varies.coding = found.varies || entry.is_compressed;
     // What is prepared is for who has asked for this very path, and says nothing of compression.
     let prepared = prepared.filter(|_| !varies.media_type && !entry.is_compressed);
+    #[cfg(not(feature = "compress"))]
+    let _ = compressed;
     #[cfg(feature = "compress")]
     if entry.is_compressed && accepted.wants(Coding::Gzip) {
         let known = Known::of(entry, clock);
-        return super::compress::send(head, entry, content, &known, varies, res);
+        let made = super::compress::Made {
+            entry,
+            content,
+            kept: compressed,
+        };
+        return super::compress::send(head, made, &known, varies, res);
     }
     if entry.coding.is_none() && !accepted.takes_identity() {
         // RFC 9110 §12.5.3: it says of all forms that there are that they will not do.

@@ -1,6 +1,7 @@
 //! Compression of files that have no coded sibling, while they are served (feature `compress`).
 //!
-//! What is too large is sent as it is: it would keep the loop. What is too small would hardly be smaller.
+//! What is too large is sent as it is: it would keep the loop. What is too small would hardly be smaller. It is done once for
+//! what is remembered, and once for what is in memory; each time for everything else.
 
 use std::io::{self, Read, Write};
 
@@ -11,7 +12,7 @@ use super::super::content::{self, explain, with_validators};
 use super::super::validator::Validators;
 use super::answer::{Known, Varies, compressed_tag, describe};
 use super::coding::Coding;
-use super::entry::{Content, Entry};
+use super::entry::{Compressed, Content, Entry};
 use crate::http::Head;
 use crate::server::{Reply, ResponseWriter};
 use crate::sys::{Fd, file};
@@ -31,16 +32,28 @@ pub(super) fn takes(length: u64) -> bool {
     (LENGTH_MIN..=LENGTH_MAX).contains(&length)
 }
 
-/// Answers with the whole of a file, compressed. Its tag is weak, for another version may compress it to other bytes
+/// What is compressed.
+pub(super) struct Made<'t> {
+    pub(super) entry: &'t Entry,
+    pub(super) content: Content<'t>,
+    /// Where it is kept when that is done, and was perhaps.
+    pub(super) kept: Option<&'t Compressed>,
+}
+
+/// Answers with the whole of a file, compressed; HEAD too has that done, for the length of it. Its tag is weak, for another version may compress it to other bytes
 /// (RFC 9110 §8.8.1), and it has no ranges.
 pub(super) fn send(
     head: &Head<'_>,
-    entry: &Entry,
-    content: Content<'_>,
+    made: Made<'_>,
     known: &Known,
     varies: Varies,
     res: ResponseWriter<'_>,
 ) -> Reply {
+    let Made {
+        entry,
+        content,
+        kept,
+    } = made;
     let tag = compressed_tag(entry);
     let current = Validators {
         tag: Some(tag.tag()),
@@ -51,8 +64,18 @@ pub(super) fn send(
         Ok(res) => res,
         Err(reply) => return reply,
     };
-    let Ok(bytes) = compressed(content, entry.length) else {
-        return explain(res.status(500), "the file can't be read\n");
+    let made;
+    let bytes = if let Some(bytes) = kept.and_then(|kept| kept.bytes.get()) {
+        bytes
+    } else {
+        made = match compressed(content, entry.length) {
+            Ok(bytes) => bytes,
+            Err(_) => return explain(res.status(500), "the file can't be read\n"),
+        };
+        if let Some(kept) = kept {
+            let _ = kept.bytes.set(made.clone()); // another loop may have been first
+        }
+        &made
     };
     with_validators(described(res.status(200)), &current)
         .line(field_line!("X-Content-Type-Options", "nosniff"))

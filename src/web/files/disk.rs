@@ -117,6 +117,7 @@ impl Disk {
                 entry: self.entry.insert(file.entry),
                 content: Content::Opened(file.file),
                 prepared: None,
+                compressed: None,
                 varies: file.varies,
             })),
             Ok(Looked::Directory) => Ok(Found::Directory),
@@ -158,7 +159,7 @@ impl Clone for Disk {
 /// What was looked up, and whatever had to be waited for.
 #[derive(Debug)]
 pub(super) enum Fetched {
-    File(Kept),
+    File(Box<Kept>),
     Directory,
     Other,
 }
@@ -182,11 +183,13 @@ fn fetch(
         varies,
     } = file;
     if entry.length > SENT_AT_ONCE_BYTES {
-        return Ok(Fetched::File(Kept::in_file(entry, varies, Arc::new(file))));
+        let kept = Kept::in_file(entry, varies, Arc::new(file));
+        return Ok(Fetched::File(Box::new(kept)));
     }
     let bytes =
         file::read_all(&file, entry.length as usize).map_err(|error| file::failure(&error))?;
-    Ok(Fetched::File(Kept::in_memory(entry, varies, bytes.into())))
+    let kept = Kept::in_memory(entry, varies, bytes.into());
+    Ok(Fetched::File(Box::new(kept)))
 }
 
 /// What lies at a path.

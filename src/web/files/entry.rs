@@ -2,6 +2,8 @@
 
 use core::ops::Range;
 use std::sync::Arc;
+#[cfg(feature = "compress")]
+use std::sync::OnceLock;
 
 use super::ahead::{Ahead, is_at_hand};
 use super::coding::Coding;
@@ -57,6 +59,13 @@ impl Entry {
             cache_control: settings.cache_control(path),
         }
     }
+}
+
+/// What becomes of content by compression, kept for the next one who takes that.
+#[derive(Debug, Default)]
+pub(super) struct Compressed {
+    #[cfg(feature = "compress")]
+    pub(super) bytes: OnceLock<Vec<u8>>,
 }
 
 /// Where the content of a file is.

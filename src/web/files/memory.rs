@@ -7,7 +7,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use super::coding::Accepted;
-use super::entry::{Bytes, Content, Entry, State};
+use super::entry::{Bytes, Compressed, Content, Entry, State};
 use super::listing::{self, EntryKind, Listing};
 use super::path::{self, Dotfiles};
 use super::settings::Settings;
@@ -28,6 +28,7 @@ pub(super) struct Memory {
 struct File {
     bytes: Bytes,
     digest: u64,
+    compressed: Compressed,
 }
 
 impl Memory {
@@ -42,7 +43,12 @@ impl Memory {
                 return Err(FileNameError(path));
             }
             let digest = digest(bytes.as_ref());
-            map.insert(name.into(), File { bytes, digest });
+            let file = File {
+                bytes,
+                digest,
+                compressed: Compressed::default(),
+            };
+            map.insert(name.into(), file);
         }
         let files = Arc::new(map);
         if let Some(name) = files.keys().find(|name| is_directory(&files, name)) {
@@ -88,6 +94,7 @@ impl Memory {
             entry: self.entry.insert(entry),
             content: Content::Bytes(&file.bytes),
             prepared: None,
+            compressed: Some(&file.compressed),
             varies,
         }))
     }

@@ -227,7 +227,7 @@ impl Files {
     }
 
     /// Compresses files that have no coded sibling, for who takes gzip: texts, scripts, JSON, SVG, WebAssembly and the like, of
-    /// 1 to 64 KiB, which takes less than a millisecond of the loop each time. Others are sent as they are. A compressed answer has
+    /// 1 to 64 KiB, which takes less than a millisecond of the loop: once for what is [remembered](Self::cache), else each time. Others are sent as they are. A compressed answer has
     /// a weak ETag of its own and no ranges.
     #[cfg(feature = "compress")]
     #[must_use]

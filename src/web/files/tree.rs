@@ -6,7 +6,7 @@ use super::answer::Prepared;
 use super::cache::{CacheLimits, CacheStats, Kept};
 use super::coding::Accepted;
 use super::disk::Disk;
-use super::entry::{Content, Entry};
+use super::entry::{Compressed, Content, Entry};
 use super::memory::Memory;
 use super::settings::Settings;
 use crate::http::Head;
@@ -64,6 +64,8 @@ pub(super) struct Representation<'t> {
     pub(super) content: Content<'t>,
     /// What is said of it in every answer, if that is kept.
     pub(super) prepared: Option<&'t OnceLock<Prepared>>,
+    /// Where what it is compressed to is kept, if it is.
+    pub(super) compressed: Option<&'t Compressed>,
     /// Others may get another one, because there are coded siblings.
     pub(super) varies: bool,
 }
@@ -75,6 +77,7 @@ impl<'t> Representation<'t> {
             entry: &kept.entry,
             content: kept.content(),
             prepared: None,
+            compressed: Some(&kept.compressed),
             varies: kept.varies,
         }
     }

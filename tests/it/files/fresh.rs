@@ -12,8 +12,12 @@ use std::thread;
 
 use super::{Site, head};
 
-/// Rewrites of each of three kinds, and some more.
-const REWRITES: u64 = 4_000;
+/// Rewrites of each of three kinds, and some more: 4,000, or as many as the environment's `REWRITES` says.
+fn rewrites() -> u64 {
+    let given = std::env::var("REWRITES");
+    given.map_or(4_000, |given| given.parse().expect("a number of rewrites"))
+}
+
 /// Who asks all the time meanwhile.
 const OTHERS: usize = 3;
 /// A number is written so often, so that half a file is told from a whole one.
@@ -152,7 +156,7 @@ impl Fresh {
             let others: Vec<_> = (0..OTHERS)
                 .map(|_| scope.spawn(|| self.ask_on(change)))
                 .collect();
-            for number in 1..=REWRITES {
+            for number in 1..=rewrites() {
                 self.change(change, number);
                 each(number);
                 if others.iter().any(thread::ScopedJoinHandle::is_finished) {
@@ -203,7 +207,7 @@ fn requests_on_many_connections_are_answered_with_what_is_new() {
     let fresh = Fresh::new();
     let mut clients: Vec<Kept> = (0..24).map(|_| Kept::new(&fresh.site)).collect();
     let (early, late) = clients.split_at_mut(12);
-    for number in 1..=REWRITES / 8 {
+    for number in 1..=rewrites() / 8 {
         for client in early.iter_mut() {
             client.send("/d/a");
         }

@@ -31,6 +31,13 @@ fn rounds(batch: &[u8], answers: usize) -> u64 {
 /// Sends a batch of requests again and again, and turns the loop until all are answered. How many allocations the last
 /// thousand rounds took, once everything has grown to its size.
 fn rounds_of(handler: impl Handler, batch: &[u8], answers: usize) -> u64 {
+    rounds_until(handler, batch, |received| {
+        count_answers(received) == answers
+    })
+}
+
+/// The same with whatever tells that all answers to the first batch are there.
+fn rounds_until(handler: impl Handler, batch: &[u8], is_whole: impl Fn(&[u8]) -> bool) -> u64 {
     let mut hand = Hand::new(Limits::default(), handler, ());
     let mut stream: TcpStream = hand.client().stream;
     stream.set_nonblocking(true).expect("a socket");
@@ -45,7 +52,7 @@ fn rounds_of(handler: impl Handler, batch: &[u8], answers: usize) -> u64 {
             }
             let done = match length {
                 Some(length) => at >= length,
-                None => count_answers(&received[..at]) == answers,
+                None => is_whole(&received[..at]),
             };
             if done {
                 return at;
@@ -116,19 +123,52 @@ fn a_request_that_comes_in_pieces_allocates_nothing() {
     assert_eq!(allocations(all_cuts), 0);
 }
 
+/// Allocations for a request for one file, of these bytes, that is served in this way.
+#[cfg(feature = "web")]
+fn allocations_for_a_file(
+    content: &[u8],
+    set: impl FnOnce(edgeloop::web::Files) -> edgeloop::web::Files,
+    lines: &str,
+) -> u64 {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let name = format!("edgeloop-it-{}-file-{number}", std::process::id());
+    let root = std::env::temp_dir().join(name);
+    std::fs::create_dir(&root).expect("a place for it");
+    std::fs::write(root.join("file.txt"), content).expect("room for it");
+    let files = set(edgeloop::web::Files::new(&root).expect("a directory"));
+    let get = format!("GET /file.txt HTTP/1.1\r\nHost: localhost:8080\r\n{lines}\r\n");
+    // What is small comes with its head.
+    let is_whole = |received: &[u8]| received.windows(4).any(|it| it == b"\r\n\r\n");
+    let asked = rounds_until(files, get.as_bytes(), is_whole);
+    std::fs::remove_dir_all(&root).expect("it is ours");
+    asked
+}
+
 #[cfg(feature = "web")]
 #[test]
 fn a_small_file_allocates_nothing() {
-    let name = format!("edgeloop-it-{}-small", std::process::id());
-    let root = std::env::temp_dir().join(name);
-    std::fs::create_dir(&root).expect("a place for it");
-    let content = ["x".repeat(1024 - 13).as_str(), "Hello, World!"].concat();
-    std::fs::write(root.join("small.txt"), content).expect("room for it");
-    let files = edgeloop::web::Files::new(&root).expect("a directory");
-    let get = b"GET /small.txt HTTP/1.1\r\nHost: localhost:8080\r\n\r\n";
-    let asked = rounds_of(files, get, 1);
-    std::fs::remove_dir_all(&root).expect("it is ours");
+    assert_eq!(allocations_for_a_file(&[b'x'; 1024], |files| files, ""), 0);
+}
+
+/// What is not sent is not read ahead.
+#[cfg(feature = "web")]
+#[test]
+fn a_large_file_that_the_client_has_allocates_nothing() {
+    use edgeloop::server::pool::{Pool, PoolLimits};
+    let set = |files: edgeloop::web::Files| files.with_pool(Pool::new(PoolLimits::default()));
+    let asked = allocations_for_a_file(&vec![b'x'; 1 << 20], set, "If-None-Match: *\r\n");
     assert_eq!(asked, 0);
+}
+
+/// It is compressed once.
+#[cfg(feature = "compress")]
+#[test]
+fn a_file_that_is_remembered_is_compressed_once() {
+    let lines = "Accept-Encoding: gzip\r\n";
+    let set = |files: edgeloop::web::Files| files.with_compression();
+    assert_eq!(allocations_for_a_file(&[b'x'; 2048], set, lines), 0);
 }
 
 #[test]

@@ -55,13 +55,18 @@ pub(super) fn nothing_that_is_served_is_waited_for_by_the_loop(world: &World) {
                     assert_eq!(world.disk_waits(), 0, "{path} {lines}");
                 }
             }
-            // What of a file that is sent in one piece is in memory may be its beginning only.
-            world.cool_part(MIDDLE, 8192..20_000);
-            stage
-                .ask(world, "/middle.txt")
-                .expect("turns")
-                .expect("an answer");
-            assert_eq!(world.disk_waits(), 0, "the end of a small file");
+            // Part of what is sent may be cold: the end of a small file, a sibling.
+            for (path, cold) in [("/middle.txt", MIDDLE), ("/coded.txt", PAGES[2])] {
+                let lines = "Accept-Encoding: gzip\r\n";
+                stage.ask_with(world, path, lines).expect("turns");
+                world.cool_part(cold, 8192..20_000);
+                if cold != MIDDLE {
+                    world.cool_file(cold);
+                }
+                let answer = stage.ask_with(world, path, lines).expect("turns");
+                assert_eq!(answer.map(|(status, _)| status), Some(200));
+                assert_eq!(world.disk_waits(), 0, "part of {path}");
+            }
         }
     });
 }

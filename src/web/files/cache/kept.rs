@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::super::answer::Prepared;
 use super::super::coding::{Accepted, Coding};
-use super::super::entry::{Bytes, Content, Entry};
+use super::super::entry::{Bytes, Compressed, Content, Entry};
 use super::table::Cost;
 use crate::sys::Fd;
 
@@ -17,6 +17,7 @@ pub(in super::super) struct Kept {
     content: Where,
     /// The head that says what it is. There is none before the file has settled: until then its ETag is a weak one.
     pub(in super::super) prepared: OnceLock<Prepared>,
+    pub(in super::super) compressed: Compressed,
 }
 
 /// Where the content is.
@@ -41,17 +42,24 @@ impl Kept {
             varies,
             content,
             prepared: OnceLock::new(),
+            compressed: Compressed::default(),
         }
     }
 
-    /// What its content takes: bytes in memory, or a descriptor.
+    /// What its content takes: bytes in memory, or a descriptor; and as much again for what it can be compressed to.
     pub(super) fn takes(&self) -> Cost {
-        match &self.content {
-            Where::Memory(bytes) => Cost {
-                bytes: bytes.as_ref().len(),
-                files: 0,
-            },
-            Where::File(_) => Cost { bytes: 0, files: 1 },
+        let (bytes, files) = match &self.content {
+            Where::Memory(bytes) => (bytes.as_ref().len(), 0),
+            Where::File(_) => (0, 1),
+        };
+        let compressed = if self.entry.is_compressed {
+            self.entry.length as usize
+        } else {
+            0
+        };
+        Cost {
+            bytes: bytes + compressed,
+            files,
         }
     }
 

@@ -147,18 +147,16 @@ pub(super) fn look_up(
     match of(asker.local, root, settings, limits) {
         Some(cache) => {
             let mut cache = cache.borrow_mut();
-            match cache.find(path, accepted, asker.moment) {
-                Some(answer) => answer,
-                None => {
-                    let cache = &mut *cache;
-                    let mut fill = Fill {
-                        cache,
-                        root,
-                        settings,
-                    };
-                    fill.at(path, accepted, asker.waiting)
-                }
+            if let Some(answer) = cache.find(path, accepted, asker.moment) {
+                return answer;
             }
+            let cache = &mut *cache;
+            let mut fill = Fill {
+                cache,
+                root,
+                settings,
+            };
+            fill.at(path, accepted, asker.waiting)
         }
         None => Answer::Unknown,
     }
