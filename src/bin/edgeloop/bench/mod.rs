@@ -16,12 +16,12 @@ mod busy;
 mod connection;
 mod load;
 mod progress;
-mod report;
+pub(crate) mod report;
 mod requests;
 mod schedule;
-mod settings;
+pub(crate) mod settings;
 mod slow;
-mod tally;
+pub(crate) mod tally;
 mod target;
 
 use std::fs::{self, File};
@@ -34,11 +34,11 @@ use edgeloop::sys::{Instant, process};
 use crate::{Failure, complain};
 use book::Book;
 use connection::Ways;
-pub(crate) use load::Load;
+use load::Load;
 use report::Report;
 use requests::Requests;
 use schedule::Schedule;
-pub(crate) use settings::{BENCH, Settings, number, time};
+pub(crate) use settings::{BENCH, Settings};
 
 /// The most that a request may have as content.
 const BODY_BYTES_MAX: u64 = 64 << 20;
