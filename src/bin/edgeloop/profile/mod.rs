@@ -120,6 +120,7 @@ fn run(orders: &Orders, signals: &Signals) -> Result<(), Failure> {
 struct Servers<'r> {
     orders: &'r Orders,
     signals: &'r Signals,
+    places: Option<Places>,
     ours: Server,
     /// The other build.
     base: Option<Server>,
@@ -135,20 +136,15 @@ struct Rounds {
 impl<'r> Servers<'r> {
     /// Each is asked once, so that what is only slow at first is over.
     fn start(orders: &'r Orders, signals: &'r Signals) -> Result<Servers<'r>, Failure> {
-        let start = |executable: &Path| {
-            let cores = orders.serve.cores;
-            Server::start(executable, &orders.words, cores)
+        let places = Places::of(orders)?;
+        let base = orders.settings.base.as_deref();
+        let servers = Servers {
+            orders,
+            signals,
+            places,
+            ours: start(orders, Path::new(OURSELVES), places)?,
+            base: base.map(|path| start(orders, path, places)).transpose()?,
         };
-        let servers = apart(orders, || {
-            let ours = start(Path::new(OURSELVES))?;
-            let base = orders.settings.base.as_deref().map(start).transpose()?;
-            Ok(Servers {
-                orders,
-                signals,
-                ours,
-                base,
-            })
-        })?;
         for server in [&servers.ours].into_iter().chain(&servers.base) {
             servers.slice(server)?;
         }
@@ -199,15 +195,18 @@ impl<'r> Servers<'r> {
         Ok((Totals::between(&before, &after, time), answers))
     }
 
+    /// What perf sees of a server of its own.
     fn sample(&self, scratch: &Scratch) -> Result<Result<Samples, String>, Failure> {
-        perf::sample(self.ours.id(), scratch, || self.slice(&self.ours).map(drop))
+        perf::sample(self.another()?, scratch, |server| {
+            self.slice(server).map(drop)
+        })
     }
 
-    /// System calls for each request, by strace.
+    /// System calls for each request, as strace sees them of a server of its own.
     fn trace(&self, scratch: &Scratch) -> Result<Result<Vec<(String, f64)>, String>, Failure> {
         let mut requests = 0.0;
-        let calls = strace::count(self.ours.id(), scratch, || {
-            requests = self.slice(&self.ours)?.0.requests();
+        let calls = strace::count(self.another()?, scratch, |server| {
+            requests = self.slice(server)?.0.requests();
             Ok(())
         })?;
         Ok(calls.map(|calls| {
@@ -215,21 +214,47 @@ impl<'r> Servers<'r> {
             calls.into_iter().map(share).collect()
         }))
     }
+
+    fn another(&self) -> Result<Server, Failure> {
+        start(self.orders, Path::new(OURSELVES), self.places)
+    }
 }
 
-/// Starts servers with a processor of their own, and leaves another to this thread, where that is wanted and there are two.
-fn apart<T>(orders: &Orders, start: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
-    let failed = |error| Failure::Running(format!("cannot keep to a processor: {error}"));
-    let processors = process::processors().map_err(failed)?;
-    match processors[..] {
-        [theirs, .., ours] if orders.settings.pin && orders.serve.cores == 1 => {
-            process::pin(theirs).map_err(failed)?; // children inherit it
-            let started = start();
-            process::pin(ours).map_err(failed)?;
-            started
+/// Which processor servers run on, and which this thread.
+#[derive(Clone, Copy)]
+struct Places {
+    theirs: usize,
+    ours: usize,
+}
+
+impl Places {
+    /// `None` where nobody is kept to one: it is not wanted, there are not two, or a server has several threads.
+    fn of(orders: &Orders) -> Result<Option<Places>, Failure> {
+        if !orders.settings.pin || orders.serve.cores > 1 {
+            return Ok(None);
         }
-        _ => start(),
+        let processors = process::processors().map_err(unpinned)?;
+        Ok(match processors[..] {
+            [theirs, .., ours] => Some(Places { theirs, ours }),
+            [] | [_] => None,
+        })
     }
+}
+
+/// Starts a server in its place: what a thread is kept to, its children are.
+fn start(orders: &Orders, executable: &Path, places: Option<Places>) -> Result<Server, Failure> {
+    let start = || Server::start(executable, &orders.words, orders.serve.cores);
+    let Some(Places { theirs, ours }) = places else {
+        return start();
+    };
+    process::pin(theirs).map_err(unpinned)?;
+    let started = start();
+    process::pin(ours).map_err(unpinned)?;
+    started
+}
+
+fn unpinned(error: io::Error) -> Failure {
+    Failure::Running(format!("cannot keep to a processor: {error}; try --pin=no"))
 }
 
 fn saved(path: &Path, orders: &Orders) -> Result<Saved, Failure> {

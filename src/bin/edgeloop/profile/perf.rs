@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use super::samples::Samples;
 use super::scratch::Scratch;
-use super::server::Running;
+use super::server::{Running, Server};
 use crate::Failure;
 
 /// Samples a second. Not a divisor of a second, so that nothing periodic keeps in step with it.
@@ -18,19 +18,21 @@ const STACK: &str = "dwarf,8192";
 
 const MISSING: &str = "perf is not installed; its package is linux-perf or linux-tools";
 
-/// Samples a process while `drive` runs. The inner error says, in words, why there are none.
+/// Samples a server while `drive` runs, and stops it: perf ends with what it looks at, and with no signal, for those that
+/// end it are blocked here and it inherits that. The inner error says, in words, why there are no samples.
 pub(crate) fn sample(
-    process: u32,
+    server: Server,
     scratch: &Scratch,
-    drive: impl FnOnce() -> Result<(), Failure>,
+    drive: impl FnOnce(&Server) -> Result<(), Failure>,
 ) -> Result<Result<Samples, String>, Failure> {
     let (data, said) = (scratch.path("perf.data"), scratch.path("perf.said"));
-    let perf = match record(process, &data, &said) {
+    let perf = match record(server.id(), &data, &said) {
         Ok(perf) => perf,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Err(MISSING.into())),
         Err(error) => return Ok(Err(format!("cannot run perf: {error}"))),
     };
-    drive()?;
+    drive(&server)?;
+    server.stop()?;
     if !perf.end() {
         return Ok(Err("perf does not end".into()));
     }

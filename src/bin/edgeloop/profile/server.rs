@@ -83,6 +83,16 @@ impl Server {
         self.instructions.as_ref().err()
     }
 
+    /// Stops it, and waits until it has ended.
+    pub(crate) fn stop(self) -> Result<(), Failure> {
+        let failure = |why: &str| Failure::Running(format!("cannot stop the server: {why}"));
+        signal::terminate(self.id()).map_err(|error| failure(&error.to_string()))?;
+        if self.child.end() {
+            return Ok(());
+        }
+        Err(failure("it does not end"))
+    }
+
     /// What it has done so far. It is to be at rest: what it has not finished may be in this or not.
     pub(crate) fn read(&self) -> Result<Reading, Failure> {
         let failure =
@@ -134,11 +144,9 @@ impl Running {
         self.0.id()
     }
 
-    /// Asks it to end, and waits until it has. False if it had to be killed.
+    /// Waits until it has ended by itself. False if it had to be killed.
     pub(crate) fn end(mut self) -> bool {
         let deadline = Instant::now() + PATIENCE;
-        // Who has ended can't be asked, and is waited for as well.
-        let _ = signal::terminate(self.id());
         while Instant::now() < deadline {
             match self.0.try_wait() {
                 Ok(None) => thread::sleep(LOOK),

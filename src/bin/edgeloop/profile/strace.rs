@@ -5,7 +5,7 @@ use std::io;
 use std::process::{Command, Stdio};
 
 use super::scratch::Scratch;
-use super::server::{PATIENCE, Running, lines};
+use super::server::{PATIENCE, Running, Server, lines};
 use crate::Failure;
 
 const MISSING: &str = "strace is not installed; its package has this name";
@@ -13,16 +13,17 @@ const MISSING: &str = "strace is not installed; its package has this name";
 /// A system call's name, and how often it was made.
 pub(crate) type Calls = Vec<(String, u64)>;
 
-/// Counts the calls of a process while `drive` runs, which goes slowly. The inner error says, in words, why there are none.
+/// Counts the calls of a server while `drive` runs, which goes slowly, and until it has stopped: strace ends with it. The inner
+/// error says, in words, why there are none.
 pub(crate) fn count(
-    process: u32,
+    server: Server,
     scratch: &Scratch,
-    drive: impl FnOnce() -> Result<(), Failure>,
+    drive: impl FnOnce(&Server) -> Result<(), Failure>,
 ) -> Result<Result<Calls, String>, Failure> {
     let table = scratch.path("strace.table");
     let started = Running::start(
         Command::new("strace")
-            .args(["-f", "-c", "-p", &process.to_string(), "-o"])
+            .args(["-f", "-c", "-p", &server.id().to_string(), "-o"])
             .arg(&table)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -39,7 +40,8 @@ pub(crate) fn count(
         Some(Ok(line)) => return Ok(Err(line)),
         Some(Err(_)) | None => return Ok(Err("strace says nothing".into())),
     }
-    drive()?;
+    drive(&server)?;
+    server.stop()?;
     if !strace.end() {
         return Ok(Err("strace does not end".into()));
     }
