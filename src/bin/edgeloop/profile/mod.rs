@@ -50,7 +50,8 @@ const REST: Duration = Duration::from_millis(20);
 /// Reads the arguments that follow `profile`, and profiles.
 pub(crate) fn profile(mut words: lexopt::Parser, signals: &Signals) -> Result<(), Failure> {
     let words = words.raw_args().map_err(|error| PROFILE.misused(&error))?;
-    match Orders::parse(words.collect())? {
+    let words: Vec<_> = words.collect();
+    match Orders::parse(&words)? {
         None => crate::print(&PROFILE.help()),
         Some(orders) => run(&orders, signals),
     }
@@ -79,13 +80,15 @@ fn run(orders: &Orders, signals: &Signals) -> Result<(), Failure> {
     let scratch = Scratch::new().map_err(|error| {
         Failure::Running(format!("cannot make a directory for perf's files: {error}"))
     })?;
-    let samples = match settings.perf {
-        true => Some(servers.sample(&scratch)?),
-        false => None,
+    let samples = if settings.perf {
+        Some(servers.sample(&scratch)?)
+    } else {
+        None
     };
-    let strace = match settings.strace {
-        true => Some(servers.trace(&scratch)?),
-        false => None,
+    let strace = if settings.strace {
+        Some(servers.trace(&scratch)?)
+    } else {
+        None
     };
     let tolerance = settings.tolerance();
     let with_build = settings.base.as_ref().map(|path| Comparison {
@@ -233,7 +236,7 @@ impl Places {
         if !orders.settings.pin || orders.serve.cores > 1 {
             return Ok(None);
         }
-        let processors = process::processors().map_err(unpinned)?;
+        let processors = process::processors().map_err(|error| unpinned(&error))?;
         Ok(match processors[..] {
             [theirs, .., ours] => Some(Places { theirs, ours }),
             [] | [_] => None,
@@ -247,13 +250,13 @@ fn start(orders: &Orders, executable: &Path, places: Option<Places>) -> Result<S
     let Some(Places { theirs, ours }) = places else {
         return start();
     };
-    process::pin(theirs).map_err(unpinned)?;
+    process::pin(theirs).map_err(|error| unpinned(&error))?;
     let started = start();
-    process::pin(ours).map_err(unpinned)?;
+    process::pin(ours).map_err(|error| unpinned(&error))?;
     started
 }
 
-fn unpinned(error: io::Error) -> Failure {
+fn unpinned(error: &io::Error) -> Failure {
     Failure::Running(format!("cannot keep to a processor: {error}; try --pin=no"))
 }
 

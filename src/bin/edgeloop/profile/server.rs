@@ -56,8 +56,9 @@ impl Server {
         let said = child.0.stderr.take().map(lines);
         let (out, said) = out.zip(said).ok_or_else(|| failure("it has no pipes"))?;
         let line = out.recv_timeout(PATIENCE).map_err(|_| {
-            let why = said.recv_timeout(LOOK);
-            failure(&why.unwrap_or_else(|_| "it says no address".to_owned()))
+            let why = said.recv_timeout(PATIENCE);
+            let why = why.as_deref().unwrap_or("it says no address");
+            failure(why.trim_start_matches("edgeloop: "))
         })?;
         let url = line
             .strip_prefix("listening on ")

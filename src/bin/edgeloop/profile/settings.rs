@@ -223,7 +223,7 @@ const OURS: [&str; 3] = ["--listen", "--stats", "--record"];
 
 impl Orders {
     /// Reads the arguments. `None`: help was asked for.
-    pub(crate) fn parse(words: Vec<OsString>) -> Result<Option<Orders>, Failure> {
+    pub(crate) fn parse(words: &[OsString]) -> Result<Option<Orders>, Failure> {
         let dashes = words.iter().position(|word| word == "--");
         let at = dashes.unwrap_or(words.len());
         let (ours, theirs) = (&words[..at], words.get(at + 1..).unwrap_or_default());
@@ -284,8 +284,8 @@ mod tests {
     use super::*;
 
     fn parsed(words: &str) -> Result<Option<Orders>, String> {
-        let words = words.split_whitespace().map(OsString::from).collect();
-        Orders::parse(words).map_err(|failure| match failure {
+        let words: Vec<_> = words.split_whitespace().map(OsString::from).collect();
+        Orders::parse(&words).map_err(|failure| match failure {
             Failure::Usage(why) => why,
             Failure::Running(why) => panic!("nothing runs here: {why}"),
         })
