@@ -14,6 +14,8 @@
 //!
 //! A bound that is broken ends it with status 1. `--quick` takes seconds and judges nothing that depends on time or size.
 
+#[path = "../child/mod.rs"]
+mod child;
 mod client;
 mod outcome;
 mod peers;
@@ -23,11 +25,12 @@ mod server;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use child::Child;
 use client::Client;
 use edgeloop::sys::process;
 use outcome::{Outcome, median, print_titles};
 use scenarios::{ALL, Ground, MOST_PEERS, Scenario};
-use server::{Server, Setting};
+use server::{Setting, descriptors};
 
 /// How much of each.
 struct Effort {
@@ -76,7 +79,7 @@ fn main() -> ExitCode {
         descriptors: None,
         connections: None,
     };
-    let server = Server::start(&setting);
+    let server = server::start(&setting);
     let warm = warm_up(&server);
     let mut outcomes: Vec<Vec<Outcome>> = chosen.iter().map(|_| Vec::new()).collect();
     for round in 1..=effort.rounds {
@@ -86,7 +89,7 @@ fn main() -> ExitCode {
             let outcome = match scenario.setting(setting) {
                 None => play(scenario, &effort, &server, warm),
                 Some(setting) => {
-                    let server = Server::start(&setting);
+                    let server = server::start(&setting);
                     play(scenario, &effort, &server, warm_up(&server))
                 }
             };
@@ -151,17 +154,17 @@ fn effort(words: Vec<String>) -> Effort {
 }
 
 /// Its memory in KiB when it has served.
-fn warm_up(server: &Server) -> i64 {
+fn warm_up(server: &Child) -> i64 {
     for address in &server.addresses {
         Client::connect(*address).beside(|| std::thread::sleep(Duration::from_millis(20)));
     }
     server.resident()
 }
 
-fn play(scenario: &Scenario, effort: &Effort, server: &Server, warm: i64) -> Outcome {
+fn play(scenario: &Scenario, effort: &Effort, server: &Child, warm: i64) -> Outcome {
     let mut client = Client::connect(server.addresses[0]);
     let (without, ()) = client.beside(|| std::thread::sleep(effort.time / 2));
-    let before = server.descriptors();
+    let before = descriptors(server);
     let ground = Ground {
         addresses: &server.addresses,
         size: if effort.quick {
@@ -194,10 +197,10 @@ fn play(scenario: &Scenario, effort: &Effort, server: &Server, warm: i64) -> Out
 }
 
 /// How many descriptors there are more than before, when those that linger had time to go.
-fn settled(server: &Server, before: usize) -> i64 {
+fn settled(server: &Child, before: usize) -> i64 {
     let begun = Instant::now();
     loop {
-        let now = server.descriptors();
+        let now = descriptors(server);
         if now == before || begun.elapsed() > Duration::from_secs(8) {
             return i64::try_from(now).unwrap_or(i64::MAX) - i64::try_from(before).unwrap_or(0);
         }

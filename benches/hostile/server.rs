@@ -4,16 +4,14 @@
 //! It has the limits that every server has, but what a head, a body and an answer have of time is short enough for a
 //! scenario to see it pass.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::SocketAddr;
-use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Duration;
 
 use edgeloop::http::Length;
 use edgeloop::server::{BodyWriter, Progress, Pull, Source};
-use edgeloop::sys::Address;
 use edgeloop::{Limits, Reply, Request, ResponseWriter};
 use nix::sys::resource::{Resource, setrlimit};
+
+use crate::child::{Child, announce};
 
 /// The first argument of the process that serves.
 pub(crate) const ROLE: &str = "--serve";
@@ -33,78 +31,22 @@ pub(crate) struct Setting {
     pub(crate) connections: Option<usize>,
 }
 
-pub(crate) struct Server {
-    child: Child,
-    /// It ends when this does, and so with this process, whatever happens to it.
-    _stdin: Option<ChildStdin>,
-    pub(crate) addresses: Vec<SocketAddr>,
+/// Starts it.
+pub(crate) fn start(setting: &Setting) -> Child {
+    let numbers = [
+        u64::try_from(setting.patience.as_millis()).expect("little"),
+        setting.descriptors.unwrap_or(0),
+        setting.connections.map_or(0, |count| count as u64),
+    ];
+    let mut words = vec![ROLE.to_owned()];
+    words.extend(numbers.map(|number| number.to_string()));
+    Child::start(&words, PORTS)
 }
 
-impl Server {
-    pub(crate) fn start(setting: &Setting) -> Server {
-        let program = std::env::current_exe().expect("this is one");
-        let words = [
-            u64::try_from(setting.patience.as_millis()).expect("little"),
-            setting.descriptors.unwrap_or(0),
-            setting.connections.map_or(0, |count| count as u64),
-        ];
-        let mut child = Command::new(program)
-            .arg(ROLE)
-            .args(words.map(|number| number.to_string()))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("it starts");
-        let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-        let addresses = lines
-            .map_while(Result::ok)
-            .take(PORTS)
-            .map(|line| line.parse().expect("an address"))
-            .collect();
-        Server {
-            _stdin: child.stdin.take(),
-            child,
-            addresses,
-        }
-    }
-
-    /// How many descriptors it has open.
-    pub(crate) fn descriptors(&self) -> usize {
-        let dir = std::fs::read_dir(self.proc("fd")).expect("it lives");
-        dir.count()
-    }
-
-    /// Processor time that all its threads have used.
-    pub(crate) fn cpu(&self) -> Duration {
-        let threads = std::fs::read_dir(self.proc("task")).expect("it lives");
-        let spent = threads.map(|thread| {
-            let path = thread.expect("an entry").path().join("schedstat");
-            let text = std::fs::read_to_string(path).expect("a kernel that counts");
-            let first = text.split_whitespace().next().expect("three numbers");
-            first.parse::<u64>().expect("nanoseconds")
-        });
-        Duration::from_nanos(spent.sum())
-    }
-
-    /// Memory that it has in RAM, in KiB.
-    pub(crate) fn resident(&self) -> i64 {
-        let status = std::fs::read_to_string(self.proc("status")).expect("it lives");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let number = line.and_then(|rest| rest.trim().strip_suffix(" kB"));
-        number.expect("VmRSS").parse().expect("a number")
-    }
-
-    fn proc(&self, what: &str) -> String {
-        format!("/proc/{}/{what}", self.child.id())
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // Both do nothing to a child that has ended.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// How many descriptors it has open.
+pub(crate) fn descriptors(server: &Child) -> usize {
+    let dir = std::fs::read_dir(server.proc("fd")).expect("it lives");
+    dir.count()
 }
 
 /// What the process that serves does, with the numbers that [`Server::start`] gives it.
@@ -135,18 +77,7 @@ pub(crate) fn serve(words: &[String]) {
         server = server.and_bind("127.0.0.1:0").expect("a free port");
     }
     let serving = server.limits(limits).serve_fn(answer).expect("it listens");
-    for address in serving.addresses() {
-        let Address::Ip(address) = address else {
-            unreachable!("TCP was asked for");
-        };
-        println!("{address}");
-    }
-    std::io::stdout().flush().expect("somebody reads");
-    let handle = serving.handle();
-    std::thread::spawn(move || {
-        let _ = std::io::stdin().read(&mut [0]); // nothing comes, and then it ends
-        handle.stop();
-    });
+    announce(serving.addresses());
     serving.run().expect("it serves");
 }
 

@@ -1,11 +1,12 @@
-//! Signals as something to be read, and what the process does with `SIGPIPE`.
+//! Signals as something to be read, those for other processes, and what this one does with `SIGPIPE`.
 
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use nix::errno::Errno;
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::{self, SigSet, Signal};
+use nix::unistd::Pid;
 
 use super::Fd;
 
@@ -67,6 +68,25 @@ fn read(fd: &Fd) -> io::Result<u32> {
     Ok(unsafe { info.assume_init() }.ssi_signo)
 }
 
+/// Asks a process to end (`TERM`). Errors: those of kill(2).
+pub fn terminate(process: u32) -> io::Result<()> {
+    kill(process, Signal::SIGTERM)
+}
+
+/// Asks a process for what it has to say, if it reads [`block_urgent`](Signals::block_urgent); others ignore it (`URG`).
+/// Errors: those of kill(2).
+pub fn urge(process: u32) -> io::Result<()> {
+    kill(process, Signal::SIGURG)
+}
+
+fn kill(process: u32, signal: Signal) -> io::Result<()> {
+    simulated!(kill());
+    // Numbers from 0 downwards would be groups of processes.
+    let one = i32::try_from(process).ok().filter(|number| *number > 0);
+    let one = one.ok_or(Errno::ESRCH)?;
+    Ok(signal::kill(Pid::from_raw(one), signal)?)
+}
+
 impl AsFd for Signals {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
@@ -81,4 +101,18 @@ pub fn sigpipe_is_default() -> bool {
     let asked = unsafe { libc::sigaction(libc::SIGPIPE, std::ptr::null(), action.as_mut_ptr()) };
     // SAFETY: all zeroes are a valid sigaction, and the call may have written another.
     asked == 0 && unsafe { action.assume_init() }.sa_sigaction == libc::SIG_DFL
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_that_is_no_process_reaches_nobody() {
+        for number in [0, u32::MAX, 1 << 31, i32::MAX.cast_unsigned()] {
+            let said = urge(number).expect_err("no kernel has so many");
+            assert_eq!(said.raw_os_error(), Some(libc::ESRCH), "{number}");
+        }
+        urge(std::process::id()).expect("who does not read it ignores it");
+    }
 }

@@ -20,6 +20,8 @@ mod probes;
 #[cfg(feature = "cli")]
 mod process;
 #[cfg(feature = "cli")]
+mod profile;
+#[cfg(feature = "cli")]
 mod replay;
 #[cfg(feature = "cli")]
 mod routes;

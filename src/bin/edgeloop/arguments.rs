@@ -21,10 +21,38 @@ pub(crate) struct Setting<S> {
     pub(crate) take: fn(&mut S, &OsStr) -> Result<(), String>,
 }
 
+// Not derived, for it holds whatever `S` is.
+impl<S> Clone for Setting<S> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S> Copy for Setting<S> {}
+
+/// One table behind the other.
+pub(crate) const fn joined<S, const N: usize>(
+    first: &[Setting<S>],
+    second: &[Setting<S>],
+) -> [Setting<S>; N] {
+    assert!(N == first.len() + second.len(), "it has all rows");
+    let mut rows = [first[0]; N];
+    let mut at = 1;
+    while at < N {
+        rows[at] = if at < first.len() {
+            first[at]
+        } else {
+            second[at - first.len()]
+        };
+        at += 1;
+    }
+    rows
+}
+
 /// How a setting stands among the arguments.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
-    /// As a word of its own.
+    /// As a word of its own: the first such word is that of the first such row, and so on.
     Word,
     /// Behind its name.
     Flag,
@@ -63,16 +91,15 @@ impl<S: Default> Command<S> {
             let (found, value) = match word {
                 Arg::Long("help") | Arg::Short('h') => return Ok(Asked::Help),
                 Arg::Long(name) => {
-                    let found = self
-                        .find(|row| row.form != Form::Word && row.name == name)
+                    let found = (self.table.iter())
+                        .position(|row| row.form != Form::Word && row.name == name)
                         .ok_or_else(|| usage(&format_args!("unknown option '--{name}'")))?;
                     (found, None)
                 }
                 Arg::Short(name) => return Err(usage(&format_args!("unknown option '-{name}'"))),
                 Arg::Value(value) => {
-                    let found = self
-                        .find(|row| row.form == Form::Word)
-                        .filter(|found| !given[*found])
+                    let found = (self.table.iter().zip(&given))
+                        .position(|(row, given)| row.form == Form::Word && !given)
                         .ok_or_else(|| {
                             let value = value.to_string_lossy();
                             usage(&format_args!("'{value}' is one word too many"))
@@ -100,10 +127,6 @@ impl<S: Default> Command<S> {
             }
         }
         Ok(Asked::Run(settings))
-    }
-
-    fn find(&self, fits: impl Fn(&Setting<S>) -> bool) -> Option<usize> {
-        self.table.iter().position(fits)
     }
 
     /// A fault of usage.

@@ -10,11 +10,12 @@
 //! `edgeloop: `.
 //!
 //! `arguments` reads what a command is told, by a table such as that in `settings`; `serve` serves, `stats` tells what was
-//! counted, `bench` asks, `replay` plays what clients have sent, `complain` writes to stderr.
+//! counted, `bench` asks, `profile` looks at a server that is asked, `replay` plays what clients have sent, `complain` writes to stderr.
 
 mod arguments;
 mod bench;
 mod complain;
+mod profile;
 mod replay;
 mod serve;
 mod settings;
@@ -40,6 +41,8 @@ An HTTP/1.1 server for Linux: one thread, one edge-triggered epoll loop.
 Usage:
   edgeloop serve [DIR] [OPTION]...    serves the files of a directory
   edgeloop bench URL [OPTION]...      asks a server again and again, and says how fast it is
+  edgeloop profile [OPTION]... -- [DIR] [OPTION OF SERVE]...
+                                      says where the time of a request goes
   edgeloop replay FILE [OPTION]...    plays what clients have sent, without a network
   edgeloop COMMAND --help             says what can be set
   edgeloop --version
@@ -83,8 +86,11 @@ fn run(signals: io::Result<Signals>) -> Result<(), Failure> {
         Some(lexopt::Arg::Value(command)) if command == "bench" => {
             return match BENCH.parse(&mut words)? {
                 Asked::Help => print(&BENCH.help()),
-                Asked::Run(settings) => bench::bench(&settings, taken_over(signals)?),
+                Asked::Run(settings) => bench::bench(&settings, &taken_over(signals)?),
             };
+        }
+        Some(lexopt::Arg::Value(command)) if command == "profile" => {
+            return profile::profile(words, &taken_over(signals)?);
         }
         Some(lexopt::Arg::Value(command)) if command == "replay" => {
             return replay::replay(words);

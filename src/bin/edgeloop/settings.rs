@@ -1,6 +1,7 @@
 //! What can be set of `edgeloop serve`.
 
 use std::ffi::OsStr;
+use std::marker::PhantomData;
 use std::path::PathBuf;
 
 use edgeloop::sys::Address;
@@ -16,7 +17,7 @@ pub(crate) const SERVE: Command<Settings> = Command {
 Serves the files of a directory, until INT, TERM or QUIT comes: then what was asked is
 answered, and a second signal ends it at once. When it accepts connections it prints one
 line for each address on stdout, such as `listening on http://127.0.0.1:8080/`.",
-    table: TABLE,
+    table: Served::ROWS,
     ends: "0 after a clean end or a drain, 1 when it failed, 2 for wrong arguments",
 };
 
@@ -45,249 +46,260 @@ pub(crate) struct Settings {
     pub(crate) stats: Option<stats::Form>,
 }
 
-const TABLE: &[Setting<Settings>] = &[
-    Setting {
-        name: "dir",
-        form: Form::Word,
-        value: "DIR",
-        default: Some("."),
-        help: "The directory whose files are served.",
-        take: |settings, value| {
-            if value.is_empty() {
-                return Err("'' is no directory".to_owned());
-            }
-            settings.dir = value.into();
-            Ok(())
+impl AsMut<Settings> for Settings {
+    fn as_mut(&mut self) -> &mut Settings {
+        self
+    }
+}
+
+/// The rows of `edgeloop serve`, of whatever command has its settings among its own.
+pub(crate) struct Served<S>(PhantomData<S>);
+
+impl<S: AsMut<Settings> + 'static> Served<S> {
+    pub(crate) const ROWS: &'static [Setting<S>] = &[
+        Setting {
+            name: "dir",
+            form: Form::Word,
+            value: "DIR",
+            default: Some("."),
+            help: "The directory whose files are served.",
+            take: |settings, value| {
+                if value.is_empty() {
+                    return Err("'' is no directory".to_owned());
+                }
+                settings.as_mut().dir = value.into();
+                Ok(())
+            },
         },
-    },
-    Setting {
-        name: "listen",
-        form: Form::Flag,
-        value: "ADDR",
-        default: Some("127.0.0.1:8080"),
-        help: "Where to listen; may be given more than once.\n\
+        Setting {
+            name: "listen",
+            form: Form::Flag,
+            value: "ADDR",
+            default: Some("127.0.0.1:8080"),
+            help: "Where to listen; may be given more than once.\n\
                host:port    a name or an IP address; port 0 is any free one\n\
                :port        all addresses of the machine, IPv6 and IPv4\n\
                unix:/path   a Unix socket\n\
                fd:N         a listening socket that was inherited",
-        take: |settings, value| {
-            let text = value.to_str().ok_or("an address is UTF-8")?;
-            if let Err(error) = text.parse::<Address>() {
-                return Err(error.to_string());
-            }
-            settings.listen.push(text.to_owned());
-            Ok(())
+            take: |settings, value| {
+                let text = value.to_str().ok_or("an address is UTF-8")?;
+                if let Err(error) = text.parse::<Address>() {
+                    return Err(error.to_string());
+                }
+                settings.as_mut().listen.push(text.to_owned());
+                Ok(())
+            },
         },
-    },
-    Setting {
-        name: "cores",
-        form: Form::Flag,
-        value: "N",
-        default: Some("1"),
-        help: "How many threads serve, each with a loop of its own.",
-        take: |settings, value| {
-            let text = value.to_string_lossy();
-            let number = text.parse().ok().filter(|n| (1..=1024).contains(n));
-            settings.cores = number.ok_or_else(|| {
-                format!("'{text}' is no number of cores; write one from 1 to 1024")
-            })?;
-            Ok(())
-        },
-    },
-    Setting {
-        name: "index",
-        form: Form::Flag,
-        value: "NAME",
-        default: Some("index.html"),
-        help: "What a directory is answered with; may be given more than once: the\n\
-               first that is there.",
-        take: |settings, value| {
-            let text = value
-                .to_str()
-                .filter(|text| !text.is_empty() && !text.contains('/'));
-            let name = text.ok_or_else(|| {
+        Setting {
+            name: "cores",
+            form: Form::Flag,
+            value: "N",
+            default: Some("1"),
+            help: "How many threads serve, each with a loop of its own.",
+            take: |settings, value| {
                 let text = value.to_string_lossy();
-                format!("'{text}' is no name of a file in a directory")
-            })?;
-            settings.index.push(name.to_owned());
-            Ok(())
+                let number = text.parse().ok().filter(|n| (1..=1024).contains(n));
+                settings.as_mut().cores = number.ok_or_else(|| {
+                    format!("'{text}' is no number of cores; write one from 1 to 1024")
+                })?;
+                Ok(())
+            },
         },
-    },
-    Setting {
-        name: "dotfiles",
-        form: Form::Switch("yes"),
-        value: "yes|no",
-        default: Some("no"),
-        help: "Whether names are served that begin with a dot. '.well-known' always is.",
-        take: |settings, value| {
-            settings.dotfiles = yes(value)?;
-            Ok(())
+        Setting {
+            name: "index",
+            form: Form::Flag,
+            value: "NAME",
+            default: Some("index.html"),
+            help: "What a directory is answered with; may be given more than once: the\n\
+               first that is there.",
+            take: |settings, value| {
+                let text = value
+                    .to_str()
+                    .filter(|text| !text.is_empty() && !text.contains('/'));
+                let name = text.ok_or_else(|| {
+                    let text = value.to_string_lossy();
+                    format!("'{text}' is no name of a file in a directory")
+                })?;
+                settings.as_mut().index.push(name.to_owned());
+                Ok(())
+            },
         },
-    },
-    #[cfg(feature = "compress")]
-    Setting {
-        name: "compress",
-        form: Form::Switch("yes"),
-        value: "yes|no",
-        default: Some("no"),
-        help: "Whether texts of 1 to 64 KiB that have no coded sibling are compressed\n\
+        Setting {
+            name: "dotfiles",
+            form: Form::Switch("yes"),
+            value: "yes|no",
+            default: Some("no"),
+            help: "Whether names are served that begin with a dot. '.well-known' always is.",
+            take: |settings, value| {
+                settings.as_mut().dotfiles = yes(value)?;
+                Ok(())
+            },
+        },
+        #[cfg(feature = "compress")]
+        Setting {
+            name: "compress",
+            form: Form::Switch("yes"),
+            value: "yes|no",
+            default: Some("no"),
+            help: "Whether texts of 1 to 64 KiB that have no coded sibling are compressed\n\
                for who takes gzip.",
-        take: |settings, value| {
-            settings.compress = yes(value)?;
-            Ok(())
+            take: |settings, value| {
+                settings.as_mut().compress = yes(value)?;
+                Ok(())
+            },
         },
-    },
-    Setting {
-        name: "list",
-        form: Form::Switch("yes"),
-        value: "yes|no",
-        default: Some("no"),
-        help: "Whether what is in a directory without an index is listed, as a page or\n\
+        Setting {
+            name: "list",
+            form: Form::Switch("yes"),
+            value: "yes|no",
+            default: Some("no"),
+            help: "Whether what is in a directory without an index is listed, as a page or\n\
                in JSON, which Accept decides.",
-        take: |settings, value| {
-            settings.list = yes(value)?;
-            Ok(())
+            take: |settings, value| {
+                settings.as_mut().list = yes(value)?;
+                Ok(())
+            },
         },
-    },
-    Setting {
-        name: "mime-types",
-        form: Form::Flag,
-        value: "FILE",
-        default: None,
-        help: "Media types of your own, as in mime.types of Apache or nginx; may be\n\
+        Setting {
+            name: "mime-types",
+            form: Form::Flag,
+            value: "FILE",
+            default: None,
+            help: "Media types of your own, as in mime.types of Apache or nginx; may be\n\
                given more than once.",
-        take: |settings, value| {
-            settings.mime_types.push(value.into());
-            Ok(())
+            take: |settings, value| {
+                settings.as_mut().mime_types.push(value.into());
+                Ok(())
+            },
         },
-    },
-    Setting {
-        name: "cache-control",
-        form: Form::Flag,
-        value: "GLOB=VALUE",
-        default: None,
-        help: "Cache-Control of the files that match, such as '*.html=no-cache' or\n\
+        Setting {
+            name: "cache-control",
+            form: Form::Flag,
+            value: "GLOB=VALUE",
+            default: None,
+            help: "Cache-Control of the files that match, such as '*.html=no-cache' or\n\
                '/assets/**=max-age=3600'; may be given more than once: the first\n\
                that matches.",
-        take: |settings, value| {
-            let (glob, value) = pair(value, "/assets/**=max-age=3600")?;
-            settings.cache_control.push((glob, value));
-            Ok(())
+            take: |settings, value| {
+                let (glob, value) = pair(value, "/assets/**=max-age=3600")?;
+                settings.as_mut().cache_control.push((glob, value));
+                Ok(())
+            },
         },
-    },
-    Setting {
-        name: "error-page",
-        form: Form::Flag,
-        value: "STATUS=PATH",
-        default: None,
-        help: "What a refusal is sent with, such as '404=/404.html'; may be given\n\
+        Setting {
+            name: "error-page",
+            form: Form::Flag,
+            value: "STATUS=PATH",
+            default: None,
+            help: "What a refusal is sent with, such as '404=/404.html'; may be given\n\
                more than once.",
-        take: |settings, value| {
-            let (status, path) = pair(value, "404=/404.html")?;
-            let number = status
-                .parse()
-                .map_err(|_| format!("'{status}' is no status; write '404=/404.html'"))?;
-            settings.error_pages.push((number, path));
-            Ok(())
+            take: |settings, value| {
+                let (status, path) = pair(value, "404=/404.html")?;
+                let number = status
+                    .parse()
+                    .map_err(|_| format!("'{status}' is no status; write '404=/404.html'"))?;
+                settings.as_mut().error_pages.push((number, path));
+                Ok(())
+            },
         },
-    },
-    Setting {
-        name: "spa",
-        form: Form::Switch("/index.html"),
-        value: "PATH",
-        default: None,
-        help: "What is sent, with 200, to a browser that opens a page where there\n\
+        Setting {
+            name: "spa",
+            form: Form::Switch("/index.html"),
+            value: "PATH",
+            default: None,
+            help: "What is sent, with 200, to a browser that opens a page where there\n\
                is none and whose name has no extension: for applications of one\n\
                page. Alone it stands for '/index.html'.",
-        take: |settings, value| {
-            settings.spa = Some(value.to_str().ok_or("a path is UTF-8")?.to_owned());
-            Ok(())
+            take: |settings, value| {
+                settings.as_mut().spa = Some(value.to_str().ok_or("a path is UTF-8")?.to_owned());
+                Ok(())
+            },
         },
-    },
-    Setting {
-        name: "stats",
-        form: Form::Switch("text"),
-        value: "text|json",
-        default: None,
-        help: "Tells at the end, on stderr, what was counted: system calls, events,\n\
+        Setting {
+            name: "stats",
+            form: Form::Switch("text"),
+            value: "text|json",
+            default: None,
+            help: "Tells at the end, on stderr, what was counted: system calls, events,\n\
                bytes, requests and so on. `kill -s URG PID` asks for it meanwhile,\n\
                set or not, and has a line or a table of each core.",
-        take: |settings, value| {
-            settings.stats = Some(match value.to_str() {
-                Some("text") => stats::Form::Text,
-                Some("json") => stats::Form::Json,
-                Some(_) | None => {
-                    let text = value.to_string_lossy();
-                    return Err(format!("'{text}' is neither 'text' nor 'json'"));
-                }
-            });
-            Ok(())
+            take: |settings, value| {
+                settings.as_mut().stats = Some(match value.to_str() {
+                    Some("text") => stats::Form::Text,
+                    Some("json") => stats::Form::Json,
+                    Some(_) | None => {
+                        let text = value.to_string_lossy();
+                        return Err(format!("'{text}' is neither 'text' nor 'json'"));
+                    }
+                });
+                Ok(())
+            },
         },
-    },
-    Setting {
-        name: "record",
-        form: Form::Flag,
-        value: "FILE",
-        default: None,
-        help: "A new file that what clients send is written to, for `edgeloop replay`.\n\
+        Setting {
+            name: "record",
+            form: Form::Flag,
+            value: "FILE",
+            default: None,
+            help: "A new file that what clients send is written to, for `edgeloop replay`.\n\
                Filler takes the place of bodies, of the values of fields that may be\n\
                credentials, and of passwords, keys and tokens in URLs; paths stay.",
-        take: |settings, value| {
-            if value.is_empty() {
-                return Err("'' is no name of a file".to_owned());
-            }
-            settings.record = Some(value.into());
-            Ok(())
+            take: |settings, value| {
+                if value.is_empty() {
+                    return Err("'' is no name of a file".to_owned());
+                }
+                settings.as_mut().record = Some(value.into());
+                Ok(())
+            },
         },
-    },
-    Setting {
-        name: "record-bytes",
-        form: Form::Flag,
-        value: "N",
-        default: Some("67108864"),
-        help: "How many bytes of clients are recorded.",
-        take: |settings, value| {
-            settings.record_bytes = number(value, "bytes")?;
-            Ok(())
+        Setting {
+            name: "record-bytes",
+            form: Form::Flag,
+            value: "N",
+            default: Some("67108864"),
+            help: "How many bytes of clients are recorded.",
+            take: |settings, value| {
+                settings.as_mut().record_bytes = number(value, "bytes")?;
+                Ok(())
+            },
         },
-    },
-    Setting {
-        name: "record-connections",
-        form: Form::Flag,
-        value: "N",
-        default: Some("1000"),
-        help: "How many connections are recorded.",
-        take: |settings, value| {
-            settings.record_connections = number(value, "connections")?;
-            Ok(())
+        Setting {
+            name: "record-connections",
+            form: Form::Flag,
+            value: "N",
+            default: Some("1000"),
+            help: "How many connections are recorded.",
+            take: |settings, value| {
+                settings.as_mut().record_connections = number(value, "connections")?;
+                Ok(())
+            },
         },
-    },
-    Setting {
-        name: "record-bodies",
-        form: Form::Switch("yes"),
-        value: "yes|no",
-        default: Some("no"),
-        help: "Whether bodies are recorded as they came.",
-        take: |settings, value| {
-            settings.record_bodies = yes(value)?;
-            Ok(())
+        Setting {
+            name: "record-bodies",
+            form: Form::Switch("yes"),
+            value: "yes|no",
+            default: Some("no"),
+            help: "Whether bodies are recorded as they came.",
+            take: |settings, value| {
+                settings.as_mut().record_bodies = yes(value)?;
+                Ok(())
+            },
         },
-    },
-    Setting {
-        name: "record-credentials",
-        form: Form::Switch("yes"),
-        value: "yes|no",
-        default: Some("no"),
-        help: "Whether heads are recorded as they came, with what opens doors.",
-        take: |settings, value| {
-            settings.record_credentials = yes(value)?;
-            Ok(())
+        Setting {
+            name: "record-credentials",
+            form: Form::Switch("yes"),
+            value: "yes|no",
+            default: Some("no"),
+            help: "Whether heads are recorded as they came, with what opens doors.",
+            take: |settings, value| {
+                settings.as_mut().record_credentials = yes(value)?;
+                Ok(())
+            },
         },
-    },
-];
+    ];
+}
 
 /// How many of something, and one at least.
-fn number(value: &OsStr, what: &str) -> Result<u64, String> {
+pub(crate) fn number(value: &OsStr, what: &str) -> Result<u64, String> {
     let text = value.to_string_lossy();
     let number = text.parse().ok().filter(|number| *number > 0);
     number.ok_or_else(|| format!("'{text}' is no number of {what}; write one from 1 on"))
@@ -430,7 +442,7 @@ mod tests {
     #[test]
     fn help_names_every_setting_and_its_default_in_lines_of_a_terminal() {
         let help = SERVE.help();
-        for row in TABLE {
+        for row in SERVE.table {
             assert!(help.contains(&row.usage()), "{}", row.name);
             let default = row.default.map(|it| format!("Default: {it}\n"));
             assert!(help.contains(&default.unwrap_or_default()), "{}", row.name);

@@ -126,6 +126,9 @@ calls! {
     BlockSignals block_signals "sigprocmask(2)": EFAULT EINVAL;
     SignalFd signalfd "signalfd(2)": EBADF EINVAL EMFILE ENFILE ENODEV ENOMEM;
     ReadSignal read_signal "signalfd(2), read(2)": EAGAIN EBADF EFAULT EINTR EINVAL EIO EISDIR;
+    Kill kill "kill(2)": EINVAL EPERM ESRCH;
+    PerfEventOpen perf_event_open "perf_event_open(2)": E2BIG EACCES EBADF EBUSY EFAULT EINTR EINVAL EMFILE ENODEV ENOENT ENOSPC
+        ENOSYS EOPNOTSUPP EOVERFLOW EPERM ESRCH;
     SigpipeIsDefault sigpipe_is_default "sigaction(2)": EFAULT EINVAL;
     Monotonic monotonic "clock_gettime(2), CLOCK_MONOTONIC":;
     Realtime realtime "clock_gettime(2), CLOCK_REALTIME":;

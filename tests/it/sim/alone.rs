@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use edgeloop::sys::sim::{Call, Plan, World};
 use edgeloop::sys::socket::{self, AcceptError, More};
-use edgeloop::sys::{Address, Epoll, Interest, process, thread};
+use edgeloop::sys::{Address, Epoll, Instructions, Interest, process, signal, thread};
 use edgeloop::{Reply, Request, ResponseWriter, Server};
 use nix::errno::Errno;
 
@@ -138,6 +138,15 @@ fn connects(address: &Address) -> std::io::Result<()> {
     Err(std::io::Error::other(format!("{count} bytes came, not 4")))
 }
 
+/// A world has no other process, and no counters.
+fn not_there(errno: Errno, said: std::io::Result<()>) -> std::io::Result<()> {
+    match said {
+        Err(error) if error.raw_os_error() == Some(errno as i32) => Ok(()),
+        Err(error) => Err(error),
+        Ok(()) => Err(std::io::Error::other("nobody is there who could answer")),
+    }
+}
+
 /// Those that are there for applications and tests.
 pub(super) fn single_calls(_: &World, _: &Fault) -> Said<Option<String>> {
     let word = || {
@@ -151,6 +160,9 @@ pub(super) fn single_calls(_: &World, _: &Fault) -> Said<Option<String>> {
         socket::recv(&other, &mut bytes)?;
         thread::start("alone", Idle)?.join();
         connects(&"127.0.0.1:82".parse().expect("an address"))?;
+        not_there(Errno::ESRCH, signal::terminate(7))?;
+        not_there(Errno::ESRCH, signal::urge(7))?;
+        not_there(Errno::ENOENT, Instructions::of_thread(7).map(drop))?;
         Ok(bytes)
     };
     let came: std::io::Result<_> = word();

@@ -32,7 +32,7 @@ const NEAR: Duration = Duration::from_millis(2);
 
 const BUFFER_BYTES: usize = 64 << 10;
 
-pub(crate) struct Load {
+pub(crate) struct Load<'s> {
     ways: Ways,
     pub(crate) book: Book,
     connections: Table<Connection>,
@@ -45,7 +45,9 @@ pub(crate) struct Load {
     slow_readers: Vec<SlowReader>,
     pub(crate) slowness: Slowness,
     buffer: Box<[u8]>,
-    signals: Signals,
+    signals: &'s Signals,
+    /// Whether a signal has ended it.
+    pub(crate) is_cut: bool,
     progress: Option<Progress>,
     /// How busy this thread is, from the end of the warm-up on.
     pub(crate) busy: Option<Busy>,
@@ -53,14 +55,14 @@ pub(crate) struct Load {
     pub(crate) ended: Instant,
 }
 
-impl Load {
+impl<'s> Load<'s> {
     pub(crate) fn new(
         ways: Ways,
         book: Book,
         connections: usize,
         slow_readers: usize,
-        signals: Signals,
-    ) -> Load {
+        signals: &'s Signals,
+    ) -> Load<'s> {
         let slowness = Slowness {
             readers: slow_readers,
             ..Slowness::default()
@@ -77,6 +79,7 @@ impl Load {
             slowness,
             buffer: vec![0; BUFFER_BYTES].into(),
             signals,
+            is_cut: false,
             progress: Progress::on_terminal(),
             busy: None,
             ended: book.schedule.warm(),
@@ -87,7 +90,7 @@ impl Load {
     /// Runs until all requests have ended, or a signal comes. Errors: those of the loop, and of watching the signals.
     pub(crate) fn run(&mut self) -> io::Result<()> {
         let mut reactor = Reactor::new()?;
-        reactor.register(&self.signals, SIGNALS, Interest::READ)?;
+        reactor.register(self.signals, SIGNALS, Interest::READ)?;
         reactor.set_deadline(SCHEDULE, self.book.schedule.warm());
         if !self.slow_readers.is_empty() {
             reactor.set_deadline(SLOW, reactor.now());
@@ -217,7 +220,7 @@ impl Load {
     }
 }
 
-impl Driver for Load {
+impl Driver for Load<'_> {
     type Message = ();
 
     /// Its turn has come again: it may have been stopped before it had read or written all.
@@ -232,6 +235,7 @@ impl Driver for Load {
         if token == SIGNALS {
             // Whether it can be read or not: it has come.
             let _ = self.signals.next();
+            self.is_cut = true;
             reactor.stop();
         } else {
             self.drive(reactor, token, ready);

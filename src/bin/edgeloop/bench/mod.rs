@@ -16,12 +16,12 @@ mod busy;
 mod connection;
 mod load;
 mod progress;
-mod report;
+pub(crate) mod report;
 mod requests;
 mod schedule;
-mod settings;
+pub(crate) mod settings;
 mod slow;
-mod tally;
+pub(crate) mod tally;
 mod target;
 
 use std::fs::{self, File};
@@ -44,12 +44,8 @@ pub(crate) use settings::{BENCH, Settings};
 const BODY_BYTES_MAX: u64 = 64 << 20;
 
 /// Asks, and says what came of it on stdout.
-pub(crate) fn bench(settings: &Settings, signals: Signals) -> Result<(), Failure> {
+pub(crate) fn bench(settings: &Settings, signals: &Signals) -> Result<(), Failure> {
     let target = settings.check()?;
-    let body = match &settings.body_file {
-        Some(path) => body(path)?,
-        None => Vec::new(),
-    };
     // Before anything is asked: it would be a pity afterwards.
     let mut svg = match &settings.svg {
         Some(path) => Some((
@@ -57,6 +53,27 @@ pub(crate) fn bench(settings: &Settings, signals: Signals) -> Result<(), Failure
             File::create(path).map_err(|why| unwritten(path, &why))?,
         )),
         None => None,
+    };
+    let load = drive(settings, signals)?;
+    let report = Report::new(settings, target, &load);
+    if let Some((path, file)) = &mut svg {
+        file.write_all(report.svg().as_bytes())
+            .map_err(|why| unwritten(path, &why))?;
+    }
+    crate::print(&if settings.json {
+        report.json()
+    } else {
+        report.text()
+    })?;
+    report.verdict().map_err(Failure::Running)
+}
+
+/// Asks, until all has been answered or a signal comes.
+pub(crate) fn drive<'s>(settings: &Settings, signals: &'s Signals) -> Result<Load<'s>, Failure> {
+    let target = settings.check()?;
+    let body = match &settings.body_file {
+        Some(path) => body(path)?,
+        None => Vec::new(),
     };
     if let Err(error) = process::raise_descriptors_max() {
         complain::say(&format!("cannot raise the limit of open files: {error}"));
@@ -80,18 +97,7 @@ pub(crate) fn bench(settings: &Settings, signals: Signals) -> Result<(), Failure
     );
     load.run()
         .map_err(|error| Failure::Running(format!("cannot go on: {error}")))?;
-
-    let report = Report::new(settings, target, &load);
-    if let Some((path, file)) = &mut svg {
-        file.write_all(report.svg().as_bytes())
-            .map_err(|why| unwritten(path, &why))?;
-    }
-    crate::print(&if settings.json {
-        report.json()
-    } else {
-        report.text()
-    })?;
-    report.verdict().map_err(Failure::Running)
+    Ok(load)
 }
 
 fn body(path: &Path) -> Result<Vec<u8>, Failure> {

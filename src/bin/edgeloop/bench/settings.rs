@@ -304,7 +304,8 @@ impl Settings {
     }
 }
 
-fn number(value: &OsStr, range: RangeInclusive<u64>, of: &str) -> Result<u64, String> {
+/// A whole number within a range.
+pub(crate) fn number(value: &OsStr, range: RangeInclusive<u64>, of: &str) -> Result<u64, String> {
     let text = value.to_string_lossy();
     let number = text.parse().ok().filter(|number| range.contains(number));
     number.ok_or_else(|| {
@@ -314,7 +315,7 @@ fn number(value: &OsStr, range: RangeInclusive<u64>, of: &str) -> Result<u64, St
 }
 
 /// A number of seconds, or one with its unit: at most a day.
-fn time(value: &OsStr) -> Result<Duration, String> {
+pub(crate) fn time(value: &OsStr) -> Result<Duration, String> {
     let text = value.to_string_lossy();
     let (digits, unit) = text.split_at(
         text.find(|char: char| char.is_alphabetic())

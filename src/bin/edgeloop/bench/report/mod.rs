@@ -17,6 +17,8 @@ use super::slow::Slowness;
 use super::tally::Tally;
 use super::target::Target;
 
+pub(crate) use text::time;
+
 /// Shares of the requests, in percent, whose times are told.
 const PERCENTILES: [f64; 8] = [50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 99.99, 99.999];
 
@@ -33,7 +35,11 @@ pub(crate) struct Report<'r> {
 }
 
 impl<'r> Report<'r> {
-    pub(crate) fn new(settings: &'r Settings, target: &'r Target, load: &'r Load) -> Report<'r> {
+    pub(crate) fn new(
+        settings: &'r Settings,
+        target: &'r Target,
+        load: &'r Load<'_>,
+    ) -> Report<'r> {
         let schedule = &load.book.schedule;
         let end = schedule.end().map_or(load.ended, |end| end.min(load.ended));
         Report {

@@ -93,7 +93,7 @@ impl Report<'_> {
 }
 
 /// Nanoseconds, in three digits and the unit that fits.
-pub(super) fn time(nanos: f64) -> String {
+pub(crate) fn time(nanos: f64) -> String {
     scaled(nanos, &[(1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1.0, "ns")])
 }
 
