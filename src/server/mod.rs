@@ -49,6 +49,7 @@ mod drain;
 mod event_loop;
 mod flush;
 mod handler;
+mod hashing;
 mod helpers;
 mod inflow;
 mod limits;
@@ -82,6 +83,8 @@ pub use counters::Counters;
 pub use defer::{Client, Completer, Promise};
 pub use event_loop::EventLoop;
 pub use handler::{Handler, Intake, Request};
+#[cfg(feature = "web")]
+pub(crate) use hashing::Hashing;
 pub use helpers::Redirect;
 pub use limits::{Limits, Linger, Progress};
 pub use local::{Local, LocalId, Watch};
