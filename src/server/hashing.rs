@@ -5,9 +5,9 @@ use std::hash::{BuildHasher, DefaultHasher, RandomState};
 /// The hash functions of a loop's tables whose keys clients can choose ([`Local::share`](super::Local::share) has it).
 ///
 /// If clients knew a server's function they could ask for names that all stand at one place of a table, and each lookup would
-/// take as long as the table is (hash flooding). In a replay it is known, so that each takes the same steps.
+/// take as long as the table is (hash flooding). In a [`Replay`](super::Replay) it is known, so that each takes the same steps.
 #[derive(Clone, Debug)]
-pub(crate) enum Hashing {
+pub enum Hashing {
     /// Nobody knows it.
     Secret(RandomState),
     /// It is always the same one.

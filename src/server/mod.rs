@@ -83,8 +83,7 @@ pub use counters::Counters;
 pub use defer::{Client, Completer, Promise};
 pub use event_loop::EventLoop;
 pub use handler::{Handler, Intake, Request};
-#[cfg(feature = "web")]
-pub(crate) use hashing::Hashing;
+pub use hashing::Hashing;
 pub use helpers::Redirect;
 pub use limits::{Limits, Linger, Progress};
 pub use local::{Local, LocalId, Watch};
