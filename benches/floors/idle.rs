@@ -8,8 +8,8 @@ use crate::duel::Server;
 use crate::get;
 use crate::load::{Load, Manner};
 
-/// Prints the bytes that the server's process grows by for each connection beyond a tenth of `crowd`, up to half as many more
-/// than `crowd`: what it takes to start with is not in it.
+/// Prints by how many bytes the server's process grows for each connection, from a tenth of `crowd` to one and a half of it:
+/// what it takes to start with is not in it.
 pub(crate) fn report(crowd: usize, core: usize, root: &Path) {
     let core = core.to_string();
     let words = [SERVE.as_ref(), Server::Ours.word().as_ref(), core.as_ref()];

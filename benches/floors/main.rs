@@ -180,6 +180,14 @@ fn rows(crowd: usize) -> Vec<Row> {
             few,
         ),
         row(
+            &format!("crowd: {crowd} active clients / 64, of a floor"),
+            Side {
+                manner: active,
+                ..floor
+            },
+            floor,
+        ),
+        row(
             &format!("crowd: 64 clients beside {crowd} idle / 64"),
             Side {
                 manner: idle,

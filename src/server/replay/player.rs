@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::super::defer::Message;
 use super::super::handler::Handler;
+use super::super::hashing::Hashing;
 use super::super::limits::Limits;
 use super::super::local::Local;
 use super::super::observer::{Observer, Summary, Trouble};
@@ -84,6 +85,7 @@ impl<H: Handler> Player<H> {
         };
         let mut shared = Shared::new(limits, settings, reactor.mailbox());
         shared.local.attach(0, reactor.registry());
+        shared.local.share(|| Hashing::Fixed);
         shared.preamble.stop_at(DATE);
         shared.sendfile = true; // there is nobody whom a signal could kill
         Player {

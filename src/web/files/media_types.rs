@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 
 use super::media_type::{self, MediaType};
@@ -13,8 +14,9 @@ const EXTENSION_BYTES_MAX: usize = 32;
 /// Media types by extension.
 #[derive(Clone, Debug, Default)]
 pub(super) struct MediaTypes {
-    /// By extension in lower case; the values are complete.
-    own: HashMap<Box<[u8]>, Arc<str>>,
+    /// By extension in lower case; the values are complete. The operator gives the names, so the hash function need not be
+    /// secret.
+    own: HashMap<Box<[u8]>, Arc<str>, BuildHasherDefault<DefaultHasher>>,
 }
 
 impl MediaTypes {

@@ -46,7 +46,7 @@ use std::sync::{Arc, Weak};
 use super::coding::Accepted;
 use super::settings::Settings;
 use super::tree::Asker;
-use crate::server::{Local, LocalId, Moment, Watch};
+use crate::server::{Hashing, Local, LocalId, Moment, Watch};
 use crate::sys::file::Failure;
 use crate::sys::inotify::{Inotify, Notice, Notices};
 use crate::sys::{Fd, Interest, process};
@@ -248,7 +248,7 @@ impl Cache {
             queue: Rc::clone(&queue),
             notices: None,
             looked: None,
-            table: Table::default(),
+            table: Table::new((*local.share(Hashing::default)).clone()),
             watches: Watches::default(),
             rest: 0,
             deaf: false,

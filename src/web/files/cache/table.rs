@@ -7,6 +7,7 @@ use slab::Slab;
 
 use super::Place;
 use super::watches::at_or_below;
+use crate::server::Hashing;
 use crate::sys::inotify::WatchId;
 
 /// What a place takes beside its name and its content.
@@ -14,9 +15,10 @@ const PLACE_BYTES: usize = 256;
 
 /// Places by their paths. Which is forgotten first is told by a clock: its hand goes round, and what was asked for since it
 /// was there last is left alone once.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Table {
-    by_path: HashMap<Arc<[u8]>, usize>,
+    /// Clients choose what is looked up, and so what is not there.
+    by_path: HashMap<Arc<[u8]>, usize, Hashing>,
     /// The same in their order: what is below a directory stands together.
     in_order: BTreeMap<Arc<[u8]>, usize>,
     places: Slab<Entry>,
@@ -41,6 +43,16 @@ pub(super) struct Cost {
 }
 
 impl Table {
+    pub(super) fn new(hashing: Hashing) -> Table {
+        Table {
+            by_path: HashMap::with_hasher(hashing),
+            in_order: BTreeMap::new(),
+            places: Slab::new(),
+            hand: 0,
+            cost: Cost::default(),
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.places.len()
     }
@@ -139,7 +151,7 @@ mod tests {
     use super::*;
 
     fn with(paths: &[&str]) -> Table {
-        let mut table = Table::default();
+        let mut table = Table::new(Hashing::default());
         for path in paths {
             let files = usize::from(path.starts_with('f'));
             let cost = Cost { bytes: 10, files };

@@ -2,6 +2,7 @@
 
 use core::ops::Bound;
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 
 use crate::sys::inotify::WatchId;
@@ -9,7 +10,8 @@ use crate::sys::inotify::WatchId;
 /// The watches of a cache.
 #[derive(Debug, Default)]
 pub(super) struct Watches {
-    watched: HashMap<WatchId, Watched>,
+    /// The kernel gives the names, so the hash function need not be secret.
+    watched: HashMap<WatchId, Watched, BuildHasherDefault<DefaultHasher>>,
     /// In the order of their paths: what is below a directory stands together.
     directories: BTreeMap<Arc<[u8]>, WatchId>,
     /// The one that was last forgotten to make room.
