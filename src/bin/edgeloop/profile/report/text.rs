@@ -161,7 +161,7 @@ fn sampled(samples: Result<&Samples, &String>) -> String {
 fn compared(comparison: &Comparison) -> String {
     let Comparison { with, how, rows } = comparison;
     let mut text = format!(
-        "\n  with {with}: {how}\n  {:<20}{:>11}{:>11}{:>8}   {:<14}\n",
+        "\n  with {with}: {how}\n  {:<20}{:>11}{:>11}{:>8}   {}\n",
         "a request takes", "now", "base", "ratio", "least .. most"
     );
     for row in rows {
