@@ -60,9 +60,9 @@ fn a_request_of_a_kept_connection_is_one_recv_and_one_send() {
     let report = read(&json);
     let figures = &report["figures"];
     let median = |key: &str| figures[key]["median"].as_f64().expect("a figure");
-    for key in ["recv", "send"] {
-        assert!((1.0..1.2).contains(&median(key)), "{key}: {figures:#}");
-    }
+    assert!((median("send") - 1.0).abs() < 1e-9, "{figures:#}");
+    // One more for each connection sees its end, and each has one request at least.
+    assert!((1.0..=2.0).contains(&median("recv")), "{figures:#}");
     let system_calls: f64 = [
         "epoll_wait",
         "recv",

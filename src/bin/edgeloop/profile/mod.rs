@@ -8,8 +8,8 @@
 //!   perf ──► samples ──► phases, symbols              in a slice of their own, which nothing else is measured in
 //! ```
 //!
-//! Connections are opened and closed within each slice and are in the figures, as shares of a request. So is what the reading
-//! itself costs the server: one turn and a line of text.
+//! Connections are opened and closed within each slice and are in the figures, as shares of a request. What the reading itself
+//! costs the server, a turn and a line of text, is taken off: it is what two readings in a row differ by.
 
 mod compare;
 mod cpu;
@@ -46,6 +46,9 @@ const OURSELVES: &str = "/proc/self/exe";
 
 /// After a slice: the server has seen the end of the last connections by then.
 const REST: Duration = Duration::from_millis(20);
+
+/// How long the server is asked at least while perf looks: it takes a while to begin.
+const SAMPLED: Duration = Duration::from_secs(2);
 
 /// Reads the arguments that follow `profile`, and profiles.
 pub(crate) fn profile(mut words: lexopt::Parser, signals: &Signals) -> Result<(), Failure> {
@@ -180,6 +183,7 @@ impl<'r> Servers<'r> {
     /// Asks for as long as a slice lasts.
     fn slice(&self, server: &Server) -> Result<(Totals, Answers), Failure> {
         let load = self.orders.settings.load(&server.url)?;
+        let idle = server.read()?;
         let before = server.read()?;
         let begun = Instant::now();
         let asked = bench::drive(&load, self.signals)?;
@@ -195,13 +199,17 @@ impl<'r> Servers<'r> {
         drop(asked); // its connections end
         thread::sleep(REST);
         let after = server.read()?;
-        Ok((Totals::between(&before, &after, time), answers))
+        Ok((Totals::between(&idle, &before, &after, time), answers))
     }
 
     /// What perf sees of a server of its own.
     fn sample(&self, scratch: &Scratch) -> Result<Result<Samples, String>, Failure> {
         perf::sample(self.another()?, scratch, |server| {
-            self.slice(server).map(drop)
+            let end = Instant::now() + SAMPLED;
+            while Instant::now() < end {
+                self.slice(server)?;
+            }
+            Ok(())
         })
     }
 

@@ -59,10 +59,18 @@ impl AddAssign for Counts {
 }
 
 impl Totals {
-    pub(crate) fn between(before: &Reading, after: &Reading, time: Duration) -> Totals {
+    /// Between the second and the third of three readings. Nothing was asked between the first two, so what they differ by is
+    /// what a reading costs.
+    pub(crate) fn between(
+        idle: &Reading,
+        before: &Reading,
+        after: &Reading,
+        time: Duration,
+    ) -> Totals {
+        let cost = before.counts.since(&idle.counts);
         let instructions = after.instructions.zip(before.instructions);
         Totals {
-            counts: after.counts.since(&before.counts),
+            counts: after.counts.since(&before.counts).since(&cost),
             cpu: after.cpu.since(&before.cpu),
             instructions: instructions.map(|(after, before)| after.saturating_sub(before)),
             time,
@@ -167,11 +175,11 @@ mod tests {
 
     #[test]
     fn figures_are_of_a_request() {
-        let (before, after) = (
-            reading(10, 10, 0, Some(1000)),
-            reading(110, 60, 200, Some(201_000)),
-        );
-        let mut totals = Totals::between(&before, &after, Duration::from_secs(1));
+        // A reading costs a send.
+        let idle = reading(10, 9, 0, Some(0));
+        let before = reading(10, 10, 0, Some(1000));
+        let after = reading(110, 61, 200, Some(201_000));
+        let mut totals = Totals::between(&idle, &before, &after, Duration::from_secs(1));
         assert_eq!(totals.counted(&["sends"]), Some(0.5));
         assert_eq!(totals.counted(&["requests", "sends"]), Some(1.5));
         assert_eq!(totals.counted(&["sends", "recvs"]), None, "no such counter");

@@ -7,7 +7,10 @@ use crate::bench::report::time;
 use crate::profile::figure::{FIGURES, Figure, Spread, Unit};
 use crate::profile::perf::RATE;
 use crate::profile::samples::Samples;
-use crate::profile::totals::{float, resolution};
+use crate::profile::totals::{Totals, float, resolution};
+
+/// A server that has its core for less than this share of the time is not what limits the load.
+const BUSY: f64 = 0.5;
 
 /// How many functions are named.
 const SYMBOLS: usize = 12;
@@ -72,6 +75,10 @@ impl Report<'_> {
             let _ = writeln!(text, "  {note}");
         };
         note(&format!("({})", resolution()));
+        let busy: Vec<_> = self.rounds.iter().map(Totals::busy).collect();
+        if Spread::of(&busy).is_some_and(|busy| busy.median < BUSY) {
+            note("(it waited most of the time: what asks, or others, had the processors)");
+        }
         if let Some(why) = &self.uncounted {
             note(&format!("instructions: {why}"));
         }
@@ -154,7 +161,7 @@ fn sampled(samples: Result<&Samples, &String>) -> String {
 fn compared(comparison: &Comparison) -> String {
     let Comparison { with, how, rows } = comparison;
     let mut text = format!(
-        "\n  with {with}: {how}\n  {:<20}{:>11}{:>11}{:>8}   {:<14}\n",
+        "\n  with {with}: {how}\n  {:<20}{:>11}{:>11}{:>8}   {}\n",
         "a request takes", "now", "base", "ratio", "least .. most"
     );
     for row in rows {
