@@ -275,8 +275,8 @@ MUTATIONS = [
     ("a body that goes wrong ends its duplex in order", SESSION,
      "                Event::Closed if self.awaits.inflow().is_some() => return (at, Parsed::Broken),\n", ""),
     # Files.
-    ("a range ends one byte early", RANGES, "part.first..part.last + 1", "part.first..part.last"),
-    ("a range begins at the beginning", RANGES, "part.first..part.last + 1", "0..part.last + 1"),
+    ("a range ends one byte early", RANGES, "(say_all(answer), part.first..part.last + 1)", "(say_all(answer), part.first..part.last)"),
+    ("a range begins at the beginning", RANGES, "(say_all(answer), part.first..part.last + 1)", "(say_all(answer), 0..part.last + 1)"),
     ("a file of the very date counts as newer", "src/web/precondition.rs",
      "modified.secs <= since", "modified.secs < since"),
     ("a lookup that was disturbed is not repeated", FILES, "Err(error) if tries < TRIES", "Err(error) if tries > TRIES"),
