@@ -23,7 +23,7 @@ const CLIENTS: usize = 8;
 /// Longer than any deadline: when all are done nobody wakes the loop.
 const LONGEST: Duration = Duration::from_secs(200);
 
-static CASES: LazyLock<Vec<Case>> = LazyLock::new(corpus::all);
+pub(super) static CASES: LazyLock<Vec<Case>> = LazyLock::new(corpus::all);
 
 /// Sends an input in pieces and keeps all that it gets.
 pub(super) struct Recorder {
@@ -90,16 +90,21 @@ pub(super) fn finish<H: Handler, O: Observer>(
 
 /// What a case gets in one piece and in peace.
 fn reference(case: &Case) -> Vec<u8> {
+    in_one_piece(&case.input, case.ending)
+}
+
+/// What a client gets that sends this in one piece and in peace.
+pub(super) fn in_one_piece(input: &[u8], ending: Ending) -> Vec<u8> {
     let world = World::new(0);
     let _inside = world.enter();
     let mut server = app::serve(&world);
-    let whole = vec![(Duration::ZERO, case.input.clone())];
-    let recorder = Recorder::start(&world, whole, case.ending);
+    let whole = vec![(Duration::ZERO, input.to_vec())];
+    let recorder = Recorder::start(&world, whole, ending);
     finish(&mut server, std::slice::from_ref(&recorder));
     without_dates(&recorder.got.borrow())
 }
 
-fn without_dates(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn without_dates(bytes: &[u8]) -> Vec<u8> {
     let mut kept = Vec::new();
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
         if !line.starts_with(b"Date: ") {

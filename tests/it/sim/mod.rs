@@ -25,6 +25,7 @@ mod plot;
 mod plots;
 mod progress;
 mod remembered;
+mod replays;
 mod report;
 mod requests;
 mod run;

@@ -10,6 +10,7 @@ use super::run::in_world;
 use super::seeds::keep_quiet;
 use super::{
     accepting, alone, bytes, cold, corners, finds, fresh, later, library, local, remembered,
+    replays,
 };
 
 struct Small {
@@ -38,6 +39,7 @@ macro_rules! small {
 const ALL: &[Small] = small![
     Drawn: bytes::some_inputs,
     Drawn: library::some_are_served_at_once,
+    Drawn: replays::some_connections_are_played,
     Steady: alone::a_server_with_a_name_runs,
     Steady: alone::two_cores_can_not_be_had,
     Steady: corners::a_server_nests_in_a_loop_that_watches_its_descriptor,
@@ -71,6 +73,8 @@ const ALL: &[Small] = small![
     InPeace: library::a_long_answer_that_is_read_fast_is_given_more_at_a_time,
     InPeace: library::a_mailbox_gives_back_what_it_has_no_room_for,
     InPeace: local::a_program_around_a_server,
+    InPeace: replays::what_one_client_sends_is_played_again_and_again,
+    InPeace: replays::what_is_no_recording_is_told,
     InPeace: local::a_timer_that_repeats_keeps_its_beat_and_leaves_out_what_was_missed,
     InPeace: local::a_watch_that_cannot_be_changed_ends_and_is_told,
     InPeace: local::timers_come_at_their_time_to_the_millisecond,
