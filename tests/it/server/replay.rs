@@ -1,5 +1,7 @@
 //! What is played without a network is what a server does with one.
 
+use std::any::Any;
+use std::cell::RefCell;
 use std::thread;
 
 use edgeloop::http::{Length, Limits as HttpLimits};
@@ -10,6 +12,11 @@ use edgeloop::{Handler, Intake, Limits, Reply, Request, ResponseWriter};
 use super::hand::Hand;
 use super::{ms, patient};
 use crate::alloc::allocations;
+
+thread_local! {
+    /// What nobody uses, until its test is over.
+    static KEPT: RefCell<Vec<Box<dyn Any>>> = const { RefCell::new(Vec::new()) };
+}
 
 /// Somebody of whom everything can be asked.
 fn app(req: &Request<'_>, mut res: ResponseWriter<'_>) -> Reply {
@@ -22,7 +29,7 @@ fn app(req: &Request<'_>, mut res: ResponseWriter<'_>) -> Reply {
         }
         "/never" => {
             let (completer, reply) = res.defer();
-            std::mem::forget(completer);
+            KEPT.with_borrow_mut(|kept| kept.push(Box::new(completer)));
             reply
         }
         "/ticks" => {
@@ -39,7 +46,7 @@ fn app(req: &Request<'_>, mut res: ResponseWriter<'_>) -> Reply {
         }
         "/silent" => {
             let waker = res.waker();
-            std::mem::forget(waker);
+            KEPT.with_borrow_mut(|kept| kept.push(Box::new(waker)));
             let source = |_: &mut BodyWriter<'_>| Pull::Wait;
             res.status(200).stream(Length::Unknown, source)
         }
