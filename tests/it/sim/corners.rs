@@ -235,7 +235,7 @@ impl<F: FnMut(&mut BodyWriter<'_>) -> Pull> edgeloop::server::Source for Once<F>
 
 fn odd(
     world: &World,
-    check: impl FnOnce(&mut EventLoop<Odd, Troubles>, &Rc<RefCell<Option<Completer>>>),
+    check: impl FnOnce(&mut EventLoop<Odd, (Troubles, ())>, &Rc<RefCell<Option<Completer>>>),
 ) -> Vec<String> {
     let later = Rc::default();
     let handler = Odd {
@@ -248,7 +248,7 @@ fn odd(
         .name(None)
         .without_date();
     let mut server = server
-        .event_loop(handler, troubles.clone())
+        .event_loop(handler, (troubles.clone(), ()))
         .expect("listens");
     check(&mut server, &later);
     drop(server);

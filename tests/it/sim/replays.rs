@@ -1,10 +1,12 @@
 //! What clients send gets in a replay, which has no network, what it gets in the world over a socket.
 
+use core::time::Duration;
 use std::rc::Rc;
 
-use edgeloop::Limits;
-use edgeloop::server::{Recording, Replay, write_recording as write};
+use edgeloop::http::Length;
+use edgeloop::server::{BodyWriter, Pull, Recording, Replay, write_recording as write};
 use edgeloop::sys::sim::{Random, World};
+use edgeloop::{Limits, Reply, Request, ResponseWriter};
 
 use super::app::{self, App, BODY_MAX};
 use super::bytes::{CASES, cut, in_one_piece, without_dates};
@@ -105,6 +107,62 @@ pub(super) fn what_one_client_sends_is_played_again_and_again(world: &World) {
     }
     assert_eq!(played("/body/5/9", 1).hash, played("/body/5/9", 7).hash);
     assert_ne!(played("/body/5/9", 1).hash, played("/body/6/9", 1).hash);
+}
+
+/// Timers and mail of the loop go on while an answer is waited for.
+fn with_its_loop(req: &Request<'_>, mut res: ResponseWriter<'_>) -> Reply {
+    let local = res.local().clone();
+    match req.path() {
+        "/ticks" => {
+            let waker = res.waker();
+            local.every(Duration::from_millis(1), move || waker.wake());
+            let mut left = 5;
+            let ticks = move |body: &mut BodyWriter<'_>| {
+                left -= 1;
+                body.write(b"tick ");
+                if left == 0 { Pull::End } else { Pull::Wait }
+            };
+            res.status(200).stream(Length::Unknown, ticks)
+        }
+        "/mail" => {
+            let (completer, reply) = res.defer();
+            let mut completer = Some(completer);
+            let sender = local.mailbox(move |number: u32| {
+                if let Some(completer) = completer.take() {
+                    completer.finish(move |res| res.status(200).text(number.to_string()));
+                }
+            });
+            sender.send(7).expect("there is room");
+            reply
+        }
+        // Its client leaves it after as much time as a handler has.
+        "/silent" => {
+            let waker = res.waker();
+            local.after(Duration::from_secs(1_000), move || drop(waker));
+            let silent = |_: &mut BodyWriter<'_>| Pull::Wait;
+            res.status(200).stream(Length::Unknown, silent)
+        }
+        _ => res.no_route(req.method()),
+    }
+}
+
+pub(super) fn answers_that_need_the_loop_are_waited_for(_: &World) {
+    let mut replay = Replay::new(with_its_loop).expect("two descriptors");
+    for (path, ends) in [
+        ("/ticks", "\r\n5\r\ntick \r\n0\r\n\r\n"),
+        ("/mail", "\r\n\r\n7"),
+        ("/silent", "Transfer-Encoding: chunked\r\n\r\n"),
+        ("/none", "not found\n"),
+    ] {
+        let sent = format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+        let recording = Recording::of_bytes(sent.as_bytes());
+        let got = replay.answers(&recording).expect("played");
+        let got = String::from_utf8_lossy(&got).into_owned();
+        assert!(
+            got.to_lowercase().ends_with(&ends.to_lowercase()),
+            "{path}: {got}"
+        );
+    }
 }
 
 pub(super) fn what_is_no_recording_is_told(_: &World) {

@@ -9,8 +9,8 @@ use super::report::Failure;
 use super::run::in_world;
 use super::seeds::keep_quiet;
 use super::{
-    accepting, alone, bytes, cold, corners, finds, fresh, later, library, local, remembered,
-    replays,
+    accepting, alone, bytes, cold, corners, counted, finds, fresh, later, library, local,
+    remembered, replays,
 };
 
 struct Small {
@@ -61,6 +61,7 @@ const ALL: &[Small] = small![
     InPeace: cold::a_pool_without_threads_ends_the_answer,
     InPeace: corners::a_loop_has_descriptors_deadlines_and_mail_without_a_server,
     InPeace: corners::who_answers_later_can_ask_whether_anybody_waits,
+    InPeace: counted::what_is_counted_is_told_to_who_asks,
     InPeace: finds::signals_that_can_not_be_read_are_no_second_signal,
     InPeace: fresh::a_cold_file_does_not_stop_the_loop,
     InPeace: fresh::the_tag_of_what_is_remembered_becomes_a_strong_one,
@@ -73,6 +74,7 @@ const ALL: &[Small] = small![
     InPeace: library::a_long_answer_that_is_read_fast_is_given_more_at_a_time,
     InPeace: library::a_mailbox_gives_back_what_it_has_no_room_for,
     InPeace: local::a_program_around_a_server,
+    InPeace: replays::answers_that_need_the_loop_are_waited_for,
     InPeace: replays::what_one_client_sends_is_played_again_and_again,
     InPeace: replays::what_is_no_recording_is_told,
     InPeace: local::a_timer_that_repeats_keeps_its_beat_and_leaves_out_what_was_missed,
