@@ -178,31 +178,15 @@ impl Tail {
         let (limits, counters) = (&shared.limits.http, &mut shared.counters);
         match self {
             Tail::Static(rest) => {
-                let part = &rest[..rest.len().min(allowance)];
-                let sent = send_part(
-                    transport,
-                    conn,
-                    limits,
-                    counters,
-                    part,
-                    part.len() < rest.len(),
-                )?;
+                let (sent, step) = send_part(transport, conn, limits, counters, rest, allowance)?;
                 *rest = &rest[sent..];
-                Ok(Step::sent(sent, part.len()))
+                Ok(step)
             }
             Tail::Shared { bytes, at, end } => {
                 let rest = &bytes[*at..*end];
-                let part = &rest[..rest.len().min(allowance)];
-                let sent = send_part(
-                    transport,
-                    conn,
-                    limits,
-                    counters,
-                    part,
-                    part.len() < rest.len(),
-                )?;
+                let (sent, step) = send_part(transport, conn, limits, counters, rest, allowance)?;
                 *at += sent;
-                Ok(Step::sent(sent, part.len()))
+                Ok(step)
             }
             Tail::File { file, at, left, .. } if shared.sendfile => {
                 let part = usize::try_from(*left).map_or(allowance, |left| left.min(allowance));
@@ -287,21 +271,26 @@ impl Step {
     }
 }
 
-/// Sends content from where it is: how much of it was sent.
+/// Sends the beginning of what is left of content, from where it is: how much of it was sent.
 fn send_part<T: Transport>(
     transport: &mut T,
     conn: &mut Conn,
     limits: &Limits,
     counters: &mut Counters,
-    part: &[u8],
-    more_follows: bool,
-) -> Result<usize, Failed> {
-    let more = if more_follows { More::Yes } else { More::No };
+    rest: &[u8],
+    allowance: usize,
+) -> Result<(usize, Step), Failed> {
+    let part = &rest[..rest.len().min(allowance)];
+    let more = if part.len() < rest.len() {
+        More::Yes
+    } else {
+        More::No
+    };
     let sent = transport
         .send_ready(part, more, counters)
         .map_err(Failed::Send)?;
     conn.sent_body(limits, sent as u64);
-    Ok(sent)
+    Ok((sent, Step::sent(sent, part.len())))
 }
 
 /// Whether sendfile(2) failed for the connection's sake, not for the file's.
